@@ -1,0 +1,194 @@
+/**
+ * A pipeline as data: agents, tools, and steps over documents. The YAML file
+ * is this shape word for word, so the schema below is also the published JSON
+ * Schema. A run stores its definition in its first record; editing the file
+ * later changes nothing in old runs.
+ */
+import { z } from 'zod';
+import { limits } from '../kernel/limits.ts';
+
+const name = z
+  .string()
+  .regex(/^[a-z][a-z0-9_-]*$/i, 'letters, digits, - and _, beginning with a letter')
+  .max(40);
+
+const json: z.ZodType<unknown> = z.json();
+
+/** What a detector watches in the token stream, and what happens when it fires. */
+const superviseSchema = z
+  .strictObject({
+    minConfidence: z
+      .number()
+      .min(0)
+      .max(1)
+      .optional()
+      .describe(
+        'A generation stops at a token whose probability is below this; forced tokens do not count.',
+      ),
+    repetition: z
+      .number()
+      .int()
+      .min(2)
+      .max(64)
+      .optional()
+      .describe('A generation stops when the same sequence of tokens repeats this often.'),
+    retries: z.number().int().min(0).max(8).default(2).describe('Attempts after the first one.'),
+    temperatures: z
+      .array(z.number().min(0).max(2))
+      .max(8)
+      .default([])
+      .describe('Temperature of each retry; the last one holds for the rest.'),
+    grounding: z
+      .string()
+      .optional()
+      .describe(
+        'Prompt template of a retry. {{facts}} are the sentences of the document that matter most to the question.',
+      ),
+  })
+  .describe('How the supervisor watches and corrects this agent.');
+
+const checkSchema = z
+  .strictObject({
+    use: name.describe('Name of a check.'),
+    with: z.record(z.string(), json).default({}).describe('Parameters of the check.'),
+  })
+  .describe('A verification in code of the answer of an agent.');
+
+const agentSchema = z
+  .strictObject({
+    role: z.string().max(200).optional().describe('What the agent is for, for people.'),
+    system: z.string().optional().describe('System prompt, a Mustache template.'),
+    prompt: z
+      .string()
+      .describe('Prompt, a Mustache template over document, steps, each, items and run.'),
+    output: z
+      .record(z.string(), json)
+      .optional()
+      .describe('JSON Schema of the answer. Without it the answer is text.'),
+    temperature: z.number().min(0).max(2).default(0),
+    tools: z.array(name).max(16).default([]).describe('Tools that the answer may call.'),
+    limits: z
+      .strictObject({
+        maxTokens: z.number().int().min(1).max(limits.answerTokensMax).default(256),
+        timeoutMs: z.number().int().min(100).max(limits.generationMsMax).default(30_000),
+        memoryMb: z
+          .number()
+          .int()
+          .min(8)
+          .max(limits.sandboxMemoryMbMax)
+          .default(limits.sandboxMemoryMbDefault),
+      })
+      .prefault({}),
+    supervise: superviseSchema.prefault({}),
+    checks: z.array(checkSchema).max(16).default([]),
+  })
+  .describe('An agent: a prompt, an answer format and the limits of both.');
+
+const toolSchema = z
+  .strictObject({
+    description: z.string().optional(),
+    actuator: z.enum(['file', 'sandbox']).describe('Who carries the call out.'),
+    operation: name,
+    arguments: z
+      .record(z.string(), json)
+      .describe(
+        'Arguments of the operation; strings are Mustache templates over the arguments of the call.',
+      ),
+    parameters: z.array(name).describe('Arguments that a call has to give.'),
+  })
+  .describe('A tool: how a call in an answer becomes an operation of an actuator.');
+
+const stepSchema = z
+  .strictObject({
+    id: name,
+    agent: name
+      .optional()
+      .describe('The agent that does the step; a step without one only writes.'),
+    needs: z
+      .array(name)
+      .max(limits.pipelineStepsMax)
+      .default([])
+      .describe('Steps that come first.'),
+    map: z.literal('documents').optional().describe('Once for each document, in parallel.'),
+    each: z
+      .string()
+      .optional()
+      .describe(
+        'Path of a list, such as steps.extract.output.claims: the agent is asked once for each element, {{each}}.',
+      ),
+    when: z
+      .enum(['succeeded', 'always'])
+      .default('succeeded')
+      .describe('Whether the step runs although a needed step was handed to a human.'),
+    retry: z
+      .strictObject({
+        maxAttempts: z.number().int().min(1).max(10).default(3),
+        backoffMs: z.number().int().min(0).max(60_000).default(200),
+        factor: z.number().min(1).max(10).default(2),
+      })
+      .prefault({})
+      .describe(
+        'After a technical failure (time limit, endpoint down), not after a doubtful answer.',
+      ),
+    write: z
+      .strictObject({
+        path: z.string().describe('File in the workspace, a Mustache template.'),
+        template: z.string().describe('Content, a Mustache template.'),
+      })
+      .optional()
+      .describe('A file that the step writes once its agent is done.'),
+  })
+  .describe('A step of the pipeline.');
+
+export const pipelineDefinitionSchema = z.strictObject({
+  name: name.describe('Name of the pipeline.'),
+  description: z.string().optional(),
+  input: z
+    .strictObject({
+      documents: z
+        .strictObject({
+          include: z
+            .array(z.string())
+            .min(1)
+            .default(['*.txt', '*.md', '*.eml'])
+            .describe('File names, * matches within a name.'),
+          split: z
+            .strictObject({
+              maxCharacters: z.number().int().min(200).max(limits.documentBytesMax),
+            })
+            .optional()
+            .describe(
+              'Longer documents are split at paragraphs and sentences; each part is handled as a document.',
+            ),
+        })
+        .prefault({}),
+      workspace: z
+        .string()
+        .optional()
+        .describe(
+          'Folder beside the pipeline file whose files are copied into the workspace of the run.',
+        ),
+    })
+    .prefault({}),
+  agents: z.record(name, agentSchema),
+  tools: z.record(name, toolSchema).default({}),
+  steps: z.array(stepSchema).min(1).max(limits.pipelineStepsMax),
+  recovery: z
+    .strictObject({
+      write: z.strictObject({ path: z.string(), template: z.string() }),
+    })
+    .optional()
+    .describe(
+      'What happens to a document whose step was given up: a file for a human. Variables: document, step, reasons.',
+    ),
+  report: z
+    .string()
+    .optional()
+    .describe('Workspace file that is the result of the run, for --out.'),
+});
+
+export type PipelineDefinition = z.output<typeof pipelineDefinitionSchema>;
+export type AgentDefinition = PipelineDefinition['agents'][string];
+export type ToolDefinition = PipelineDefinition['tools'][string];
+export type StepDefinition = PipelineDefinition['steps'][number];
+export type CheckReference = AgentDefinition['checks'][number];

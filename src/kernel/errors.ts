@@ -1,0 +1,428 @@
+/**
+ * The public catalogue of errors. A code never changes its meaning;
+ * `docs/errors.md` is written from this file and a test compares the two.
+ */
+
+/** Exit statuses of `claw`. */
+export const exitStatus = {
+  ok: 0,
+  unexpected: 1,
+  badInput: 2,
+  diverged: 3,
+  environment: 4,
+  dataDamaged: 5,
+  runFailed: 6,
+} as const;
+
+interface ErrorEntry {
+  /** Exit status of a command that ends with this error. */
+  readonly exit: number;
+  /** HTTP status of an answer that carries this error. */
+  readonly http: number;
+  readonly meaning: string;
+  readonly remedy: string;
+}
+
+function entry(exit: number, http: number, meaning: string, remedy: string): ErrorEntry {
+  return { exit, http, meaning, remedy };
+}
+
+const { unexpected, badInput, environment, dataDamaged, runFailed, diverged } = exitStatus;
+
+export const errorCatalogue = {
+  INTERNAL: entry(
+    unexpected,
+    500,
+    'A fault inside the runtime.',
+    'Run again with --debug and report the trace.',
+  ),
+  USAGE: entry(badInput, 400, 'The command or its options are wrong.', 'See claw --help.'),
+  NODE_TOO_OLD: entry(
+    environment,
+    500,
+    'Node.js is older than 24.',
+    'Install Node.js 24 or newer, or run npm ci, which brings one.',
+  ),
+  NATIVE_PACKAGE_MISSING: entry(
+    environment,
+    500,
+    'A native package is missing or does not load.',
+    'Run npm ci again on this machine; claw doctor names the package.',
+  ),
+  CONFIG_INVALID: entry(
+    badInput,
+    400,
+    'The configuration file or an environment variable is wrong.',
+    'Correct the value that the message names.',
+  ),
+
+  PIPELINE_NOT_FOUND: entry(
+    badInput,
+    400,
+    'The pipeline file does not exist or cannot be read.',
+    'Check the path.',
+  ),
+  PIPELINE_INVALID: entry(
+    badInput,
+    400,
+    'The pipeline is not valid YAML or breaks the pipeline schema.',
+    'Correct the line and column that the message names.',
+  ),
+  PIPELINE_CYCLE: entry(
+    badInput,
+    400,
+    'Steps need each other in a circle.',
+    'Remove one of the needs that the message names.',
+  ),
+  PIPELINE_UNKNOWN_REFERENCE: entry(
+    badInput,
+    400,
+    'A step names an agent, step, tool or variable that does not exist.',
+    'Define it or correct its name.',
+  ),
+  INPUT_NOT_FOUND: entry(
+    badInput,
+    400,
+    'The input folder does not exist or cannot be read.',
+    'Check the path and its permissions.',
+  ),
+  INPUT_EMPTY: entry(
+    badInput,
+    400,
+    'The input folder has no document that the pipeline accepts.',
+    'Add documents or change input.documents.include.',
+  ),
+  DOCUMENT_NOT_TEXT: entry(
+    badInput,
+    400,
+    'A document is not UTF-8 text.',
+    'Convert it to text or leave it out of the folder.',
+  ),
+  DOCUMENT_TOO_LARGE: entry(
+    badInput,
+    413,
+    'A document is larger than the limit.',
+    'Split it, or leave it out of the folder.',
+  ),
+  TOO_MANY_DOCUMENTS: entry(
+    badInput,
+    413,
+    'The folder has more documents than one run may take.',
+    'Run the pipeline over parts of the folder.',
+  ),
+  OUTPUT_NOT_WRITABLE: entry(
+    badInput,
+    400,
+    'The output file cannot be written.',
+    'Choose another path with --out.',
+  ),
+
+  MODEL_NOT_FOUND: entry(
+    badInput,
+    400,
+    'The model file does not exist or cannot be read.',
+    'Check --model or OPENCLAW_MODEL.',
+  ),
+  MODEL_INVALID: entry(
+    badInput,
+    400,
+    'The model file is not GGUF or llama.cpp cannot load it.',
+    'Use a GGUF file of a supported architecture.',
+  ),
+  INFERENCE_UNAVAILABLE: entry(
+    environment,
+    503,
+    'The model endpoint cannot be reached.',
+    'Check OPENCLAW_BASE_URL and that the server runs.',
+  ),
+  INFERENCE_REJECTED: entry(
+    environment,
+    502,
+    'The model endpoint refused the request.',
+    'Check the key in OPENCLAW_API_KEY and the model name.',
+  ),
+  INFERENCE_PROTOCOL: entry(
+    environment,
+    502,
+    'The model endpoint answered something that is not the protocol.',
+    'Check that OPENCLAW_BASE_URL ends where an OpenAI-compatible API begins, usually /v1.',
+  ),
+  INFERENCE_TIMEOUT: entry(
+    runFailed,
+    504,
+    'A generation took longer than its time limit.',
+    'Raise limits.timeoutMs of the agent or use a faster model.',
+  ),
+  INFERENCE_ABORTED: entry(
+    runFailed,
+    499,
+    'A generation was stopped on request.',
+    'Nothing to do.',
+  ),
+  CONTEXT_TOO_LONG: entry(
+    badInput,
+    400,
+    'The prompt does not fit the context window of the model.',
+    'Split the document (input.documents.split) or use a model with a larger window.',
+  ),
+  SCHEMA_UNSUPPORTED: entry(
+    badInput,
+    400,
+    'The JSON Schema cannot constrain a generation.',
+    'Use type, properties, items, enum, const, oneOf and their like.',
+  ),
+
+  SANDBOX_TIMEOUT: entry(
+    runFailed,
+    422,
+    'A script ran longer than its time limit and was killed.',
+    'Make the script shorter or raise --timeout-ms.',
+  ),
+  SANDBOX_MEMORY: entry(
+    runFailed,
+    422,
+    'A script used more memory than its limit and was killed.',
+    'Make the script smaller or raise --memory-mb.',
+  ),
+  SANDBOX_SCRIPT_ERROR: entry(
+    runFailed,
+    422,
+    'The script threw an error or does not compile.',
+    'Correct the script; the message is its own.',
+  ),
+  SANDBOX_RESULT_INVALID: entry(
+    runFailed,
+    422,
+    'The value of the script has no JSON form or is too large.',
+    'Return plain JSON data.',
+  ),
+  SANDBOX_CRASHED: entry(
+    runFailed,
+    422,
+    'The sandbox process ended before it answered.',
+    'Run it again; if it repeats, the script attacks its sandbox.',
+  ),
+  SANDBOX_INPUT_INVALID: entry(
+    badInput,
+    400,
+    'The script file or a limit is not acceptable.',
+    'Check the file and the limits that the message names.',
+  ),
+
+  INTENTION_INVALID: entry(
+    runFailed,
+    422,
+    'An intention breaks the schema of its actuator.',
+    'Correct the machine or the tool definition.',
+  ),
+  SIGNATURE_INVALID: entry(
+    runFailed,
+    403,
+    'An intention is not signed by the key of its agent.',
+    'The request was refused and journaled; look at claw events.',
+  ),
+  ACTUATOR_UNKNOWN: entry(
+    runFailed,
+    422,
+    'No actuator has the name in the intention.',
+    'Use file, clock, sandbox or inference.',
+  ),
+  ACTUATOR_BUSY: entry(
+    runFailed,
+    503,
+    'The queue of an actuator is full.',
+    'Start fewer runs at once.',
+  ),
+  ACTUATOR_FAILED: entry(
+    runFailed,
+    502,
+    'An actuator could not carry out an intention.',
+    'The message says what failed.',
+  ),
+  FILE_OUTSIDE_WORKSPACE: entry(
+    runFailed,
+    403,
+    'A path leads out of the workspace.',
+    'Use a relative path inside the workspace.',
+  ),
+  FILE_NOT_FOUND: entry(
+    runFailed,
+    404,
+    'The file does not exist in the workspace.',
+    'Check the path.',
+  ),
+  FILE_TOO_LARGE: entry(
+    runFailed,
+    413,
+    'The file is larger than the limit.',
+    'Use a smaller file.',
+  ),
+  OUTCOME_UNKNOWN: entry(
+    runFailed,
+    409,
+    'Nobody can say whether an effect happened before a crash.',
+    'Look at the effect yourself, then decide.',
+  ),
+
+  DATA_DIRECTORY_LOCKED: entry(
+    environment,
+    409,
+    'Another live process owns the data directory.',
+    'Use that server, stop it, or choose another --data.',
+  ),
+  DATA_DIRECTORY_UNUSABLE: entry(
+    environment,
+    500,
+    'The data directory cannot be created, read or written.',
+    'Check its permissions or choose another --data.',
+  ),
+  DATA_VERSION_NEWER: entry(
+    dataDamaged,
+    500,
+    'The data directory was written by a newer version.',
+    'Upgrade, or choose another --data.',
+  ),
+  JOURNAL_CORRUPT: entry(
+    dataDamaged,
+    500,
+    'The journal is damaged below its last durable position.',
+    'Restore the data directory from a copy; the message names the place.',
+  ),
+  JOURNAL_FAILED: entry(
+    environment,
+    500,
+    'The journal cannot be written, so the runtime stops.',
+    'Free disk space or repair the disk, then start again; nothing acknowledged is lost.',
+  ),
+  DISK_FULL: entry(
+    environment,
+    507,
+    'The disk is full, so the runtime stops.',
+    'Free disk space, then start again; nothing acknowledged is lost.',
+  ),
+  BLOB_MISSING: entry(
+    dataDamaged,
+    500,
+    'A blob that an event names is not in the journal.',
+    'Restore the data directory from a copy.',
+  ),
+  PORT_IN_USE: entry(
+    environment,
+    500,
+    'The port is taken.',
+    'Stop the other program or choose another --port.',
+  ),
+  SERVER_UNREACHABLE: entry(
+    environment,
+    503,
+    'The server that owns the data directory does not answer.',
+    'Restart it with claw up.',
+  ),
+
+  BUS_MESSAGE_TOO_LARGE: entry(
+    runFailed,
+    413,
+    'A message is larger than the ring accepts.',
+    'Pass large payloads as blobs.',
+  ),
+  BUS_FRAME_CORRUPT: entry(
+    unexpected,
+    500,
+    'A frame on the bus is damaged.',
+    'Report it; the frame was skipped.',
+  ),
+  OUTBOX_FULL: entry(
+    environment,
+    503,
+    'The runtime has no room for another message.',
+    'Try again when fewer runs are open.',
+  ),
+
+  RUN_NOT_FOUND: entry(badInput, 404, 'No run has this id.', 'claw runs lists the runs.'),
+  RUN_NOT_OPEN: entry(badInput, 409, 'The run has already ended.', 'Nothing to do.'),
+  TOO_MANY_RUNS: entry(
+    environment,
+    429,
+    'As many runs as allowed are open.',
+    'Wait until one of them ends.',
+  ),
+  RUN_FAILED: entry(runFailed, 422, 'The run ended without its result.', 'claw events shows why.'),
+  REPLAY_DIVERGED: entry(
+    diverged,
+    409,
+    'A replay found another state than the journal.',
+    'The first divergence is printed; the machine changed or the journal did.',
+  ),
+  REQUEST_INVALID: entry(
+    badInput,
+    400,
+    'The request body or a parameter is not valid.',
+    'Correct the field that the message names.',
+  ),
+  NOT_FOUND: entry(
+    badInput,
+    404,
+    'There is nothing at this address.',
+    'See the README for the routes.',
+  ),
+} as const satisfies Record<string, ErrorEntry>;
+
+export type ErrorCode = keyof typeof errorCatalogue;
+
+export interface RuntimeErrorOptions {
+  readonly cause?: unknown;
+  /** The same call may succeed later. */
+  readonly retryable?: boolean;
+  /** Ids and values that the message speaks of, plain JSON. */
+  readonly details?: Readonly<Record<string, unknown>>;
+}
+
+/** An operating error: foreseen, named, with a remedy. */
+export class RuntimeError extends Error {
+  override readonly name = 'RuntimeError';
+  readonly code: ErrorCode;
+  readonly retryable: boolean;
+  readonly details: Readonly<Record<string, unknown>>;
+
+  constructor(code: ErrorCode, message: string, options: RuntimeErrorOptions = {}) {
+    super(message, options.cause === undefined ? undefined : { cause: options.cause });
+    this.code = code;
+    this.retryable = options.retryable ?? false;
+    this.details = options.details ?? {};
+  }
+}
+
+/** An error as it crosses a thread, a pipe or the journal. */
+export interface ErrorMessage {
+  readonly code: ErrorCode;
+  readonly message: string;
+  readonly retryable?: boolean;
+  readonly stack?: string;
+}
+
+function isErrorCode(code: unknown): code is ErrorCode {
+  return typeof code === 'string' && Object.hasOwn(errorCatalogue, code);
+}
+
+export function toErrorMessage(error: unknown): ErrorMessage {
+  if (error instanceof RuntimeError) {
+    return { code: error.code, message: error.message, retryable: error.retryable };
+  }
+  const cause = error instanceof Error ? error : new Error(String(error));
+  return {
+    code: 'INTERNAL',
+    message: cause.message,
+    ...(cause.stack ? { stack: cause.stack } : {}),
+  };
+}
+
+/** Rebuilds an error by its code, because classes do not cross threads. */
+export function fromErrorMessage(message: ErrorMessage): RuntimeError {
+  const error = new RuntimeError(
+    isErrorCode(message.code) ? message.code : 'INTERNAL',
+    message.message,
+    { retryable: message.retryable ?? false },
+  );
+  if (message.stack !== undefined) error.stack = message.stack;
+  return error;
+}
