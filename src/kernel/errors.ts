@@ -215,6 +215,12 @@ export const errorCatalogue = {
     'An intention breaks the schema of its actuator.',
     'Correct the machine or the tool definition.',
   ),
+  INTENTION_ABORTED: entry(
+    runFailed,
+    499,
+    'An intention was stopped on request before it was carried out.',
+    'Nothing to do.',
+  ),
   SIGNATURE_INVALID: entry(
     runFailed,
     403,
@@ -294,6 +300,18 @@ export const errorCatalogue = {
     'The journal cannot be written, so the runtime stops.',
     'Free disk space or repair the disk, then start again; nothing acknowledged is lost.',
   ),
+  JOURNAL_REFUSED: entry(
+    unexpected,
+    500,
+    'A record does not continue the history of its actor.',
+    'Report it; the record was not written.',
+  ),
+  JOURNAL_RECORD_TOO_LARGE: entry(
+    runFailed,
+    413,
+    'A journal record is larger than the limit.',
+    'Make the texts or the state of the agent smaller.',
+  ),
   DISK_FULL: entry(
     environment,
     507,
@@ -358,6 +376,12 @@ export const errorCatalogue = {
     400,
     'The request body or a parameter is not valid.',
     'Correct the field that the message names.',
+  ),
+  REQUEST_FORBIDDEN: entry(
+    badInput,
+    403,
+    'The request comes from a web page of another site, or under a name that is not this host.',
+    'Call the API at 127.0.0.1 or localhost, and from no page but its own.',
   ),
   NOT_FOUND: entry(
     badInput,

@@ -16,6 +16,13 @@ export const limits = {
   ringMessageFraction: 8,
   /** Frames drained from an inbox before the thread looks at its other work. */
   drainFramesMax: 256,
+  /** Frames and bytes that may wait in a thread's outbox. */
+  outboxFramesMax: 16_384,
+  outboxBytesMax: 64 * MiB,
+  /** Time between two tries to publish what waits in an outbox. */
+  outboxRetryMs: 1,
+  /** Threads on one bus. */
+  busThreadsMax: 64,
   /** Longest sleep of a worker that waits for its inbox. */
   idleWaitMsMax: 100,
 
@@ -27,24 +34,44 @@ export const limits = {
   recordBytesMax: 1 * MiB,
   /** Blobs up to this size are records; larger ones are files. */
   blobRecordBytesMax: 64 * KiB,
+  /** Longest wait of a producer for room in the journal ring before the journal counts as failed. */
+  journalStallMsMax: 60_000,
   /** Strings from this length on are stored as blobs, not inside their record. */
   inlineTextCharactersMax: 256,
 
   /** Largest document accepted as input. */
   documentBytesMax: 256 * KiB,
   /** Most documents of one run. */
-  documentsMax: 2_000,
+  documentsMax: 500,
   /** Largest pipeline file. */
   pipelineBytesMax: 256 * KiB,
   /** Most steps of one pipeline. */
   pipelineStepsMax: 64,
   /** Most agents of one pipeline. */
   pipelineAgentsMax: 64,
+  /** YAML aliases of one pipeline file that may be resolved, nested ones multiplied. */
+  pipelineAliasesMax: 100,
+  /** Sections inside sections of one template. */
+  templateNestingMax: 16,
+  /** Parsed templates that a thread keeps. */
+  compiledTemplatesMax: 256,
+  /** All documents of one run together. */
+  inputBytesMax: 64 * MiB,
+  /** Documents that one task of the pool reads. */
+  documentsPerTask: 16,
+  /** Threads of the pool for stateless CPU work. */
+  poolThreadsMax: 4,
+  /** Tasks that wait for a thread of the pool. */
+  poolQueueMax: 1_024,
+  /** A pool thread without work ends after this long. */
+  poolIdleMsMax: 5_000,
 
   /** Most intentions one step of an actor may emit. */
-  intentionsPerStepMax: 4_096,
+  intentionsPerStepMax: 1_024,
   /** Largest canonical state of one actor. */
   actorStateBytesMax: 512 * KiB,
+  /** Messages that wait for one actor. */
+  mailboxMax: 4_096,
   /** Actors kept live in a host before the idle ones hibernate. */
   liveActorsPerHostMax: 2_000,
   /** An actor without mail for this long hibernates. */
@@ -62,6 +89,22 @@ export const limits = {
   answerTokensMax: 1_024,
   /** Time of one generation unless an agent says less. */
   generationMsMax: 120_000,
+  /** Turns of one conversation. */
+  chatMessagesMax: 256,
+  /** Context window that is asked of a model that has a larger one, in tokens. */
+  contextTokensMax: 8_192,
+  /** Larger model files are not hashed at start. */
+  modelHashBytesMax: 8 * 1024 * MiB,
+  /** Nesting of a JSON Schema that becomes a grammar. */
+  schemaDepthMax: 24,
+  /** Size of a JSON Schema that becomes a grammar. */
+  schemaBytesMax: 64 * KiB,
+  /** Largest minItems, maxItems, minLength and the like in such a schema. */
+  schemaCountMax: 1_000,
+  /** Compiled grammars kept by a model. */
+  grammarCacheMax: 64,
+  /** Bytes of one answer of a model endpoint. */
+  endpointAnswerBytesMax: 4 * MiB,
 
   /** Script size, result size and console output of one sandbox execution. */
   sandboxScriptBytesMax: 256 * KiB,
@@ -74,11 +117,42 @@ export const limits = {
   sandboxMemoryMbMax: 512,
   /** Warm sandbox processes that wait for work. */
   sandboxPoolSize: 2,
+  /** Sandbox processes that run a script at once; more executions wait. */
+  sandboxConcurrencyMax: 8,
+  /** Executions that wait for a sandbox process. */
+  sandboxQueueMax: 1_024,
+  /** Largest frame on the pipe of a sandbox process. */
+  sandboxFrameBytesMax: 4 * MiB,
+  /** JSON text of the input of one execution. */
+  sandboxInputBytesMax: 256 * KiB,
+  /** Deepest nesting of the value of a script. */
+  sandboxResultDepthMax: 100,
+  /** What a process may use above the limit of its script before it is killed. */
+  sandboxMemorySlackMb: 32,
+  /** Interval at which the watchdog looks at a running sandbox process. */
+  sandboxWatchMs: 10,
+  /** Longest start of a sandbox process. */
+  sandboxStartMsMax: 15_000,
 
   /** Requests that wait in one actuator. */
   actuatorQueueMax: 4_096,
   /** Largest file that the file actuator reads or writes. */
-  workspaceFileBytesMax: 1 * MiB,
+  workspaceFileBytesMax: 512 * KiB,
+  /** Longest path inside a workspace. */
+  workspacePathCharactersMax: 1_024,
+  /** Most entries of one listed folder. */
+  workspaceEntriesMax: 1_000,
+  /** Blobs that one intention may read. */
+  blobsPerReadMax: 256,
+  /** Intentions that one actuator carries out at once, unless it says otherwise. */
+  actuatorConcurrencyDefault: 8,
+  /** Timers that the clock actuator keeps at once. */
+  clockTimersMax: 4_096,
+  /** Outcomes that the gateway remembers to answer a repeated key. */
+  rememberedOutcomesMax: 4_096,
+  rememberedOutcomeBytesMax: 32 * MiB,
+  /** Public keys of actors that one directory holds. */
+  registeredKeysMax: 65_536,
 
   /** Body of one API request. */
   requestBodyBytesMax: 1 * MiB,
@@ -90,6 +164,10 @@ export const limits = {
   shutdownMsMax: 10_000,
 } as const;
 
+assert(
+  limits.intentionsPerStepMax <= limits.outboxFramesMax,
+  'an empty outbox holds the intentions of one step',
+);
 assert(
   limits.recordBytesMax <= limits.journalRingBytes / limits.ringMessageFraction,
   'a record fits into the journal ring',

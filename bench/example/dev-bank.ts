@@ -1,0 +1,100 @@
+/** Vocabulary of the messages on which prompts, checks and thresholds were tuned. */
+import type { MessageBank } from './bank.ts';
+
+export const devBank: MessageBank = {
+  first: [
+    'Anna', 'Peter', 'Laura', 'Simon', 'Nadia', 'George', 'Helen', 'Victor', 'Julia', 'Andrew',
+    'Carla', 'Dennis', 'Irene', 'Martin', 'Sandra', 'Philip', 'Teresa', 'Walter', 'Rita', 'Hugo',
+  ],
+  last: [
+    'Baxter', 'Lindholm', 'Moretti', 'Kaminski', 'Pritchard', 'Verhoeven', 'Salinas', 'Whitaker',
+    'Doyle', 'Fontaine', 'Grainger', 'Holloway', 'Iversen', 'Jarvis', 'Lockwood',
+  ],
+  places: [
+    'Leeds', 'Porto', 'Gdansk', 'Malaga', 'Cologne', 'Turku', 'Zwolle', 'Derby', 'Limerick',
+    'Innsbruck', 'Bergamo', 'Ostrava', 'Rennes', 'Girona', 'Kassel',
+  ],
+  greetings: [
+    'Hello,', 'Good morning,', 'Dear team,', 'Hi all,', 'Hello, this is {P} from {L}.', 'Hi, {P} here.',
+    'Dear colleagues,', 'My name is {P} and I write from {L}.',
+  ],
+  fillers: [
+    'I hope this mail finds you well.', 'Sorry for writing so late.', 'I know it is a busy month.',
+    'Thank you for the quick help last time.', 'I could not find the right form.',
+    'I tried the phone first, but the line was busy.', 'You may have heard about it already.',
+    'It is probably a small thing for you.',
+  ],
+  closings: ['Thanks, {P}', 'Best regards, {P}', 'Kind regards', 'Many thanks', 'Thank you.', 'Regards, {P}'],
+  topics: {
+    billing: [
+      'The invoice for the {A} order shows the wrong total.',
+      'Our card was charged twice for the same subscription.',
+      'The refund of {A} has not reached our bank account.',
+      'We have not received a receipt for the payment of {A}.',
+      'The bill of {D} has a late fee that we do not understand.',
+      'Please send us a corrected invoice.',
+    ],
+    support: [
+      'My laptop does not start any more.',
+      'I cannot log in because the system rejects my password.',
+      'The printer on the third floor prints empty pages.',
+      'The VPN drops every few minutes.',
+      'Since the update the app shows an error message.',
+      'The screen of my computer stays black.',
+    ],
+    shipping: [
+      'The parcel that we ordered has not arrived.',
+      'The courier left our package at the wrong address.',
+      'Two boxes of the delivery were damaged.',
+      'The tracking number of our shipment does not work.',
+      'Please change the delivery address to our site in {L}.',
+      'The pallet is still waiting at customs in {L}.',
+    ],
+    hr: [
+      'I would like to take vacation from {D} on.',
+      'My pay slip for last month is missing.',
+      'I am ill and have to stay at home this week.',
+      'How many days of holiday do I have left?',
+      'My overtime does not appear in the salary of this month.',
+      'Our new colleague still has no work contract.',
+    ],
+    facilities: [
+      'The heating in our office is cold.',
+      'The lift in the east building is stuck again.',
+      'There is water on the floor of the kitchen.',
+      'The air conditioning in the meeting room is very loud.',
+      'The light in the corridor is broken.',
+      'The door of the bicycle cellar does not close.',
+    ],
+  },
+  facts: [
+    { text: 'The audit starts on {D1}.', question: 'When does the audit start?', answer: '{D1}' },
+    { text: '{P1} is responsible for the handover.', question: 'Who is responsible for the handover?', answer: '{P1}' },
+    { text: 'The spare keys are with {P1}.', question: 'Who has the spare keys?', answer: '{P1}' },
+    { text: 'We need the answer by {D1}.', question: 'When do they need the answer?', answer: '{D1}' },
+    { text: 'The order costs {A1}.', question: 'How much does the order cost?', answer: '{A1}' },
+    { text: '{P1} works in {L1} until the end of the year.', question: 'Where does {P1} work?', answer: '{L1}' },
+    { text: 'The workshop takes place in {L1}.', question: 'Where does the workshop take place?', answer: '{L1}' },
+    { text: '{P1} will visit us on {D1}.', question: 'When will {P1} visit us?', answer: '{D1}' },
+    { text: 'The manager of {P1} is {P2}.', question: 'Who is the manager of {P1}?', answer: '{P2}' },
+    { text: '{P1} paid {A1} for the tickets.', question: 'How much did {P1} pay?', answer: '{A1}' },
+    { text: 'The contract ends on {D1}.', question: 'When does the contract end?', answer: '{D1}' },
+    { text: '{P1} arrives in {L1} on {D1}.', question: 'When does {P1} arrive?', answer: '{D1}' },
+    { text: 'The report was written by {P1}.', question: 'Who wrote the report?', answer: '{P1}' },
+    { text: 'The price of the new desk is {A1}.', question: 'What is the price of the new desk?', answer: '{A1}' },
+  ],
+  asides: [
+    'I spoke with {P} in {L} about it.', '{P} and {P} know the details.', 'We already paid {A} on {D}.',
+    'The team in {L} has the same problem.', '{P} asked me to write to you.', 'It began on {D}.',
+    'A copy went to {P}.', 'The repair would cost about {A}.', 'Kestrel 400 is the model name.',
+    'We use the Bluebird tariff.', 'I am back from {L} on {D}.', '{P} from {L} was very helpful.',
+  ],
+  calculations: {
+    add: ['Please add {N} and {N}.', 'What is {N} plus {N}?', 'Could you add {N} and {N} for me?'],
+    sub: ['Please subtract {M} from {N}.', 'What is {N} minus {M}?'],
+    mul: ['Please multiply {N} by {N}.', 'What is {N} times {N}?'],
+    div: ['Please divide {N} by {N}.', 'What is {N} divided by {N}?'],
+  },
+  readings: ['Please open {F}.', 'Can you read {F}?', 'What does {F} say?', 'Please look at the file {F}.'],
+  files: ['prices.csv', 'rooms.txt', 'holidays.txt', 'contacts.csv', 'stock.csv', 'policy.txt'],
+};

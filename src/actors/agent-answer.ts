@@ -1,0 +1,44 @@
+/** Answers of one agent to the elements of its step, and the result that they add up to. */
+import type { Json } from '../kernel/json.ts';
+import type { Judgement } from './judge.ts';
+import type { StepResult } from './step-result.ts';
+
+export interface Answer {
+  readonly output: Json;
+  readonly answered: boolean;
+  readonly reasons: readonly string[];
+  readonly confidence: number | null;
+  readonly attempts: number;
+}
+
+export function answerFrom(judgement: Judgement, attempts: number, more: readonly string[] = []): Answer {
+  return {
+    output: judgement.output,
+    answered: judgement.answered,
+    reasons: [...judgement.reasons, ...more],
+    confidence: judgement.confidence,
+    attempts,
+  };
+}
+
+function verdictOf(answers: readonly Answer[]): StepResult['verdict'] {
+  if (answers.some((answer) => !answer.answered)) return 'escalated';
+  return answers.some((answer) => answer.reasons.length > 0) ? 'flagged' : 'accepted';
+}
+
+function leastConfidence(answers: readonly Answer[]): number | null {
+  const known = answers.flatMap((answer) => (answer.confidence === null ? [] : [answer.confidence]));
+  return known.length === 0 ? null : Math.min(...known);
+}
+
+/** `list` is true for a step with `each`: its output is the list of answers. */
+export function resultOf(answers: readonly Answer[], list: boolean): StepResult {
+  const outputs = answers.map((answer) => answer.output);
+  return {
+    verdict: verdictOf(answers),
+    output: list ? outputs : (outputs[0] ?? null),
+    reasons: answers.flatMap((answer) => answer.reasons),
+    confidence: leastConfidence(answers),
+    attempts: answers.reduce((sum, answer) => sum + answer.attempts, 0),
+  };
+}

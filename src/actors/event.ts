@@ -1,0 +1,182 @@
+/**
+ * Every event that an actor can receive. The union is closed: a new need of a
+ * machine is a new member here, so that the journal stays readable. All
+ * members are plain JSON; time travels beside them, in the record.
+ */
+import type { ErrorMessage } from '../kernel/errors.ts';
+import type { ActorId } from '../kernel/ids.ts';
+import type { Json } from '../kernel/json.ts';
+import type { Outcome } from './intention.ts';
+import type { StepResult } from './step-result.ts';
+
+/** A document of a run, by reference: its text is a blob. */
+export interface DocumentReference {
+  readonly name: string;
+  readonly sha256: string;
+  readonly part: { readonly index: number; readonly count: number } | null;
+}
+
+/**
+ * What templates and checks of one step see. Long parts are text of their own
+ * (`steps` and `items` as JSON), so that the journal stores each only once.
+ */
+export interface StepVariables {
+  readonly document: { readonly name: string; readonly text: string; readonly part: number } | null;
+  /** JSON of `Record<string, StepResult>`. */
+  readonly steps: string;
+  /** JSON of `{ document, steps }` for each document, for a step over all documents. */
+  readonly items: readonly string[] | null;
+  readonly run: { readonly name: string; readonly seed: number };
+}
+
+interface StartCommon {
+  readonly type: 'start';
+  readonly self: ActorId;
+  /** Canonical JSON of the pipeline definition. */
+  readonly definition: string;
+  readonly seed: number;
+}
+
+export type StartRunEvent = StartCommon & {
+  readonly machine: 'pipeline';
+  readonly scope: 'run';
+  readonly documents: readonly DocumentReference[];
+};
+
+export type StartDocumentEvent = StartCommon & {
+  readonly machine: 'pipeline';
+  readonly scope: 'document';
+  readonly parent: ActorId;
+  readonly index: number;
+  readonly document: DocumentReference;
+};
+
+export type StartSupervisorEvent = StartCommon & {
+  readonly machine: 'supervisor';
+  readonly parent: ActorId;
+};
+
+export type StartAgentEvent = StartCommon & {
+  readonly machine: 'agent';
+  readonly parent: ActorId;
+  readonly step: string;
+  readonly variables: StepVariables;
+};
+
+export type StartEvent = StartRunEvent | StartDocumentEvent | StartSupervisorEvent | StartAgentEvent;
+
+/** The outcome of an external intention, delivered by the host. */
+export interface OutcomeEvent {
+  readonly type: 'outcome';
+  readonly tag: string;
+  readonly outcome: Outcome;
+}
+
+export interface CancelEvent {
+  readonly type: 'cancel';
+}
+
+/** Pipeline to its supervisor. */
+export interface RunStepEvent {
+  readonly type: 'run-step';
+  readonly step: string;
+  readonly variables: StepVariables;
+}
+
+/** Supervisor to an agent whose answer was doubtful. */
+export interface RetryEvent {
+  readonly type: 'retry';
+  readonly attempt: number;
+  readonly temperature: number;
+  readonly seed: number;
+  /** The prompt of the next attempt; null asks the same again. */
+  readonly grounding: string | null;
+}
+
+/** Supervisor to an agent: no more attempts, report what there is. */
+export interface SettleEvent {
+  readonly type: 'settle';
+}
+
+/** Agent to its supervisor: an answer was stopped by a detector or doubted by a check. */
+export interface AgentDoubtEvent {
+  readonly type: 'agent-doubt';
+  readonly step: string;
+  readonly attempt: number;
+  readonly each: Json;
+  readonly question: string;
+  readonly detector: string | null;
+  readonly reasons: readonly string[];
+}
+
+export interface AgentDoneEvent {
+  readonly type: 'agent-done';
+  readonly step: string;
+  readonly result: StepResult;
+}
+
+export interface AgentFailedEvent {
+  readonly type: 'agent-failed';
+  readonly step: string;
+  readonly error: ErrorMessage;
+}
+
+export interface AgentCancelledEvent {
+  readonly type: 'agent-cancelled';
+  readonly step: string;
+}
+
+/** Supervisor to its pipeline. */
+export interface StepDoneEvent {
+  readonly type: 'step-done';
+  readonly step: string;
+  readonly result: StepResult;
+}
+
+export interface SupervisorStoppedEvent {
+  readonly type: 'supervisor-stopped';
+}
+
+/** Run pipeline to the pipelines of its documents: a step over all documents is done. */
+export interface SharedStepDoneEvent {
+  readonly type: 'shared-step-done';
+  readonly step: string;
+  /** JSON of its `StepResult`. */
+  readonly result: string;
+}
+
+/** Pipeline of a document to the pipeline of the run. */
+export interface DocumentDoneEvent {
+  readonly type: 'document-done';
+  readonly index: number;
+  /** JSON of `{ document, steps }`, as templates see it among `items`. */
+  readonly item: string;
+  /** Hash of the results without confidences and attempts. */
+  readonly digest: string;
+  readonly handedToHuman: boolean;
+}
+
+export interface DocumentCancelledEvent {
+  readonly type: 'document-cancelled';
+  readonly index: number;
+}
+
+export type ActorEvent =
+  | StartEvent
+  | OutcomeEvent
+  | CancelEvent
+  | RunStepEvent
+  | RetryEvent
+  | SettleEvent
+  | AgentDoubtEvent
+  | AgentDoneEvent
+  | AgentFailedEvent
+  | AgentCancelledEvent
+  | StepDoneEvent
+  | SupervisorStoppedEvent
+  | SharedStepDoneEvent
+  | DocumentDoneEvent
+  | DocumentCancelledEvent;
+
+/** An event as a machine sees it: with the time of its record, in milliseconds since the epoch. */
+export type TimedEvent = ActorEvent & { readonly at: number };

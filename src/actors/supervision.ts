@@ -1,0 +1,293 @@
+/**
+ * What a supervisor decides, as pure functions of its context and one event:
+ * another attempt, another agent, or a human.
+ */
+import { assert } from '../kernel/assert.ts';
+import type { ErrorMessage } from '../kernel/errors.ts';
+import { type ActorId, childActorId } from '../kernel/ids.ts';
+import { act } from './act.ts';
+import { agentOf, definitionOf, stepOf, templateScope } from './definition.ts';
+import type { AgentDoubtEvent, StepVariables, TimedEvent } from './event.ts';
+import { relevantFacts } from './facts.ts';
+import type { Intention } from './intention.ts';
+import type { StepResult } from './step-result.ts';
+import { renderTemplate } from './template.ts';
+
+interface Child {
+  readonly agent: ActorId;
+  readonly variables: StepVariables;
+  /** Technical failures so far. */
+  readonly failures: number;
+  /** The result that waits until the recovery file is written. */
+  readonly escalated: StepResult | null;
+  /** Tag of the supervisor's own open intention for this step. */
+  readonly open: string | null;
+}
+
+export interface SupervisorContext {
+  readonly self: ActorId;
+  readonly parent: ActorId;
+  readonly definition: string;
+  readonly seed: number;
+  readonly children: Readonly<Record<string, Child>>;
+}
+
+export type SupervisorArguments = { context: SupervisorContext; event: TimedEvent };
+
+function childOf(context: SupervisorContext, step: string): Child {
+  const child = context.children[step];
+  assert(child !== undefined, `the supervisor knows the step ${step}`);
+  return child;
+}
+
+function withChild(context: SupervisorContext, step: string, change: Partial<Child>): Partial<SupervisorContext> {
+  return { children: { ...context.children, [step]: { ...childOf(context, step), ...change } } };
+}
+
+function withoutChild(context: SupervisorContext, step: string): Partial<SupervisorContext> {
+  const { [step]: _gone, ...children } = context.children;
+  return { children };
+}
+
+function agentName(context: SupervisorContext, step: string, failures: number): ActorId {
+  return childActorId(context.self, failures === 0 ? step : `${step}.${failures + 1}`);
+}
+
+function spawnAgent(context: SupervisorContext, step: string): Intention {
+  const child = childOf(context, step);
+  return {
+    kind: 'spawn',
+    to: child.agent,
+    machine: 'agent',
+    event: {
+      type: 'start',
+      machine: 'agent',
+      self: child.agent,
+      parent: context.self,
+      definition: context.definition,
+      seed: context.seed,
+      step,
+      variables: child.variables,
+    },
+  };
+}
+
+function agentDefinition(context: SupervisorContext, step: string) {
+  const definition = definitionOf(context.definition);
+  const agent = agentOf(definition, stepOf(definition, step));
+  assert(agent !== null, 'only an agent that asks can be doubtful');
+  return agent;
+}
+
+export function mayRetry({ context, event }: SupervisorArguments): boolean {
+  return (
+    event.type === 'agent-doubt' &&
+    event.attempt < agentDefinition(context, event.step).supervise.retries
+  );
+}
+
+function groundingFor(context: SupervisorContext, event: AgentDoubtEvent): string | null {
+  const { grounding } = agentDefinition(context, event.step).supervise;
+  if (grounding === undefined) return null;
+  const { variables } = childOf(context, event.step);
+  const facts = relevantFacts(variables.document?.text ?? '', event.question);
+  return renderTemplate(grounding, {
+    ...templateScope(variables, event.each),
+    facts,
+    reasons: event.reasons,
+  });
+}
+
+export function retry({ context, event }: SupervisorArguments): readonly Intention[] {
+  assert(event.type === 'agent-doubt', 'a doubt is answered');
+  const { supervise, temperature } = agentDefinition(context, event.step);
+  const attempt = event.attempt + 1;
+  const temperatures = supervise.temperatures;
+  return [
+    {
+      kind: 'send',
+      to: childOf(context, event.step).agent,
+      event: {
+        type: 'retry',
+        attempt,
+        temperature: temperatures[Math.min(attempt, temperatures.length) - 1] ?? temperature,
+        seed: context.seed + attempt,
+        grounding: groundingFor(context, event),
+      },
+    },
+  ];
+}
+
+export function settle({ context, event }: SupervisorArguments): readonly Intention[] {
+  assert(event.type === 'agent-doubt', 'a doubt is answered');
+  return [{ kind: 'send', to: childOf(context, event.step).agent, event: { type: 'settle' } }];
+}
+
+export function mayRestart({ context, event }: SupervisorArguments): boolean {
+  if (event.type !== 'agent-failed' || event.error.retryable !== true) return false;
+  const { maxAttempts } = stepOf(definitionOf(context.definition), event.step).retry;
+  return childOf(context, event.step).failures + 1 < maxAttempts;
+}
+
+const backoffPrefix = 'backoff:';
+const recoveryPrefix = 'recovery:';
+
+export function backoff({ context, event }: SupervisorArguments): readonly Intention[] {
+  assert(event.type === 'agent-failed', 'a failure is retried');
+  const policy = stepOf(definitionOf(context.definition), event.step).retry;
+  const { failures } = childOf(context, event.step);
+  const delayMs = policy.backoffMs * policy.factor ** (failures - 1);
+  return [
+    act(
+      `${backoffPrefix}${event.step}`,
+      { actuator: 'clock', operation: 'wake' },
+      { at: event.at + Math.round(delayMs) },
+    ),
+  ];
+}
+
+function failedResult(error: ErrorMessage, failures: number): StepResult {
+  return { verdict: 'escalated', output: null, reasons: [error.message], confidence: null, attempts: failures };
+}
+
+/** The result that an agent's last event means for its step. */
+function finalResult({ context, event }: SupervisorArguments): StepResult {
+  if (event.type === 'agent-done') return event.result;
+  assert(event.type === 'agent-failed', 'an agent ended');
+  return failedResult(event.error, childOf(context, event.step).failures + 1);
+}
+
+export function needsRecovery(arguments_: SupervisorArguments): boolean {
+  const { context, event } = arguments_;
+  if (event.type !== 'agent-done' && event.type !== 'agent-failed') return false;
+  return (
+    definitionOf(context.definition).recovery !== undefined &&
+    childOf(context, event.step).variables.document !== null &&
+    finalResult(arguments_).verdict === 'escalated'
+  );
+}
+
+/** The recovery step: the document goes to a human, with the reasons. */
+export function recover({ context, event }: SupervisorArguments): readonly Intention[] {
+  assert(event.type === 'agent-done' || event.type === 'agent-failed', 'an agent ended');
+  const { recovery } = definitionOf(context.definition);
+  const child = childOf(context, event.step);
+  assert(recovery !== undefined && child.escalated !== null, 'there is something to recover');
+  const scope = {
+    ...templateScope(child.variables, null),
+    step: event.step,
+    reasons: child.escalated.reasons,
+  };
+  return [
+    act(
+      `${recoveryPrefix}${event.step}`,
+      { actuator: 'file', operation: 'write' },
+      {
+        path: renderTemplate(recovery.write.path, scope),
+        text: renderTemplate(recovery.write.template, scope),
+      },
+    ),
+  ];
+}
+
+function stepDone(context: SupervisorContext, step: string, result: StepResult): readonly Intention[] {
+  return [{ kind: 'send', to: context.parent, event: { type: 'step-done', step, result } }];
+}
+
+function tagStep(event: TimedEvent, prefix: string): string | null {
+  return event.type === 'outcome' && event.tag.startsWith(prefix) ? event.tag.slice(prefix.length) : null;
+}
+
+export function endRecovery({ context, event }: SupervisorArguments): readonly Intention[] {
+  const step = tagStep(event, recoveryPrefix);
+  assert(step !== null && event.type === 'outcome', 'a recovery ended');
+  const { escalated } = childOf(context, step);
+  assert(escalated !== null, 'an escalated result waits');
+  const { outcome } = event;
+  if (outcome.status === 'completed') return stepDone(context, step, escalated);
+  const reason = `The file for a human could not be written: ${outcome.error.message}`;
+  return stepDone(context, step, { ...escalated, reasons: [...escalated.reasons, reason] });
+}
+
+export function cancelChildren({ context }: SupervisorArguments): readonly Intention[] {
+  return Object.values(context.children).map((child) =>
+    child.open === null
+      ? { kind: 'send', to: child.agent, event: { type: 'cancel' } }
+      : { kind: 'abort', tag: child.open },
+  );
+}
+
+function endedStep(event: TimedEvent): string | null {
+  switch (event.type) {
+    case 'agent-cancelled':
+    case 'agent-done':
+    case 'agent-failed':
+      return event.step;
+    case 'outcome':
+      return tagStep(event, backoffPrefix) ?? tagStep(event, recoveryPrefix);
+    default:
+      return null;
+  }
+}
+
+/** While stopping: whatever ends a child removes it; nothing is started again. */
+export function removeEnded({ context, event }: SupervisorArguments): Partial<SupervisorContext> {
+  const step = endedStep(event);
+  return step === null || context.children[step] === undefined ? {} : withoutChild(context, step);
+}
+
+/** The step whose pause before a restart has passed. */
+export function backoffStep(event: TimedEvent): string | null {
+  return tagStep(event, backoffPrefix);
+}
+
+/** The step whose recovery file has an outcome. */
+export function recoveryStep(event: TimedEvent): string | null {
+  return tagStep(event, recoveryPrefix);
+}
+
+export function waitForBackoff({ context, event }: SupervisorArguments): Partial<SupervisorContext> {
+  assert(event.type === 'agent-failed', 'a failure is retried');
+  const failures = childOf(context, event.step).failures + 1;
+  return withChild(context, event.step, { failures, open: `${backoffPrefix}${event.step}` });
+}
+
+export function waitForRecovery({ context, event }: SupervisorArguments): Partial<SupervisorContext> {
+  assert(event.type === 'agent-done' || event.type === 'agent-failed', 'an agent ended');
+  return withChild(context, event.step, {
+    escalated: finalResult({ context, event }),
+    open: `${recoveryPrefix}${event.step}`,
+  });
+}
+
+export function addChild({ context, event }: SupervisorArguments): Partial<SupervisorContext> {
+  assert(event.type === 'run-step', 'a step is asked for');
+  const child: Child = {
+    agent: agentName(context, event.step, 0),
+    variables: event.variables,
+    failures: 0,
+    escalated: null,
+    open: null,
+  };
+  return { children: { ...context.children, [event.step]: child } };
+}
+
+export function replaceAgent({ context, event }: SupervisorArguments): Partial<SupervisorContext> {
+  const step = backoffStep(event);
+  assert(step !== null, 'a pause has passed');
+  const agent = agentName(context, step, childOf(context, step).failures);
+  return withChild(context, step, { agent, open: null });
+}
+
+/** Starts the agent of the step that the event speaks of. */
+export function startAgent({ context, event }: SupervisorArguments): readonly Intention[] {
+  const step = event.type === 'run-step' ? event.step : backoffStep(event);
+  assert(step !== null, 'the event names a step');
+  return [spawnAgent(context, step)];
+}
+
+export function reportEnd({ context, event }: SupervisorArguments): readonly Intention[] {
+  assert(event.type === 'agent-done' || event.type === 'agent-failed', 'an agent ended');
+  return stepDone(context, event.step, finalResult({ context, event }));
+}
+

@@ -1,0 +1,50 @@
+/** A call in an answer, `{ "tool": …, "args": {…} }`, becomes an intention; a wrong one becomes a reason. */
+import { isJsonObject, type Json, type JsonObject } from '../kernel/json.ts';
+import { act } from './act.ts';
+import { isKnownOperation } from './effects.ts';
+import type { ActIntention } from './intention.ts';
+import type { AgentDefinition, PipelineDefinition } from './pipeline-definition.ts';
+import { renderTemplate } from './template.ts';
+
+export const toolTag = 'tool';
+
+export type ToolCall =
+  | { readonly type: 'none' }
+  | { readonly type: 'call'; readonly tool: string; readonly intention: ActIntention }
+  | { readonly type: 'refused'; readonly reason: string };
+
+function renderArguments(value: unknown, given: JsonObject): Json {
+  if (typeof value === 'string') return renderTemplate(value, given);
+  if (Array.isArray(value)) return value.map((inner) => renderArguments(inner, given));
+  if (typeof value === 'object' && value !== null) {
+    return Object.fromEntries(
+      Object.entries(value).map(([name, inner]) => [name, renderArguments(inner, given)]),
+    );
+  }
+  return value as Json;
+}
+
+export function toolCallOf(definition: PipelineDefinition, agent: AgentDefinition, output: Json): ToolCall {
+  if (agent.tools.length === 0 || !isJsonObject(output)) return { type: 'none' };
+  const { tool, args } = output;
+  if (typeof tool !== 'string' || tool === 'none') return { type: 'none' };
+  const description = definition.tools[tool];
+  if (!agent.tools.includes(tool) || description === undefined) {
+    return { type: 'refused', reason: `The tool ${tool} is not granted to this agent.` };
+  }
+  const given = isJsonObject(args) ? args : {};
+  const missing = description.parameters.filter((name) => !Object.hasOwn(given, name));
+  if (missing.length > 0) {
+    return { type: 'refused', reason: `The call of ${tool} lacks ${missing.join(', ')}.` };
+  }
+  const { actuator, operation } = description;
+  if (!isKnownOperation(actuator, operation)) {
+    return { type: 'refused', reason: `The tool ${tool} names the unknown operation ${actuator}.${operation}.` };
+  }
+  const rendered = renderArguments(description.arguments, given) as JsonObject;
+  const limited =
+    actuator === 'sandbox'
+      ? { ...rendered, timeoutMs: agent.limits.timeoutMs, memoryMb: agent.limits.memoryMb }
+      : rendered;
+  return { type: 'call', tool, intention: act(toolTag, { actuator, operation }, limited) };
+}

@@ -1,0 +1,45 @@
+/**
+ * The contract of an actuator: named operations with a declared effect class,
+ * schemas at both ends, and nothing known about who asks. Only the gateway
+ * calls `perform`.
+ */
+import type { z } from 'zod';
+import type { Clock } from '../kernel/clock.ts';
+import type { IntentionKey, RunId } from '../kernel/ids.ts';
+
+/**
+ * pure: no external trace, may run before the disk has the record.
+ * idempotent: safe to repeat under the same key.
+ * once: a repeat would be seen.
+ */
+export type EffectClass = 'pure' | 'idempotent' | 'once';
+
+export interface ActuatorContext {
+  readonly key: IntentionKey;
+  readonly run: RunId;
+  /** Absolute folder of the run's workspace. */
+  readonly workspace: string;
+  /** Aborted when the intention is cancelled. */
+  readonly signal: AbortSignal;
+  readonly clock: Clock;
+}
+
+/** One thing an actuator can do. `perform` throws RuntimeError for what it cannot. */
+export interface Operation<A = unknown, R = unknown> {
+  readonly effect: EffectClass;
+  readonly arguments: z.ZodType<A>;
+  readonly result: z.ZodType<R>;
+  perform(args: A, context: ActuatorContext): Promise<R>;
+}
+
+export interface Actuator {
+  readonly name: string;
+  /** Intentions carried out at once; limits.actuatorConcurrencyDefault when absent. */
+  readonly concurrency?: number;
+  readonly operations: Readonly<Record<string, Operation>>;
+}
+
+/** Infers the types of an operation from its schemas. */
+export function operation<A, R>(definition: Operation<A, R>): Operation<A, R> {
+  return definition;
+}

@@ -1,0 +1,46 @@
+/** Texts that events name by their hash, brought to an actor that asks for them. */
+import { z } from 'zod';
+import { RuntimeError } from '../kernel/errors.ts';
+import { type Sha256, sha256 } from '../kernel/hash.ts';
+import { limits } from '../kernel/limits.ts';
+import { type Actuator, operation } from './actuator.ts';
+
+/** Whoever keeps blobs: null for one it does not have. */
+export interface BlobLookup {
+  lookup(hash: Sha256): Buffer | null;
+}
+
+const hashSchema = z
+  .string()
+  .regex(/^[0-9a-f]{64}$/)
+  .transform((text) => text as Sha256);
+
+export function blobsActuator(blobs: BlobLookup): Actuator {
+  return {
+    name: 'blobs',
+    operations: {
+      read: operation({
+        effect: 'pure',
+        arguments: z.strictObject({ hashes: z.array(hashSchema).max(limits.blobsPerReadMax) }),
+        result: z.strictObject({ texts: z.record(z.string(), z.string()) }),
+        async perform({ hashes }) {
+          const texts: Record<string, string> = {};
+          for (const hash of hashes) texts[hash] = readBlob(blobs, hash);
+          return { texts };
+        },
+      }),
+    },
+  };
+}
+
+function readBlob(blobs: BlobLookup, hash: Sha256): string {
+  const bytes = blobs.lookup(hash);
+  if (bytes === null) {
+    throw new RuntimeError('BLOB_MISSING', `The blob ${hash} is not in the journal.`);
+  }
+  // Checked at the writer too; a blob that changed since must not become somebody's memory.
+  if (sha256(bytes) !== hash) {
+    throw new RuntimeError('BLOB_MISSING', `The blob ${hash} is damaged.`);
+  }
+  return bytes.toString('utf8');
+}

@@ -1,0 +1,265 @@
+/**
+ * The one door to every side effect.
+ *
+ * Invariants
+ *   G1. Nothing is carried out before the request is parsed, its operation is
+ *       known, its actor's signature holds, its arguments fit and its effect
+ *       class is the declared one, in this order (law D7).
+ *   G2. An effect that leaves a trace waits until the record of its intention
+ *       is durable (law D2).
+ *   G3. One key is carried out once at a time: a second request joins the
+ *       first, and one that comes after its completion gets the same outcome
+ *       (law D3). A failed one may be tried again under its key.
+ *   G4. A key stands for one intention: the same key with other arguments is
+ *       refused.
+ *   G5. `perform` never rejects, and every refusal has a code.
+ */
+import type { KeyDirectory } from '../identity/key-directory.ts';
+import { assert } from '../kernel/assert.ts';
+import type { Clock } from '../kernel/clock.ts';
+import { type ErrorCode, type ErrorMessage, RuntimeError } from '../kernel/errors.ts';
+import { hashJson } from '../kernel/hash.ts';
+import type { IntentionKey, RunId } from '../kernel/ids.ts';
+import { findNonJson, type Json } from '../kernel/json.ts';
+import { limits } from '../kernel/limits.ts';
+import type { Actuator, Operation } from './actuator.ts';
+import {
+  type CheckedRequest,
+  firstProblem,
+  type IntentionOutcome,
+  intentionRequestSchema,
+} from './intention-request.ts';
+import { Lane } from './lane.ts';
+import { RememberedOutcomes } from './remembered-outcomes.ts';
+
+export interface GatewayOptions {
+  readonly actuators: readonly Actuator[];
+  readonly keys: KeyDirectory;
+  readonly clock: Clock;
+  /** Absolute folder of the workspace of a run. */
+  readonly workspaceOf: (run: RunId) => string;
+  /** Resolves once the journal is durable up to a ring position; rejects when it has failed. */
+  readonly whenDurable: (position: number) => Promise<void>;
+}
+
+interface Door {
+  readonly actuator: Actuator;
+  readonly lane: Lane;
+}
+
+/** A request that may be carried out. */
+interface Admitted {
+  readonly request: CheckedRequest;
+  readonly operation: Operation;
+  readonly args: unknown;
+  readonly lane: Lane;
+  /** Hash of everything that makes the intention what it is (G4). */
+  readonly digest: string;
+}
+
+interface InFlight {
+  readonly digest: string;
+  readonly controller: AbortController;
+  readonly outcome: Promise<IntentionOutcome>;
+}
+
+export class ActuatorGateway {
+  readonly #options: GatewayOptions;
+  readonly #doors = new Map<string, Door>();
+  readonly #inFlight = new Map<IntentionKey, InFlight>();
+  readonly #remembered = new RememberedOutcomes();
+
+  constructor(options: GatewayOptions) {
+    this.#options = options;
+    for (const actuator of options.actuators) {
+      assert(!this.#doors.has(actuator.name), `two actuators are named ${actuator.name}`);
+      const lane = new Lane({
+        runningMax: actuator.concurrency ?? limits.actuatorConcurrencyDefault,
+        waitingMax: limits.actuatorQueueMax,
+      });
+      this.#doors.set(actuator.name, { actuator, lane });
+    }
+  }
+
+  /** Carries out one request (IntentionRequest), or says why not (G5). */
+  async perform(request: unknown): Promise<IntentionOutcome> {
+    try {
+      const admitted = this.#check(request);
+      return 'status' in admitted ? admitted : await this.#start(admitted);
+    } catch (error) {
+      return refused(keyOf(request), 'INTERNAL', describe(error));
+    }
+  }
+
+  /** Stops an intention that waits or runs; false when there is none. Its outcome still comes. */
+  abort(key: string): boolean {
+    const found = this.#inFlight.get(key as IntentionKey);
+    found?.controller.abort();
+    return found !== undefined;
+  }
+
+  /** Aborts everything in flight and waits for the outcomes. */
+  async close(): Promise<void> {
+    const inFlight = [...this.#inFlight.values()];
+    for (const { controller } of inFlight) controller.abort();
+    await Promise.all(inFlight.map(({ outcome }) => outcome));
+  }
+
+  /** The checks before any effect, in their order (G1). */
+  #check(input: unknown): Admitted | IntentionOutcome {
+    const parsed = intentionRequestSchema.safeParse(input);
+    if (!parsed.success) {
+      const message = `The intention is not valid (${firstProblem(parsed.error)}).`;
+      return refused(keyOf(input), 'INTENTION_INVALID', message);
+    }
+    const request = parsed.data;
+    const { key, actuator: name } = request;
+    const door = this.#doors.get(name);
+    const operations = door?.actuator.operations ?? {};
+    const operation = Object.hasOwn(operations, request.operation)
+      ? operations[request.operation]
+      : undefined;
+    if (door === undefined || operation === undefined) {
+      const message = `There is no operation ${name}.${request.operation}.`;
+      return refused(key, 'ACTUATOR_UNKNOWN', message);
+    }
+    const problem = this.#signatureProblem(request);
+    if (problem !== null) return refused(key, 'SIGNATURE_INVALID', problem);
+    const args = operation.arguments.safeParse(request.arguments);
+    if (!args.success) {
+      const message = `The arguments of ${name}.${request.operation} are not valid (${firstProblem(args.error)}).`;
+      return refused(key, 'INTENTION_INVALID', message);
+    }
+    if (request.effect !== operation.effect) {
+      const message = `${name}.${request.operation} is ${operation.effect}, not ${request.effect}.`;
+      return refused(key, 'INTENTION_INVALID', message);
+    }
+    const digest = hashJson([name, request.operation, request.arguments]);
+    return { request, operation, args: args.data, lane: door.lane, digest };
+  }
+
+  #signatureProblem(request: CheckedRequest): string | null {
+    const { run, actor, registration } = request;
+    if (registration !== undefined) {
+      const verdict = this.#options.keys.register({ run, actor, ...registration });
+      if (verdict !== true) return verdict;
+    }
+    const intention = {
+      key: request.key,
+      agent: actor,
+      actuator: request.actuator,
+      operation: request.operation,
+      arguments: request.arguments,
+    };
+    const verdict = this.#options.keys.verify(run, intention, request.signature);
+    return verdict === true ? null : verdict;
+  }
+
+  #start(admitted: Admitted): Promise<IntentionOutcome> | IntentionOutcome {
+    const { lane, digest } = admitted;
+    const { key } = admitted.request;
+    const running = this.#inFlight.get(key);
+    const known = running ?? this.#remembered.get(key);
+    if (known !== undefined) {
+      if (known.digest === digest) return known.outcome; // (G3)
+      return refused(
+        key,
+        'INTENTION_INVALID',
+        `The key ${key} already stands for another intention.`,
+      ); // (G4)
+    }
+    if (!lane.tryAdmit()) {
+      const message = `Too many intentions wait for ${admitted.request.actuator}; try again later.`;
+      return refused(key, 'ACTUATOR_BUSY', message, true);
+    }
+    const controller = new AbortController();
+    const outcome = this.#carryOut(admitted, controller.signal).then((ended) => {
+      lane.leave();
+      this.#inFlight.delete(key);
+      if (ended.status === 'completed') this.#remembered.set(key, digest, ended);
+      return ended;
+    });
+    this.#inFlight.set(key, { digest, controller, outcome });
+    return outcome;
+  }
+
+  /** Waits for the disk and for its turn, performs, and checks the result. Never rejects. */
+  async #carryOut(admitted: Admitted, signal: AbortSignal): Promise<IntentionOutcome> {
+    const { request, operation, lane } = admitted;
+    const { key, run } = request;
+    try {
+      if (operation.effect !== 'pure') {
+        await orAborted(this.#options.whenDurable(request.journalPosition), signal); // (G2)
+      }
+      const value = await lane.run(async () => {
+        if (signal.aborted) throw aborted();
+        return await operation.perform(admitted.args, {
+          key,
+          run,
+          workspace: this.#options.workspaceOf(run),
+          signal,
+          clock: this.#options.clock,
+        });
+      });
+      return { key, status: 'completed', value: checkedResult(request, operation, value) };
+    } catch (error) {
+      return { key, status: 'failed', error: failure(error, signal) };
+    }
+  }
+}
+
+/** The result as plain JSON; whatever else an actuator gives never enters the journal. */
+function checkedResult(request: CheckedRequest, operation: Operation, value: unknown): Json {
+  const parsed = operation.result.safeParse(value);
+  const problem = parsed.success ? findNonJson(parsed.data) : firstProblem(parsed.error);
+  if (parsed.success && problem === null) return parsed.data as Json;
+  throw new RuntimeError(
+    'ACTUATOR_FAILED',
+    `The result of ${request.actuator}.${request.operation} is not what it declares (${problem}).`,
+  );
+}
+
+function aborted(): RuntimeError {
+  return new RuntimeError('INTENTION_ABORTED', 'The intention was stopped on request.');
+}
+
+async function orAborted(promise: Promise<void>, signal: AbortSignal): Promise<void> {
+  const { promise: stopped, reject } = Promise.withResolvers<never>();
+  const onAbort = (): void => reject(aborted());
+  signal.addEventListener('abort', onAbort, { once: true });
+  try {
+    if (signal.aborted) throw aborted();
+    await Promise.race([promise, stopped]);
+  } finally {
+    signal.removeEventListener('abort', onAbort);
+  }
+}
+
+/** An error as an outcome carries it; without a stack, which would differ from host to host. */
+function failure(error: unknown, signal: AbortSignal): ErrorMessage {
+  if (error instanceof RuntimeError) {
+    const { code, message, retryable } = error;
+    return { code, message, retryable };
+  }
+  if (signal.aborted) return { code: 'INTENTION_ABORTED', message: aborted().message };
+  return { code: 'INTERNAL', message: describe(error) };
+}
+
+function describe(error: unknown): string {
+  return (error instanceof Error ? error.message : String(error)).slice(0, 500);
+}
+
+function refused(
+  key: string,
+  code: ErrorCode,
+  message: string,
+  retryable = false,
+): IntentionOutcome {
+  return { key, status: 'refused', error: { code, message, retryable } };
+}
+
+/** The key of a request that may be anything, for the refusal to name. */
+function keyOf(request: unknown): string {
+  const key = typeof request === 'object' && request !== null && 'key' in request && request.key;
+  return typeof key === 'string' ? key.slice(0, 400) : '';
+}

@@ -1,0 +1,67 @@
+/**
+ * A generation as an operation. Its outcome is journaled whole, so that a
+ * replay needs no model.
+ */
+import { z } from 'zod';
+import {
+  type GenerationOutcome,
+  type GenerationRequest,
+  generationRequestSchema,
+} from '../inference/model-port.ts';
+import { parseIntentionKey } from '../kernel/ids.ts';
+import type { JsonObject } from '../kernel/json.ts';
+import { limits } from '../kernel/limits.ts';
+import { type Actuator, operation } from './actuator.ts';
+
+/** Whoever generates: the client of the inference worker, or a model itself. */
+export interface Generator {
+  generate(
+    request: GenerationRequest,
+    options: {
+      readonly signal: AbortSignal;
+      /** Names the generation to those who watch live tokens: run and actor. */
+      readonly label: JsonObject;
+    },
+  ): Promise<GenerationOutcome>;
+}
+
+const probability = z.number().min(0).max(1).nullable();
+const count = z.number().int().nonnegative();
+
+const outcomeSchema: z.ZodType<GenerationOutcome> = z.strictObject({
+  status: z.enum(['completed', 'halted']),
+  text: z.string(),
+  finish: z.enum(['stop', 'length', 'schema', 'halted']),
+  tokens: z.array(
+    z.strictObject({ text: z.string(), confidence: probability, forced: z.boolean() }),
+  ),
+  minConfidence: probability,
+  halt: z
+    .strictObject({
+      detector: z.enum(['confidence', 'repetition']),
+      atToken: count,
+      evidence: z.string(),
+    })
+    .nullable(),
+  usage: z.strictObject({ promptTokens: count, answerTokens: count }),
+});
+
+export function inferenceActuator(generator: Generator): Actuator {
+  return {
+    name: 'inference',
+    // The worker behind it queues by itself; this only bounds what is on the way to it.
+    concurrency: limits.actuatorQueueMax,
+    operations: {
+      generate: operation({
+        effect: 'pure',
+        arguments: generationRequestSchema,
+        result: outcomeSchema,
+        perform: (request, { key, run, signal }) =>
+          generator.generate(request, {
+            signal,
+            label: { run, actor: parseIntentionKey(key).actor },
+          }),
+      }),
+    },
+  };
+}

@@ -1,0 +1,89 @@
+/**
+ * One generation outside any run: as a single JSON object, or with
+ * `"stream": true` as lines of JSON, each token when it appears. Nothing of it
+ * is journaled.
+ */
+import { Readable } from 'node:stream';
+import type { FastifyInstance, FastifyReply } from 'fastify';
+import { z } from 'zod';
+import { type ErrorMessage, toErrorMessage } from '../kernel/errors.ts';
+import type { JsonObject } from '../kernel/json.ts';
+import { limits } from '../kernel/limits.ts';
+import type { GeneratedText, GenerateTextRequest, RuntimePort } from '../runtime/views.ts';
+import { parseRequest } from './request.ts';
+
+/** One line of the stream. */
+export type GenerateLine =
+  | { readonly type: 'token'; readonly text: string; readonly confidence: number | null }
+  | { readonly type: 'result'; readonly result: GeneratedText }
+  | { readonly type: 'error'; readonly error: ErrorMessage };
+
+const generateSchema = z.strictObject({
+  prompt: z.string().min(1),
+  system: z.string().optional(),
+  schema: z.record(z.string(), z.json()).optional(),
+  temperature: z.number().min(0).max(2).optional(),
+  seed: z.number().int().min(0).max(0xffff_ffff).optional(),
+  maxTokens: z.number().int().min(1).max(limits.answerTokensMax).optional(),
+  stream: z.boolean().default(false),
+});
+
+export function addGenerateRoute(app: FastifyInstance, runtime: RuntimePort): void {
+  app.post('/v1/generate', async (request, reply) => {
+    const { stream, schema, ...rest } = parseRequest(
+      generateSchema,
+      request.body,
+      'The request body',
+    );
+    const generate = withoutUndefined({
+      ...rest,
+      ...(schema === undefined ? {} : { schema: schema as JsonObject }),
+    });
+    const controller = new AbortController();
+    reply.raw.once('close', () => controller.abort());
+    if (!stream) return runtime.generate(generate, undefined, controller.signal);
+    return streamGeneration(reply, runtime, { generate, controller });
+  });
+}
+
+function streamGeneration(
+  reply: FastifyReply,
+  runtime: RuntimePort,
+  { generate, controller }: { generate: GenerateTextRequest; controller: AbortController },
+): FastifyReply {
+  const lines = new Readable({ read: () => undefined, destroy: (_, done) => done(null) });
+  lines.once('close', () => controller.abort());
+  const push = (line: GenerateLine): void => {
+    // The answer is bounded by its token limit, so the buffer is too.
+    if (!lines.destroyed) lines.push(`${JSON.stringify(line)}\n`);
+  };
+  runtime
+    .generate(
+      generate,
+      ({ text, confidence }) => push({ type: 'token', text, confidence }),
+      controller.signal,
+    )
+    .then(
+      (result) => push({ type: 'result', result }),
+      (error: unknown) => push({ type: 'error', error: withoutStack(toErrorMessage(error)) }),
+    )
+    .finally(() => {
+      if (!lines.destroyed) lines.push(null);
+    });
+  return reply.type('application/x-ndjson').header('cache-control', 'no-store').send(lines);
+}
+
+function withoutStack({ code, message, retryable }: ErrorMessage): ErrorMessage {
+  return { code, message, ...(retryable === undefined ? {} : { retryable }) };
+}
+
+/** Zod writes absent options as undefined, which exact types do not accept. */
+function withoutUndefined(
+  request: {
+    [Key in keyof GenerateTextRequest]: GenerateTextRequest[Key] | undefined;
+  },
+): GenerateTextRequest {
+  return Object.fromEntries(
+    Object.entries(request).filter(([, value]) => value !== undefined),
+  ) as unknown as GenerateTextRequest;
+}

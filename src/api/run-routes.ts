@@ -1,0 +1,48 @@
+/** Starting, listing, reading and cancelling runs. */
+import { resolve } from 'node:path';
+import type { FastifyInstance } from 'fastify';
+import { z } from 'zod';
+import type { JsonObject } from '../kernel/json.ts';
+import type { RuntimePort, StartRunRequest } from '../runtime/views.ts';
+import { parseRequest, runParametersSchema } from './request.ts';
+
+const pathCharactersMax = 4_096;
+const pathSchema = z.string().min(1).max(pathCharactersMax);
+
+const startRunSchema = z.strictObject({
+  pipeline: z.union([pathSchema, z.record(z.string(), z.json())], {
+    error: 'the path of a pipeline file, or a pipeline as an object, is expected',
+  }),
+  input: z.strictObject({ folder: pathSchema }),
+  seed: z.number().int().min(0).max(0xffff_ffff).optional(),
+});
+
+/** Paths that are not absolute begin at the working directory of this process. */
+function toStartRunRequest(body: z.output<typeof startRunSchema>): StartRunRequest {
+  return {
+    pipeline:
+      typeof body.pipeline === 'string' ? resolve(body.pipeline) : (body.pipeline as JsonObject),
+    input: { folder: resolve(body.input.folder) },
+    ...(body.seed === undefined ? {} : { seed: body.seed }),
+  };
+}
+
+export function addRunRoutes(app: FastifyInstance, runtime: RuntimePort): void {
+  app.post('/v1/runs', async (request, reply) => {
+    const body = parseRequest(startRunSchema, request.body, 'The request body');
+    const run = await runtime.startRun(toStartRunRequest(body));
+    return reply.code(201).header('location', `/v1/runs/${run.id}`).send(run);
+  });
+
+  app.get('/v1/runs', async () => ({ runs: runtime.runs() }));
+
+  app.get('/v1/runs/:id', async (request) => {
+    const { id } = parseRequest(runParametersSchema, request.params, 'The address');
+    return runtime.run(id);
+  });
+
+  app.post('/v1/runs/:id/cancel', async (request) => {
+    const { id } = parseRequest(runParametersSchema, request.params, 'The address');
+    return runtime.cancel(id);
+  });
+}

@@ -1,0 +1,20 @@
+/** `claw cancel RUN`: asks the live server, or a runtime of this process, to cancel an open run. */
+import type { Command } from 'commander';
+import { exitStatus } from '../../kernel/errors.ts';
+import { type Host, newCommand, onAction } from '../command.ts';
+import { openRunTarget } from '../run-target.ts';
+
+export function cancelCommand(host: Host): Command {
+  const command = newCommand('cancel', 'cancel an open run').argument('<run>', 'id of the run');
+  return onAction(command, host, async (context, { words: [id = ''] }) => {
+    const target = await openRunTarget(context);
+    try {
+      const run = await target.cancel(id);
+      context.output.answer(run);
+      context.output.print(`The run ${run.id} is ${run.status}.`);
+      return exitStatus.ok;
+    } finally {
+      await target.close();
+    }
+  });
+}

@@ -1,0 +1,89 @@
+/**
+ * `claw run`: a pipeline over a folder, to its end. An interrupt leaves the
+ * run in the journal, from where `claw up` goes on with it.
+ */
+import { resolve } from 'node:path';
+import type { Command } from 'commander';
+import { exitStatus } from '../../kernel/errors.ts';
+import type { RunView } from '../../runtime/views.ts';
+import { type CommandContext, type Host, integer, newCommand, onAction } from '../command.ts';
+import { ProgressView } from '../progress-view.ts';
+import { assertWritable, copyReport, reportPath } from '../report-file.ts';
+import { runFailure, runSummary } from '../run-summary.ts';
+import { openRunTarget, type RunTarget } from '../run-target.ts';
+
+interface RunOptions {
+  readonly input: string;
+  readonly out?: string;
+  readonly seed?: number;
+}
+
+/** The status that a shell gives to a program ended by SIGINT. */
+const interruptedStatus = 130;
+
+export function runCommand(host: Host): Command {
+  const command = newCommand('run', 'run a pipeline over a folder of documents')
+    .argument('<pipeline>', 'pipeline file (YAML)')
+    .requiredOption('--input <dir>', 'folder of documents')
+    .option('--out <file>', 'where the report is copied')
+    .option('--seed <n>', 'seed of every generation', integer({ min: 0, max: 0xffff_ffff }));
+  return onAction<RunOptions>(
+    command,
+    host,
+    async (context, { words: [pipeline = ''], options }) => {
+      const { cwd } = context.io;
+      const out = options.out === undefined ? null : resolve(cwd, options.out);
+      if (out !== null) assertWritable(out);
+      const target = await openRunTarget(context);
+      try {
+        const started = await target.startRun({
+          pipeline: resolve(cwd, pipeline),
+          input: { folder: resolve(cwd, options.input) },
+          ...(options.seed === undefined ? {} : { seed: options.seed }),
+        });
+        const run = await followToEnd(context, target, started);
+        return run === null ? interruptedStatus : report(context, run, out);
+      } finally {
+        await target.close();
+      }
+    },
+  );
+}
+
+/** The ended run, or null after an interrupt. */
+async function followToEnd(
+  { io, output }: CommandContext,
+  target: RunTarget,
+  { id }: RunView,
+): Promise<RunView | null> {
+  output.notice(`run ${id}`);
+  const progress = new ProgressView(output.stderr);
+  let stop = (): void => undefined;
+  const interrupted = new Promise<null>((settle) => {
+    stop = io.onSignal(() => settle(null));
+  });
+  try {
+    const run = await Promise.race([
+      target.follow(id, (event) => progress.onEvent(event)),
+      interrupted,
+    ]);
+    progress.finish();
+    if (run === null) output.notice(`Stopped; claw up goes on with the run ${id}.`);
+    return run;
+  } finally {
+    stop();
+  }
+}
+
+function report({ output }: CommandContext, run: RunView, out: string | null): number {
+  const from = reportPath(run);
+  if (out !== null && from !== null && run.status === 'succeeded') copyReport(from, out);
+  output.print(runSummary(run));
+  if (out !== null && from === null) {
+    output.notice('The pipeline names no report, so --out has nothing to copy.');
+  }
+  output.answer(run);
+  const failure = runFailure(run);
+  if (failure === null) return exitStatus.ok;
+  throw failure;
+}

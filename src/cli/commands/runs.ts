@@ -1,0 +1,22 @@
+/** `claw runs`: every run of the data directory, read beside a live server. */
+import type { Command } from 'commander';
+import { exitStatus } from '../../kernel/errors.ts';
+import type { RunView } from '../../runtime/views.ts';
+import { type Host, newCommand, onAction } from '../command.ts';
+import { withReadOnly } from '../read-only.ts';
+
+export function runsCommand(host: Host): Command {
+  return onAction(newCommand('runs', 'list the runs'), host, (context) =>
+    withReadOnly(context, async (journal) => {
+      const runs = journal.runs();
+      context.output.answer({ runs });
+      context.output.print(runs.length === 0 ? 'No runs yet.' : runs.map(line).join('\n'));
+      return exitStatus.ok;
+    }),
+  );
+}
+
+function line({ id, status, createdAt, pipeline, progress }: RunView): string {
+  const steps = `${progress.stepsDone}/${progress.stepsTotal}`;
+  return `${id}  ${status.padEnd(9)}  ${new Date(createdAt).toISOString()}  ${steps.padStart(9)}  ${pipeline}`;
+}

@@ -1,0 +1,70 @@
+/** `claw sandbox exec FILE.js`: one script in a disposable sandbox, here and without a server. */
+import { readFileSync, statSync } from 'node:fs';
+import { resolve } from 'node:path';
+import { Command } from 'commander';
+import { type ErrorCode, errorCatalogue, exitStatus, RuntimeError } from '../../kernel/errors.ts';
+import { limits } from '../../kernel/limits.ts';
+import { type Host, integer, newCommand, onAction } from '../command.ts';
+
+interface SandboxOptions {
+  readonly timeoutMs: number;
+  readonly memoryMb: number;
+}
+
+export function sandboxCommand(host: Host): Command {
+  const exec = newCommand('exec', 'run a script; its completion value is the answer')
+    .argument('<file>', 'JavaScript file')
+    .option(
+      '--timeout-ms <n>',
+      'time at most',
+      integer({ min: 1, max: limits.sandboxTimeoutMsMax }),
+      limits.sandboxTimeoutMsDefault,
+    )
+    .option(
+      '--memory-mb <n>',
+      'memory at most',
+      integer({ min: 8, max: limits.sandboxMemoryMbMax }),
+      limits.sandboxMemoryMbDefault,
+    );
+  onAction<SandboxOptions>(exec, host, async (context, { words: [file = ''], options }) => {
+    const source = readScript(resolve(context.io.cwd, file));
+    const sandbox = await context.services.openSandbox();
+    try {
+      const { timeoutMs, memoryMb } = options;
+      const report = await sandbox.execute({ source, timeoutMs, memoryMb });
+      const { ok, usage } = report;
+      if (ok) {
+        context.output.answer({ ok, value: report.value ?? null, usage });
+        context.output.print(JSON.stringify(report.value ?? null, null, 2));
+        return exitStatus.ok;
+      }
+      const error = report.error ?? {
+        code: 'SANDBOX_CRASHED',
+        message: 'The script gave no answer.',
+      };
+      context.output.answer({ ok, error: { code: error.code, message: error.message }, usage });
+      context.output.notice(`claw: ${error.message} (${error.code})`);
+      return errorCatalogue[error.code as ErrorCode]?.exit ?? exitStatus.runFailed;
+    } finally {
+      await sandbox.close();
+    }
+  });
+  return new Command('sandbox').description('run code in a sandbox').addCommand(exec);
+}
+
+function readScript(path: string): string {
+  try {
+    if (statSync(path).size <= limits.sandboxScriptBytesMax) return readFileSync(path, 'utf8');
+  } catch (cause) {
+    throw new RuntimeError(
+      'SANDBOX_INPUT_INVALID',
+      `The script ${path} cannot be read; check the path and its permissions.`,
+      { cause },
+    );
+  }
+  const kib = limits.sandboxScriptBytesMax / 1_024;
+  throw new RuntimeError(
+    'SANDBOX_INPUT_INVALID',
+    `The script ${path} is larger than ${kib} KiB; make it smaller.`,
+  );
+}

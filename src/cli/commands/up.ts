@@ -1,0 +1,112 @@
+/**
+ * `claw up`: the runtime with its API, until it is told to stop. Open runs of
+ * an earlier process go on by themselves.
+ */
+import { join } from 'node:path';
+import type { Command } from 'commander';
+import { startApi } from '../../api/server.ts';
+import { exitStatus } from '../../kernel/errors.ts';
+import { packageRoot } from '../../runtime/config.ts';
+import { type CommandContext, type Host, newCommand, onAction } from '../command.ts';
+import { requireNoOwner } from '../connect.ts';
+import { type ExampleResult, runExample } from '../example.ts';
+import { requireFreePort } from '../free-port.ts';
+import type { RunningRuntime } from '../services.ts';
+import { StopSwitch } from '../stop-switch.ts';
+
+interface UpOptions {
+  readonly example?: boolean;
+}
+
+export function upCommand(host: Host): Command {
+  const command = newCommand('up', 'start the runtime and its API').option(
+    '--example',
+    'with a new data directory, run the bundled example first',
+  );
+  return onAction<UpOptions>(command, host, async (context, { options }) => {
+    const { services, config, output, io } = context;
+    await requireNoOwner(context);
+    await requireFreePort(config);
+    const stop = new StopSwitch(io, output);
+    try {
+      output.notice('Starting …');
+      const runtime = await services.startRuntime(config, {
+        onNotice: (text) => output.notice(text),
+        onFailure: (error) => stop.fail(error),
+      });
+      return await stop.guard(
+        () => serve(context, { runtime, stop, example: options.example === true }),
+        () => runtime.stop(),
+      );
+    } finally {
+      stop.release();
+    }
+  });
+}
+
+async function serve(
+  context: CommandContext,
+  { runtime, stop, example }: { runtime: RunningRuntime; stop: StopSwitch; example: boolean },
+): Promise<number> {
+  const { config, output } = context;
+  const isNew = runtime.runs().length === 0;
+  const api = await startApi({
+    runtime,
+    host: config.host,
+    port: config.port,
+    onFault: (error) => output.notice(`claw: the API failed: ${String(error)} (INTERNAL)`),
+  });
+  try {
+    await runtime.announcePort(api.port);
+    output.print(banner(context, runtime, api.url));
+    if (runtime.recovered.runs > 0) {
+      output.notice(`Going on with ${runtime.recovered.runs} open run(s) of an earlier process.`);
+    }
+    const result =
+      example && isNew
+        ? await Promise.race([runExample(context, runtime, exampleFolder()), stop.requested])
+        : null;
+    if (result !== 'stop') answerReady(context, { runtime, url: api.url, example: result });
+    await stop.requested;
+    return exitStatus.ok;
+  } finally {
+    await api.close();
+  }
+}
+
+function answerReady(
+  { output, config }: CommandContext,
+  {
+    runtime,
+    url,
+    example,
+  }: { runtime: RunningRuntime; url: string; example: ExampleResult | null },
+): void {
+  output.answer({
+    url,
+    pid: process.pid,
+    dataDirectory: config.dataDirectory,
+    ...runtime.health(),
+    recovered: runtime.recovered,
+    example,
+  });
+  output.print(`Serving at ${url} until Ctrl-C.`);
+}
+
+function banner({ config }: CommandContext, runtime: RunningRuntime, url: string): string {
+  const { version, model, threads } = runtime.health();
+  const what = model.demonstration
+    ? 'the embedded demonstration model, which understands the bundled prompt formats only; name your own with --model FILE'
+    : model.backend;
+  return [
+    `OpenClaw ${version}`,
+    `data     ${config.dataDirectory}`,
+    `API      ${url}`,
+    `threads  ${threads.join(', ')}`,
+    `model    ${model.name} (${what})`,
+  ].join('\n');
+}
+
+function exampleFolder(): string {
+  return join(packageRoot(), 'examples', 'inbox');
+}

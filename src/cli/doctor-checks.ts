@@ -1,0 +1,226 @@
+/**
+ * What `claw doctor` looks at. Every check ends in a finding and none throws:
+ * a native package that crashes does so in a child process, where it is a
+ * finding too.
+ */
+import { execFile } from 'node:child_process';
+import {
+  accessSync,
+  closeSync,
+  constants,
+  existsSync,
+  openSync,
+  readSync,
+  statfsSync,
+} from 'node:fs';
+import { dirname } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
+import { RuntimeError } from '../kernel/errors.ts';
+import { siblingModule } from '../kernel/module-url.ts';
+import { embeddedModelFile, type RuntimeConfig } from '../runtime/config.ts';
+import type { CommandContext } from './command.ts';
+import { toFailure } from './failure.ts';
+import { requireFreePort } from './free-port.ts';
+import { withReadOnly } from './read-only.ts';
+
+export interface Finding {
+  readonly check: string;
+  readonly status: 'ok' | 'warning' | 'failed';
+  /** One sentence, with the remedy where something is wrong. */
+  readonly detail: string;
+}
+
+type Check = (context: CommandContext) => Promise<Finding>;
+
+const nodeMajorMin = 24;
+const probeMsMax = 60_000;
+const endpointMsMax = 5_000;
+const freeBytesMin = 1024 ** 3;
+const runFile = promisify(execFile);
+
+/** Packages with a native part, and what Node.js needs to load them. */
+const nativePackages: Readonly<Record<string, readonly string[]>> = {
+  'isolated-vm': ['--no-node-snapshot'],
+  'node-llama-cpp': [],
+};
+
+const checks: readonly Check[] = [
+  checkNode,
+  ...Object.entries(nativePackages).map(
+    ([name, flags]): Check =>
+      () =>
+        checkNative(name, flags),
+  ),
+  checkSandbox,
+  checkModel,
+  checkDataDirectory,
+  checkJournal,
+  checkPort,
+];
+
+/** One after the other, so that they do not disturb each other. */
+export async function examine(context: CommandContext): Promise<Finding[]> {
+  const findings: Finding[] = [];
+  for (const check of checks) findings.push(await check(context));
+  return findings;
+}
+
+async function checkNode(): Promise<Finding> {
+  const check = 'node';
+  const { node } = process.versions;
+  return Number.parseInt(node, 10) >= nodeMajorMin
+    ? ok(check, `Node.js ${node} on ${process.platform} ${process.arch}.`)
+    : failed(check, `Node.js ${node} is too old; install ${nodeMajorMin} or newer.`);
+}
+
+async function checkNative(name: string, flags: readonly string[]): Promise<Finding> {
+  const entry = fileURLToPath(siblingModule(import.meta.url, 'native-probe'));
+  try {
+    await runFile(process.execPath, [...flags, entry, name], { timeout: probeMsMax });
+    return ok(name, 'The package loads and works.');
+  } catch (error) {
+    const { code, signal, stderr } = error as { code?: unknown; signal?: unknown; stderr?: string };
+    const why = /^\w*Error.*$/m.exec(stderr ?? '')?.[0] ?? `it ended with ${signal ?? code}`;
+    return failed(name, `The package does not work (${why}); run npm ci again on this machine.`);
+  }
+}
+
+async function checkSandbox({ services }: CommandContext): Promise<Finding> {
+  const check = 'sandbox';
+  try {
+    const sandbox = await services.openSandbox();
+    try {
+      const { ok: done, value, error, usage } = await sandbox.execute({ source: '6 * 7' });
+      return done && value === 42
+        ? ok(check, `A script ran and ended in ${Math.round(usage.wallMs)} ms.`)
+        : failed(check, `A script gave no right answer: ${error?.message ?? String(value)}`);
+    } finally {
+      await sandbox.close();
+    }
+  } catch (error) {
+    return failed(check, toFailure(error).message);
+  }
+}
+
+async function checkModel({ config }: CommandContext): Promise<Finding> {
+  const check = 'model';
+  const { baseUrl, file } = config.model;
+  if (baseUrl !== undefined) return checkEndpoint(check, baseUrl, config.model.apiKey);
+  const path = file ?? embeddedModelFile();
+  try {
+    const magic = Buffer.alloc(4);
+    const handle = openSync(path, 'r');
+    try {
+      readSync(handle, magic, 0, magic.length, 0);
+    } finally {
+      closeSync(handle);
+    }
+    if (magic.toString('latin1') !== 'GGUF') {
+      return failed(check, `${path} is not a GGUF file; choose another with --model.`);
+    }
+    return file === undefined
+      ? ok(check, 'The embedded demonstration model; name your own with --model FILE.')
+      : ok(check, `${path} is a GGUF file.`);
+  } catch {
+    return failed(check, `${path} cannot be read; check --model or OPENCLAW_MODEL.`);
+  }
+}
+
+async function checkEndpoint(
+  check: string,
+  baseUrl: string,
+  apiKey: string | undefined,
+): Promise<Finding> {
+  try {
+    const response = await fetch(`${baseUrl.replace(/\/$/, '')}/models`, {
+      headers: apiKey === undefined ? {} : { authorization: `Bearer ${apiKey}` },
+      signal: AbortSignal.timeout(endpointMsMax),
+    });
+    return response.ok
+      ? ok(check, `${baseUrl} answers.`)
+      : failed(
+          check,
+          `${baseUrl} answers with status ${response.status}; check the address and OPENCLAW_API_KEY.`,
+        );
+  } catch {
+    return failed(
+      check,
+      `${baseUrl} does not answer; check OPENCLAW_BASE_URL and that the server runs.`,
+    );
+  }
+}
+
+async function checkDataDirectory({ config, services }: CommandContext): Promise<Finding> {
+  const check = 'data directory';
+  const path = config.dataDirectory;
+  const existing = nearestExisting(path);
+  try {
+    accessSync(existing, constants.W_OK | constants.X_OK);
+  } catch {
+    return failed(check, `${existing} is not writable; choose another directory with --data.`);
+  }
+  const { bavail, bsize } = statfsSync(existing);
+  const free = bavail * bsize;
+  if (free < freeBytesMin) {
+    return warning(
+      check,
+      `Only ${Math.floor(free / 1024 ** 2)} MiB are free at ${existing}; free some disk space.`,
+    );
+  }
+  const owner = await services.owner(path);
+  const state = existsSync(path) ? 'is writable' : 'does not exist yet and can be created';
+  const whose = owner === null ? 'nobody uses it' : `process ${owner.pid} uses it`;
+  return ok(check, `${path} ${state}; ${whose}; ${Math.floor(free / 1024 ** 3)} GiB are free.`);
+}
+
+/** Version and damage: opening the journal for reading finds both. */
+async function checkJournal(context: CommandContext): Promise<Finding> {
+  const check = 'journal';
+  if (!existsSync(context.config.dataDirectory)) return ok(check, 'There is none yet.');
+  try {
+    const runs = await withReadOnly(context, async (journal) => journal.runs().length);
+    return ok(check, `It is readable and holds ${runs} run(s).`);
+  } catch (error) {
+    return failed(check, toFailure(error).message);
+  }
+}
+
+async function checkPort(context: CommandContext): Promise<Finding> {
+  const check = 'port';
+  const { host, port, dataDirectory } = context.config;
+  const owner = await context.services.owner(dataDirectory);
+  if (owner?.port === port) return ok(check, `Port ${port} serves this data directory.`);
+  return freePort(check, { host, port });
+}
+
+async function freePort(
+  check: string,
+  address: Pick<RuntimeConfig, 'host' | 'port'>,
+): Promise<Finding> {
+  try {
+    await requireFreePort(address);
+    return ok(check, `Port ${address.port} on ${address.host} is free.`);
+  } catch (error) {
+    if (error instanceof RuntimeError) return failed(check, error.message);
+    throw error;
+  }
+}
+
+function nearestExisting(path: string): string {
+  let existing = path;
+  while (!existsSync(existing) && dirname(existing) !== existing) existing = dirname(existing);
+  return existing;
+}
+
+function ok(check: string, detail: string): Finding {
+  return { check, status: 'ok', detail };
+}
+
+function warning(check: string, detail: string): Finding {
+  return { check, status: 'warning', detail };
+}
+
+function failed(check: string, detail: string): Finding {
+  return { check, status: 'failed', detail };
+}

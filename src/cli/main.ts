@@ -1,0 +1,106 @@
+/**
+ * The `claw` command. Its commands are one file each in `commands/`; this one
+ * puts them together and turns whatever happens into one exit status.
+ */
+import { Command } from 'commander';
+import { exitStatus } from '../kernel/errors.ts';
+import { limits } from '../kernel/limits.ts';
+import { packageVersion } from '../runtime/config.ts';
+import type { Host } from './command.ts';
+import { cancelCommand } from './commands/cancel.ts';
+import { doctorCommand } from './commands/doctor.ts';
+import { eventsCommand } from './commands/events.ts';
+import { generateCommand } from './commands/generate.ts';
+import { replayCommand } from './commands/replay.ts';
+import { runCommand } from './commands/run.ts';
+import { runsCommand } from './commands/runs.ts';
+import { sandboxCommand } from './commands/sandbox.ts';
+import { upCommand } from './commands/up.ts';
+import { reportFailure } from './failure.ts';
+import { type Io, processIo } from './io.ts';
+import { Output } from './output.ts';
+import { realServices, type Services } from './services.ts';
+
+const exitHelp = `
+Exit status:
+  ${exitStatus.ok}  done
+  ${exitStatus.unexpected}  a fault inside
+  ${exitStatus.badInput}  wrong usage or input
+  ${exitStatus.diverged}  a replay diverged
+  ${exitStatus.environment}  something around it is missing, taken or full
+  ${exitStatus.dataDamaged}  the data directory is damaged or of a newer version
+  ${exitStatus.runFailed}  a run, a generation or a script failed
+docs/errors.md lists every error code.`;
+
+/**
+ * Runs one command.
+ * @param words the command line without the program
+ * @returns the exit status; never throws
+ */
+export async function claw(
+  words: readonly string[],
+  io: Io = processIo,
+  services: Services = realServices,
+): Promise<number> {
+  const flags = words.slice(0, words.includes('--') ? words.indexOf('--') : undefined);
+  const output = new Output(io, { json: flags.includes('--json') });
+  let status: number = exitStatus.ok;
+  const host: Host = {
+    io,
+    services,
+    finish: (value) => {
+      status = value;
+    },
+  };
+  try {
+    await newProgram(host).parseAsync(words, { from: 'user' });
+    return status;
+  } catch (error) {
+    return reportFailure(error, output, flags.includes('--debug'));
+  }
+}
+
+function newProgram(host: Host): Command {
+  const program = new Command('claw')
+    .description('OpenClaw: a local-first runtime for agents whose every decision can be replayed')
+    .version(packageVersion(), '--version')
+    .addHelpText('after', exitHelp);
+  const make = [
+    upCommand,
+    runCommand,
+    runsCommand,
+    eventsCommand,
+    replayCommand,
+    cancelCommand,
+    generateCommand,
+    sandboxCommand,
+    doctorCommand,
+  ];
+  for (const command of make) program.addCommand(command(host));
+  for (const command of [program, ...program.commands.flatMap(withChildren)]) {
+    command
+      .exitOverride()
+      .allowExcessArguments(false)
+      // Only help may use standard output; errors are reported once, by us.
+      .configureOutput({
+        writeOut: (text) => host.io.stdout.write(text),
+        writeErr: () => undefined,
+      });
+  }
+  return program;
+}
+
+function withChildren(command: Command): Command[] {
+  return [command, ...command.commands.flatMap(withChildren)];
+}
+
+/** The command line of this process, to its end. */
+export async function main(): Promise<void> {
+  // `claw events … | head` closes the pipe; there is nobody left to write to.
+  process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+    process.exit(error.code === 'EPIPE' ? exitStatus.ok : exitStatus.unexpected);
+  });
+  process.exitCode = await claw(process.argv.slice(2));
+  // Nothing should keep the process now; what does must not keep it for ever.
+  setTimeout(() => process.exit(), limits.shutdownMsMax).unref();
+}

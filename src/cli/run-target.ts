@@ -1,0 +1,50 @@
+/** Where runs are started: in a live server, or in a runtime of this process. */
+
+import type { EventView, RunView, StartRunRequest } from '../runtime/views.ts';
+import type { CommandContext } from './command.ts';
+import { findServer } from './connect.ts';
+import type { RunningRuntime } from './services.ts';
+
+export interface RunTarget {
+  startRun(request: StartRunRequest): Promise<RunView>;
+  /** Every event from the first one; resolves with the ended run. */
+  follow(id: string, onEvent: (event: EventView) => void): Promise<RunView>;
+  cancel(id: string): Promise<RunView>;
+  /** Leaves a server as it is; stops a runtime of this process. */
+  close(): Promise<void>;
+}
+
+/** A runtime of this process as a target that its owner closes. */
+export function localTarget(runtime: RunningRuntime): RunTarget {
+  return {
+    startRun: (request) => runtime.startRun(request),
+    follow: async (id, onEvent) => {
+      const stop = runtime.subscribe(id, 1, onEvent);
+      try {
+        return await runtime.ended(id);
+      } finally {
+        stop();
+      }
+    },
+    cancel: (id) => runtime.cancel(id),
+    close: () => runtime.stop(),
+  };
+}
+
+/** The server of the data directory where there is one, else a runtime without an API. */
+export async function openRunTarget(context: CommandContext): Promise<RunTarget> {
+  const server = await findServer(context);
+  if (server === null) {
+    const { services, config, output } = context;
+    const runtime = await services.startRuntime(config, {
+      onNotice: (text) => output.notice(text),
+    });
+    return localTarget(runtime);
+  }
+  return {
+    startRun: (request) => server.startRun(request),
+    follow: (id, onEvent) => server.follow(id, onEvent),
+    cancel: (id) => server.cancel(id),
+    close: async () => undefined,
+  };
+}

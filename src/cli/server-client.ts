@@ -1,0 +1,155 @@
+/**
+ * The API of a live server, as `claw` uses it. Problems that it answers are
+ * thrown as the errors that they name.
+ */
+import { WebSocket } from 'ws';
+import type { GenerateLine } from '../api/generate-route.ts';
+import type { StreamMessage } from '../api/websocket.ts';
+import { type ErrorMessage, fromErrorMessage, RuntimeError } from '../kernel/errors.ts';
+import type {
+  EventView,
+  GeneratedText,
+  GenerateTextRequest,
+  HealthView,
+  RunView,
+  StartRunRequest,
+} from '../runtime/views.ts';
+
+const closeCode = { ended: 1000, slow: 1013 } as const;
+
+export class ServerClient {
+  readonly url: string;
+
+  /** @param url such as `http://127.0.0.1:7420`, without a slash at the end */
+  constructor(url: string) {
+    this.url = url;
+  }
+
+  health(): Promise<HealthView> {
+    return this.#json('/healthz');
+  }
+
+  startRun(request: StartRunRequest): Promise<RunView> {
+    return this.#json('/v1/runs', request);
+  }
+
+  run(id: string): Promise<RunView> {
+    return this.#json(`/v1/runs/${encodeURIComponent(id)}`);
+  }
+
+  cancel(id: string): Promise<RunView> {
+    return this.#json(`/v1/runs/${encodeURIComponent(id)}/cancel`, {});
+  }
+
+  /** Every event from the first one; resolves with the ended run. */
+  async follow(id: string, onEvent: (event: EventView) => void): Promise<RunView> {
+    let next = 1;
+    for (;;) {
+      const outcome = await this.#stream(id, next, (event) => {
+        next = event.sequence + 1;
+        onEvent(event);
+      });
+      if (outcome !== 'again') return outcome;
+    }
+  }
+
+  async generate(
+    request: GenerateTextRequest,
+    onToken: (token: { text: string; confidence: number | null }) => void,
+    signal: AbortSignal,
+  ): Promise<GeneratedText> {
+    const response = await this.#fetch('/v1/generate', {
+      body: { ...request, stream: true },
+      signal,
+    });
+    for await (const line of linesOf(response)) {
+      const message = JSON.parse(line) as GenerateLine;
+      if (message.type === 'result') return message.result;
+      if (message.type === 'error') throw fromErrorMessage(message.error);
+      onToken(message);
+    }
+    throw this.#gone();
+  }
+
+  #stream(
+    id: string,
+    from: number,
+    onEvent: (event: EventView) => void,
+  ): Promise<RunView | 'again'> {
+    const address = `${this.url.replace(/^http/, 'ws')}/v1/runs/${encodeURIComponent(id)}/events?from=${from}`;
+    const socket = new WebSocket(address);
+    return new Promise((resolve, reject) => {
+      let ended: RunView | null = null;
+      socket.on('message', (bytes) => {
+        const message = JSON.parse(String(bytes)) as StreamMessage;
+        if (message.type === 'event') onEvent(message.event);
+        else if (message.type === 'end') ended = message.run;
+      });
+      // A failed connection also closes, and the close decides.
+      socket.on('error', () => undefined);
+      socket.once('close', (code) => {
+        if (ended !== null && code === closeCode.ended) resolve(ended);
+        else if (code === closeCode.slow) resolve('again');
+        else reject(this.#gone());
+      });
+    });
+  }
+
+  async #json<T>(path: string, body?: unknown): Promise<T> {
+    const response = await this.#fetch(path, body === undefined ? {} : { body });
+    return (await response.json()) as T;
+  }
+
+  async #fetch(
+    path: string,
+    { body, signal }: { body?: unknown; signal?: AbortSignal },
+  ): Promise<Response> {
+    let response: Response;
+    try {
+      response = await fetch(`${this.url}${path}`, {
+        ...(body === undefined
+          ? {}
+          : {
+              method: 'POST',
+              headers: { 'content-type': 'application/json' },
+              body: JSON.stringify(body),
+            }),
+        ...(signal === undefined ? {} : { signal }),
+      });
+    } catch (cause) {
+      if (signal?.aborted === true) {
+        throw new RuntimeError('INFERENCE_ABORTED', 'The generation was stopped.', { cause });
+      }
+      throw this.#gone(cause);
+    }
+    if (!response.ok) throw await this.#problem(response);
+    return response;
+  }
+
+  async #problem(response: Response): Promise<RuntimeError> {
+    const body = (await response.json().catch(() => null)) as {
+      code?: ErrorMessage['code'];
+      detail?: string;
+    } | null;
+    if (body?.code === undefined || body.detail === undefined) return this.#gone();
+    return fromErrorMessage({ code: body.code, message: body.detail });
+  }
+
+  #gone(cause?: unknown): RuntimeError {
+    return new RuntimeError(
+      'SERVER_UNREACHABLE',
+      `The server at ${this.url} does not answer; start it again with claw up, which goes on with open runs.`,
+      { cause },
+    );
+  }
+}
+
+async function* linesOf(response: Response): AsyncGenerator<string> {
+  if (response.body === null) return;
+  let rest = '';
+  for await (const chunk of response.body.pipeThrough(new TextDecoderStream())) {
+    const lines = (rest + chunk).split('\n');
+    rest = lines.pop() ?? '';
+    for (const line of lines) if (line !== '') yield line;
+  }
+}

@@ -1,0 +1,100 @@
+/**
+ * What the commands need from the layers below, loaded only when a command
+ * asks: `claw --help` must not wait for a model library, and a package that
+ * did not build must not break the commands that do without it.
+ */
+
+import type { ModelPort } from '../inference/model-port.ts';
+import { embeddedModelFile, type RuntimeConfig } from '../runtime/config.ts';
+import type { EventView, RuntimePort, RunView } from '../runtime/views.ts';
+import type { SandboxPool } from '../sandbox/sandbox.ts';
+
+/** A runtime of this process. */
+export interface RunningRuntime extends RuntimePort {
+  /** What the start found from an earlier process. */
+  readonly recovered: { readonly runs: number };
+  /** Tells other processes, through the lock of the data directory, where the API listens. */
+  announcePort(port: number): void;
+}
+
+export interface ReplayReport {
+  readonly run: string;
+  /** Events folded again. */
+  readonly events: number;
+  readonly equal: boolean;
+  readonly stateHash: string;
+  readonly divergence: {
+    readonly sequence: number;
+    readonly actor: string;
+    readonly event: unknown;
+    readonly expected: string;
+    readonly actual: string;
+    readonly difference: string;
+  } | null;
+}
+
+/** The journal, open for reading beside whoever writes it. */
+export interface ReadOnlyRuntime {
+  runs(): readonly RunView[];
+  run(id: string): RunView;
+  events(id: string, range: { from: number; limit: number }): readonly EventView[];
+  replay(id: string): Promise<ReplayReport>;
+  close(): void | Promise<void>;
+}
+
+export interface RuntimeHooks {
+  readonly onNotice?: (text: string) => void;
+  /** The runtime has stopped by itself, such as on a full disk. */
+  readonly onFailure?: (error: unknown) => void;
+}
+
+export interface Owner {
+  readonly pid: number;
+  /** Null while the owner serves no API. */
+  readonly port: number | null;
+}
+
+export interface Services {
+  startRuntime(config: RuntimeConfig, hooks?: RuntimeHooks): Promise<RunningRuntime>;
+  openReadOnly(dataDirectory: string): Promise<ReadOnlyRuntime>;
+  /** The live process that owns the data directory, or null. */
+  owner(dataDirectory: string): Promise<Owner | null>;
+  /** A model in this process. */
+  openModel(config: RuntimeConfig): Promise<ModelPort>;
+  /** One warm sandbox in this process's care. */
+  openSandbox(): Promise<Pick<SandboxPool, 'execute' | 'close'>>;
+}
+
+export const realServices: Services = {
+  startRuntime: async (config, hooks) => {
+    const { startRuntime } = await import('../runtime/runtime.ts');
+    return startRuntime(config, hooks);
+  },
+  openReadOnly: async (dataDirectory) => {
+    const { openReadOnly } = await import('../runtime/read-only.ts');
+    return openReadOnly(dataDirectory);
+  },
+  owner: async (dataDirectory) => {
+    const { readLock } = await import('../journal/data-directory.ts');
+    const lock = readLock(dataDirectory);
+    return lock?.live ? { pid: lock.pid, port: lock.port } : null;
+  },
+  openModel: async ({ model }) => {
+    const [{ openModel }, { availableParallelism }] = await Promise.all([
+      import('../inference/open-model.ts'),
+      import('node:os'),
+    ]);
+    return openModel({
+      ...(model.file === undefined ? {} : { modelFile: model.file }),
+      ...(model.baseUrl === undefined ? {} : { baseUrl: model.baseUrl }),
+      ...(model.apiKey === undefined ? {} : { apiKey: model.apiKey }),
+      ...(model.name === undefined ? {} : { modelName: model.name }),
+      embeddedModelFile: embeddedModelFile(),
+      cores: availableParallelism(),
+    });
+  },
+  openSandbox: async () => {
+    const { SandboxPool } = await import('../sandbox/sandbox.ts');
+    return new SandboxPool({ size: 1 });
+  },
+};

@@ -1,0 +1,122 @@
+/**
+ * What the runtime asks of a model and what it gets back, whichever backend
+ * serves. Requests and outcomes are plain JSON, because both are journaled.
+ *
+ * Invariants
+ *   M1. `outcome.text` is the concatenation of the texts of its tokens.
+ *   M2. A confidence that a backend does not tell is null, never 1.
+ *   M3. Forced tokens do not count in `minConfidence`: they were no choice.
+ */
+import { z } from 'zod';
+import type { JsonObject } from '../kernel/json.ts';
+import { limits } from '../kernel/limits.ts';
+
+const seedMax = 2 ** 32 - 1;
+
+const chatMessageSchema = z.strictObject({
+  role: z.enum(['system', 'user', 'assistant']),
+  content: z.string(),
+});
+
+/** One turn of a conversation. */
+export type ChatMessage = z.output<typeof chatMessageSchema>;
+
+const detectorSettingsSchema = z.strictObject({
+  minConfidence: z.number().min(0).max(1).nullable(),
+  repetition: z.number().int().min(2).max(64).nullable(),
+});
+
+/** Thresholds of the token detectors; null switches a detector off. */
+export type DetectorSettings = z.output<typeof detectorSettingsSchema>;
+
+/** Parses a request where it enters from another thread or from the journal. */
+export const generationRequestSchema = z.strictObject({
+  messages: z.array(chatMessageSchema).min(1).max(limits.chatMessagesMax),
+  /** JSON Schema of the answer, or null for free text. */
+  schema: z.record(z.string(), z.json()).nullable(),
+  /** 0 is greedy decoding. */
+  temperature: z.number().min(0).max(2),
+  seed: z.number().int().min(0).max(seedMax),
+  /** Tokens of the answer at most. */
+  maxTokens: z.number().int().min(1).max(limits.answerTokensMax),
+  /** Counted from the start of the generation, not from its arrival in a queue. */
+  timeoutMs: z.number().int().min(1).max(limits.generationMsMax),
+  detectors: detectorSettingsSchema,
+});
+
+export interface GenerationRequest {
+  messages: ChatMessage[];
+  schema: JsonObject | null;
+  temperature: number;
+  seed: number;
+  maxTokens: number;
+  timeoutMs: number;
+  detectors: DetectorSettings;
+}
+
+/** One token of an answer. The one that ends the turn has an empty text. */
+export interface GeneratedToken {
+  /** Whole characters only: a token inside a character is empty, the last one carries it. */
+  text: string;
+  /**
+   * Probability of the token among those allowed at its place, 0 to 1, after
+   * temperature and grammar; null when the backend does not tell it (M2).
+   */
+  confidence: number | null;
+  /** The grammar allowed nothing else with a measurable probability. */
+  forced: boolean;
+}
+
+/** Why a detector stopped a generation. */
+export interface DetectorHalt {
+  detector: 'confidence' | 'repetition';
+  /** Position of the token that set it off, from 0. */
+  atToken: number;
+  /** One sentence for people. */
+  evidence: string;
+}
+
+export interface GenerationOutcome {
+  status: 'completed' | 'halted';
+  text: string;
+  /** stop: the model ended its turn. schema: the JSON value is complete. */
+  finish: 'stop' | 'length' | 'schema' | 'halted';
+  tokens: GeneratedToken[];
+  /** Smallest confidence of the free tokens; 1 when all were forced; null when none was told. */
+  minConfidence: number | null;
+  halt: DetectorHalt | null;
+  /** promptTokens is 0 when the endpoint does not tell it. */
+  usage: { promptTokens: number; answerTokens: number };
+}
+
+export interface ModelInfo {
+  name: string;
+  backend: 'llama.cpp' | 'openai-compatible';
+  /** Hash of the model file; null when there is no file or it is too large to hash at start. */
+  sha256: string | null;
+  contextTokens: number | null;
+  /** The embedded model, which understands the bundled prompt formats only. */
+  demonstration: boolean;
+  /** What is asked of the backend; a server may still answer without confidences. */
+  capabilities: { confidence: boolean; schema: boolean; seed: boolean };
+}
+
+export interface GenerateOptions {
+  /** Called in order, before the promise resolves. */
+  onToken?: (token: GeneratedToken) => void;
+  signal?: AbortSignal;
+}
+
+/** A model that answers conversations. */
+export interface ModelPort {
+  readonly info: ModelInfo;
+  /**
+   * Generates one answer. A detector that fires is an outcome, not an error.
+   * @throws RuntimeError INFERENCE_TIMEOUT, INFERENCE_ABORTED, CONTEXT_TOO_LONG,
+   * SCHEMA_UNSUPPORTED, and of an endpoint INFERENCE_UNAVAILABLE, INFERENCE_REJECTED,
+   * INFERENCE_PROTOCOL.
+   */
+  generate(request: GenerationRequest, options?: GenerateOptions): Promise<GenerationOutcome>;
+  /** Stops what is being generated and frees the model. */
+  close(): Promise<void>;
+}

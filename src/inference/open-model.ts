@@ -1,0 +1,71 @@
+/**
+ * Chooses the model that serves: an endpoint, a file of the user, or the
+ * embedded demonstration model, in this order.
+ */
+import { z } from 'zod';
+import { RuntimeError } from '../kernel/errors.ts';
+import { EndpointClient } from './endpoint-client.ts';
+import { openLlamaModel } from './llama-model.ts';
+import type { ModelPort } from './model-port.ts';
+import { OpenAiModel } from './openai-model.ts';
+import { TimeLimit } from './time-limit.ts';
+
+/** Time in which an endpoint has to name its models. */
+const listModelsMsMax = 10_000;
+
+const modelListSchema = z.object({ data: z.array(z.object({ id: z.string() })).min(1) });
+
+export interface ModelSettings {
+  /** A GGUF file of the user. */
+  readonly modelFile?: string;
+  /** An OpenAI-compatible endpoint, up to and with its `/v1`. */
+  readonly baseUrl?: string;
+  readonly apiKey?: string;
+  /** Model of the endpoint; without it the first one that the endpoint lists. */
+  readonly modelName?: string;
+  readonly embeddedModelFile: string;
+  /** Processor cores of the machine, at least 1. */
+  readonly cores: number;
+}
+
+/**
+ * @throws RuntimeError MODEL_NOT_FOUND, MODEL_INVALID, NATIVE_PACKAGE_MISSING, CONFIG_INVALID;
+ * of an endpoint without a model name also INFERENCE_UNAVAILABLE, INFERENCE_REJECTED,
+ * INFERENCE_PROTOCOL, INFERENCE_TIMEOUT.
+ */
+export async function openModel(settings: ModelSettings): Promise<ModelPort> {
+  const { baseUrl, modelFile, cores } = settings;
+  if (baseUrl !== undefined && modelFile !== undefined) {
+    throw new RuntimeError(
+      'CONFIG_INVALID',
+      'Both a model file and a model endpoint are given; keep only one of OPENCLAW_MODEL and OPENCLAW_BASE_URL.',
+    );
+  }
+  if (baseUrl !== undefined) {
+    const endpoint = new EndpointClient(baseUrl, settings.apiKey ?? null);
+    return new OpenAiModel(endpoint, settings.modelName ?? (await firstModel(endpoint)));
+  }
+  return openLlamaModel({
+    file: modelFile ?? settings.embeddedModelFile,
+    demonstration: modelFile === undefined,
+    cores,
+  });
+}
+
+async function firstModel(endpoint: EndpointClient): Promise<string> {
+  const time = new TimeLimit(listModelsMsMax, undefined);
+  try {
+    const list = modelListSchema.safeParse(await endpoint.getJson('models', time.signal));
+    const name = list.data?.data[0]?.id;
+    if (name !== undefined) return name;
+    throw new RuntimeError(
+      'INFERENCE_PROTOCOL',
+      'The model endpoint lists no model; name one in OPENCLAW_MODEL_NAME.',
+    );
+  } catch (error) {
+    if (time.signal.aborted) throw time.error();
+    throw error;
+  } finally {
+    time.end();
+  }
+}

@@ -1,0 +1,110 @@
+/**
+ * A model behind an OpenAI-compatible endpoint. Asks for a stream with
+ * log-probabilities; a server that tells none leaves the confidences null.
+ *
+ * Invariants
+ *   O1. The key goes into the Authorization header and nowhere else, no
+ *       message and no other host: redirects are not followed.
+ *   O2. Nothing is repeated here; an error says whether a repeat may help. The
+ *       one exception is a server that refuses to tell log-probabilities.
+ */
+import { AssertionError } from '../kernel/assert.ts';
+import { RuntimeError } from '../kernel/errors.ts';
+import { AnswerRecorder } from './answer-recorder.ts';
+import { completionBody, protocolError } from './chat-completion.ts';
+import { readCompletion } from './completion-reader.ts';
+import type { EndpointClient } from './endpoint-client.ts';
+import type {
+  GenerateOptions,
+  GenerationOutcome,
+  GenerationRequest,
+  ModelInfo,
+  ModelPort,
+} from './model-port.ts';
+import { abortedError, TimeLimit } from './time-limit.ts';
+
+export class OpenAiModel implements ModelPort {
+  readonly info: ModelInfo;
+  readonly #endpoint: EndpointClient;
+  readonly #closing = new AbortController();
+  readonly #running = new Set<Promise<unknown>>();
+  /** Some servers refuse log-probabilities for some models; then they are asked for no more. */
+  #logprobs = true;
+
+  constructor(endpoint: EndpointClient, modelName: string) {
+    this.#endpoint = endpoint;
+    this.info = {
+      name: modelName,
+      backend: 'openai-compatible',
+      sha256: null,
+      contextTokens: null,
+      demonstration: false,
+      capabilities: { confidence: true, schema: true, seed: true },
+    };
+  }
+
+  async generate(
+    request: GenerationRequest,
+    options: GenerateOptions = {},
+  ): Promise<GenerationOutcome> {
+    const closing = this.#closing.signal;
+    if (closing.aborted) throw abortedError();
+    const signal = options.signal ? AbortSignal.any([options.signal, closing]) : closing;
+    const time = new TimeLimit(request.timeoutMs, signal);
+    const running = this.#generate(request, options, time).finally(() => time.end());
+    const settled = running.catch(() => undefined);
+    this.#running.add(settled);
+    try {
+      return await running;
+    } finally {
+      this.#running.delete(settled);
+    }
+  }
+
+  async close(): Promise<void> {
+    this.#closing.abort();
+    await Promise.all(this.#running);
+  }
+
+  async #generate(
+    request: GenerationRequest,
+    options: GenerateOptions,
+    time: TimeLimit,
+  ): Promise<GenerationOutcome> {
+    // Ends the connection as soon as the answer is over, for whatever reason.
+    const connection = new AbortController();
+    try {
+      const signal = AbortSignal.any([time.signal, connection.signal]);
+      const body = await this.#post(request, signal);
+      return await readCompletion(body, new AnswerRecorder(request, options.onToken));
+    } catch (error) {
+      if (time.signal.aborted) throw time.error();
+      if (error instanceof RuntimeError || error instanceof AssertionError) throw error;
+      throw protocolError('its stream broke off', error, true);
+    } finally {
+      connection.abort();
+    }
+  }
+
+  async #post(request: GenerationRequest, signal: AbortSignal): Promise<AsyncIterable<Uint8Array>> {
+    const send = () =>
+      this.#endpoint.postForStream(
+        'chat/completions',
+        completionBody(request, { model: this.info.name, logprobs: this.#logprobs }),
+        signal,
+      );
+    try {
+      return await send();
+    } catch (error) {
+      if (!this.#logprobs || !refusesLogprobs(error)) throw error;
+      this.#logprobs = false;
+      return send();
+    }
+  }
+}
+
+function refusesLogprobs(error: unknown): boolean {
+  if (!(error instanceof RuntimeError) || error.code !== 'INFERENCE_REJECTED') return false;
+  const { status, answer } = error.details;
+  return (status === 400 || status === 422) && /log_?prob/i.test(String(answer));
+}

@@ -1,0 +1,67 @@
+/**
+ * Stops a generation that runs in a circle: the same sequence of up to 16
+ * tokens, several times in a row. A pure reducer in constant time a token.
+ *
+ * Invariants
+ *   R1. `runs[n - 1]` is how many tokens at the end equal the one n places
+ *       before them; a sequence of n stands r times in a row exactly when the
+ *       run is at least n × (r − 1).
+ *   R2. Tokens without text (pieces of a character) are skipped: two of them
+ *       look alike and are not.
+ *   R3. A sequence without a letter (zeros of an amount, a rule of dashes,
+ *       indentation) halts only when it is long as well.
+ */
+import type { GeneratedToken } from './model-port.ts';
+import type { TokenDetector } from './token-detector.ts';
+
+const sequenceTokensMax = 16;
+/** Length from which a repetition without letters counts (R3). */
+const letterlessTokensMin = 24;
+const evidenceCharactersMax = 80;
+const letter = /\p{L}/u;
+
+interface RepetitionState {
+  readonly seen: number;
+  /** The last texts, at most 16. */
+  readonly recent: readonly string[];
+  readonly runs: readonly number[];
+}
+
+/** @param times How often in a row a sequence may not stand, at least 2. */
+export function repetitionDetector(times: number): TokenDetector<RepetitionState> {
+  return {
+    initial: { seen: 0, recent: [], runs: new Array<number>(sequenceTokensMax).fill(0) },
+    reduce(state: RepetitionState, token: GeneratedToken) {
+      if (token.text === '') return { halt: null, state: { ...state, seen: state.seen + 1 } }; // (R2)
+      const { recent } = state;
+      const runs = state.runs.map((run, index) =>
+        recent[recent.length - 1 - index] === token.text ? run + 1 : 0,
+      );
+      const next: RepetitionState = {
+        seen: state.seen + 1,
+        recent: [...recent, token.text].slice(-sequenceTokensMax),
+        runs,
+      };
+      const sequence = repeatedSequence(next, times);
+      if (sequence === null) return { halt: null, state: next };
+      return {
+        halt: {
+          detector: 'repetition' as const,
+          atToken: state.seen,
+          evidence: `The text ${JSON.stringify(sequence.slice(0, evidenceCharactersMax))} stands ${times} times in a row.`,
+        },
+        state: next,
+      };
+    },
+  };
+}
+
+function repeatedSequence(state: RepetitionState, times: number): string | null {
+  for (let length = 1; length <= sequenceTokensMax; length += 1) {
+    const run = state.runs[length - 1] ?? 0;
+    if (run < length * (times - 1)) continue; // (R1)
+    const text = state.recent.slice(-length).join('');
+    if (letter.test(text) || run + length >= letterlessTokensMin) return text; // (R3)
+  }
+  return null;
+}

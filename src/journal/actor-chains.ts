@@ -1,0 +1,91 @@
+/**
+ * The end of every open actor's chain of events: what the next one must
+ * continue. The writer refuses what does not (DESIGN section 4), recovery
+ * builds the same state from the log.
+ *
+ * Invariants
+ *   C1. An event has actor sequence last + 1, the digest of the last as its
+ *       previous digest, and an epoch not below the last.
+ *   C2. A run that ended is forgotten, so that memory follows the open runs
+ *       and not the history. Its actors cannot go on.
+ */
+
+import { digestAt, typeAt } from './record.ts';
+import {
+  recordDescriptor as at,
+  digestBytes,
+  readUint64,
+  recordFlags,
+  runBytes,
+} from './record-descriptor.ts';
+
+interface ChainEnd {
+  readonly sequence: number;
+  readonly epoch: number;
+  readonly digest: Buffer;
+}
+
+export class ActorChains {
+  readonly #runs = new Map<string, Map<string, ChainEnd>>();
+
+  /**
+   * Why the event at `offset` may not follow, or null. Other records pass.
+   * `pending` holds ends that this batch has moved but not yet published.
+   */
+  refusal(bytes: Buffer, offset: number, pending: ActorChains | null = null): string | null {
+    if (typeAt(bytes, offset) !== 'event') return null;
+    const flags = bytes[offset + at.flagsOffset] ?? 0;
+    const named = recordFlags.run | recordFlags.actor;
+    if ((flags & named) !== named) return 'an event without its run or actor';
+    const moved = pending === null ? undefined : pending.#find(bytes, offset);
+    const last = moved ?? this.#find(bytes, offset);
+    const sequence = readUint64(bytes, offset + at.actorSequenceOffset);
+    const expected = (last?.sequence ?? 0) + 1;
+    if (sequence !== expected) return `actor sequence ${sequence} where ${expected} must follow`;
+    const epoch = bytes.readUInt32LE(offset + at.epochOffset);
+    if (last !== undefined && epoch < last.epoch) {
+      return `epoch ${epoch} after epoch ${last.epoch}`;
+    }
+    if (!previousMatches(bytes, offset, last)) return 'another previous digest';
+    return null;
+  }
+
+  /** Moves the chain of the record's actor, or forgets a run that ended (C2). */
+  accept(bytes: Buffer, offset: number): void {
+    const type = typeAt(bytes, offset);
+    if (type === 'run-ended') this.#runs.delete(runKey(bytes, offset));
+    if (type !== 'event') return;
+    const run = runKey(bytes, offset);
+    let actors = this.#runs.get(run);
+    if (actors === undefined) {
+      actors = new Map();
+      this.#runs.set(run, actors);
+    }
+    actors.set(actorKey(bytes, offset), {
+      sequence: readUint64(bytes, offset + at.actorSequenceOffset),
+      epoch: bytes.readUInt32LE(offset + at.epochOffset),
+      digest: digestAt(bytes, offset),
+    });
+  }
+
+  #find(bytes: Buffer, offset: number): ChainEnd | undefined {
+    return this.#runs.get(runKey(bytes, offset))?.get(actorKey(bytes, offset));
+  }
+}
+
+function previousMatches(bytes: Buffer, offset: number, last: ChainEnd | undefined): boolean {
+  const flags = bytes[offset + at.flagsOffset] ?? 0;
+  const present = (flags & recordFlags.previousDigest) !== 0;
+  if (last === undefined) return !present;
+  const start = offset + at.previousDigestOffset;
+  return present && last.digest.compare(bytes, start, start + digestBytes) === 0;
+}
+
+function runKey(bytes: Buffer, offset: number): string {
+  return bytes.toString('latin1', offset + at.runOffset, offset + at.runOffset + runBytes);
+}
+
+function actorKey(bytes: Buffer, offset: number): string {
+  const start = offset + at.headerBytes;
+  return bytes.toString('latin1', start, start + (bytes[offset + at.actorLengthOffset] ?? 0));
+}

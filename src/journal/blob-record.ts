@@ -1,0 +1,35 @@
+/**
+ * A blob as a record: its body is the 32 raw bytes of its SHA-256, then the
+ * content. It belongs to no run, because equal content is stored once.
+ */
+import { assert } from '../kernel/assert.ts';
+import type { Sha256 } from '../kernel/hash.ts';
+import { limits } from '../kernel/limits.ts';
+import type { AppendRecord } from './record.ts';
+import { recordDescriptor as at, digestBytes } from './record-descriptor.ts';
+
+export function blobRecord(hash: Sha256, content: Buffer, timeMs: number): AppendRecord {
+  assert(content.length <= limits.blobRecordBytesMax, 'a larger blob is a file');
+  return {
+    type: 'blob',
+    run: null,
+    actor: null,
+    actorSequence: 0,
+    epoch: 0,
+    cause: null,
+    timeMs,
+    previousDigest: null,
+    body: Buffer.concat([Buffer.from(hash, 'hex'), content]),
+  };
+}
+
+/** Hash of the blob record at `offset` of encoded bytes. A blob has no names, so its body follows the header. */
+export function blobHashAt(bytes: Buffer, offset: number): Sha256 {
+  const start = offset + at.headerBytes;
+  return bytes.toString('hex', start, start + digestBytes) as Sha256;
+}
+
+/** Content of a blob record's body. */
+export function blobContent(body: Buffer): Buffer {
+  return body.subarray(digestBytes);
+}

@@ -1,0 +1,160 @@
+/**
+ * Large texts out of JSON, and large blobs into files.
+ *
+ * `externalize` replaces long strings by references to their SHA-256, so that
+ * a turn writes only what is new (law D6). `internalize` is its inverse.
+ *
+ * Invariants
+ *   B1. A reference is the object `{"$blob": hash}` and nothing else is: a key
+ *       of the value that reads `$blob`, `$$blob`, … gets one more `$`.
+ *   B2. Equal values give equal references in equal order.
+ *   B3. A blob file appears under its name only when it is complete and
+ *       synced, before any record that names it is submitted.
+ */
+import {
+  closeSync,
+  existsSync,
+  fsyncSync,
+  mkdirSync,
+  openSync,
+  renameSync,
+  unlinkSync,
+  writeSync,
+} from 'node:fs';
+import { dirname } from 'node:path';
+import { threadId } from 'node:worker_threads';
+import { assert } from '../kernel/assert.ts';
+import { RuntimeError } from '../kernel/errors.ts';
+import { type Sha256, sha256 } from '../kernel/hash.ts';
+import type { Json } from '../kernel/json.ts';
+import { limits } from '../kernel/limits.ts';
+import { blobRecord } from './blob-record.ts';
+import { blobPath } from './data-folders.ts';
+import { errorNumber, nodeFilePort } from './file-port.ts';
+import type { AppendRecord } from './record.ts';
+
+const referenceKey = '$blob';
+const reservedKey = /^\$+blob$/;
+const escapedKey = /^\$\$+blob$/;
+
+/**
+ * Moves every string of `limits.inlineTextCharactersMax` characters or more
+ * into a blob. A string with a lone surrogate stays, because it has no UTF-8.
+ */
+export function externalize(value: Json): { value: Json; blobs: Map<Sha256, Buffer> } {
+  const blobs = new Map<Sha256, Buffer>();
+  return { value: replaceTexts(value, blobs), blobs };
+}
+
+function replaceTexts(value: Json, blobs: Map<Sha256, Buffer>): Json {
+  if (typeof value === 'string') return replaceText(value, blobs);
+  if (typeof value !== 'object' || value === null) return value;
+  if (Array.isArray(value)) return value.map((item) => replaceTexts(item, blobs));
+  return Object.fromEntries(
+    Object.entries(value).map(([key, inner]) => [
+      reservedKey.test(key) ? `$${key}` : key, // (B1)
+      replaceTexts(inner, blobs),
+    ]),
+  );
+}
+
+function replaceText(text: string, blobs: Map<Sha256, Buffer>): Json {
+  if (text.length < limits.inlineTextCharactersMax || !text.isWellFormed()) return text;
+  const bytes = Buffer.from(text, 'utf8');
+  const hash = sha256(bytes);
+  blobs.set(hash, bytes);
+  return { [referenceKey]: hash };
+}
+
+/**
+ * Puts the texts back in.
+ * @throws RuntimeError BLOB_MISSING when the lookup has no content for a reference.
+ */
+export function internalize(value: Json, lookup: (hash: Sha256) => Buffer | null): Json {
+  if (typeof value !== 'object' || value === null) return value;
+  if (Array.isArray(value)) return value.map((item) => internalize(item, lookup));
+  if (Object.hasOwn(value, referenceKey)) return resolve(value[referenceKey] as Sha256, lookup);
+  return Object.fromEntries(
+    Object.entries(value).map(([key, inner]) => [
+      escapedKey.test(key) ? key.slice(1) : key,
+      internalize(inner, lookup),
+    ]),
+  );
+}
+
+function resolve(hash: Sha256, lookup: (hash: Sha256) => Buffer | null): string {
+  const content = lookup(hash);
+  if (content === null) {
+    throw new RuntimeError(
+      'BLOB_MISSING',
+      `The journal has no blob ${hash}; restore the data directory from a copy.`,
+      { details: { hash } },
+    );
+  }
+  return content.toString('utf8');
+}
+
+/**
+ * Makes blobs ready for the batch whose events name them: small ones as
+ * records to put first in the batch, large ones as files that are durable when
+ * this returns (B3).
+ * @throws RuntimeError DISK_FULL, JOURNAL_FAILED.
+ */
+export function storeBlobs(
+  dataDirectory: string,
+  blobs: ReadonlyMap<Sha256, Buffer>,
+  timeMs: number,
+): AppendRecord[] {
+  const records: AppendRecord[] = [];
+  for (const [hash, content] of blobs) {
+    if (content.length <= limits.blobRecordBytesMax) {
+      records.push(blobRecord(hash, content, timeMs));
+    } else {
+      writeBlobFile(dataDirectory, hash, content);
+    }
+  }
+  return records;
+}
+
+/** Writes one blob as a durable file, unless it is there. The hash must be the content's own. */
+function writeBlobFile(dataDirectory: string, hash: Sha256, content: Buffer): void {
+  assert(sha256(content) === hash, 'a blob is named by its own hash');
+  const path = blobPath(dataDirectory, hash);
+  if (existsSync(path)) return;
+  const folder = dirname(path);
+  const temporary = `${path}.${process.pid}-${threadId}.tmp`;
+  try {
+    if (mkdirSync(folder, { recursive: true, mode: 0o700 }) !== undefined) {
+      nodeFilePort.syncFolder(dirname(folder));
+    }
+    writeDurably(temporary, content);
+    renameSync(temporary, path);
+    nodeFilePort.syncFolder(folder);
+  } catch (error) {
+    throw blobFailure(error);
+  }
+}
+
+function writeDurably(path: string, content: Buffer): void {
+  const file = openSync(path, 'w', 0o600);
+  try {
+    for (let done = 0; done < content.length; ) done += writeSync(file, content, done);
+    fsyncSync(file);
+  } catch (error) {
+    unlinkSync(path);
+    throw error;
+  } finally {
+    closeSync(file);
+  }
+}
+
+function blobFailure(error: unknown): RuntimeError {
+  const number = errorNumber(error);
+  return number === 'ENOSPC' || number === 'EDQUOT'
+    ? new RuntimeError('DISK_FULL', 'The disk is full, so a large text cannot be stored.', {
+        cause: error,
+      })
+    : new RuntimeError('JOURNAL_FAILED', 'A large text cannot be stored; check the disk.', {
+        cause: error,
+      });
+}

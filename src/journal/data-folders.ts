@@ -1,0 +1,21 @@
+/** Where things lie inside a data directory. */
+import { join } from 'node:path';
+import type { Sha256 } from '../kernel/hash.ts';
+
+export function journalFolder(dataDirectory: string): string {
+  return join(dataDirectory, 'journal');
+}
+
+export function blobsFolder(dataDirectory: string): string {
+  return join(dataDirectory, 'blobs');
+}
+
+/** Blobs are spread over 256 folders by the first two digits of their hash. */
+export function blobPath(dataDirectory: string, hash: Sha256): string {
+  return join(blobsFolder(dataDirectory), hash.slice(0, 2), hash);
+}
+
+/** Working files of the runs, one folder each. */
+export function workspacesFolder(dataDirectory: string): string {
+  return join(dataDirectory, 'workspaces');
+}

@@ -1,0 +1,305 @@
+/**
+ * Walks a journal group by group, forward, and hands out only groups whose
+ * seal is there and holds. Recovery and readers are built on it.
+ *
+ * Invariants
+ *   G1. Nothing of a group is shown before its seal was verified.
+ *   G2. Bytes are read once per visit: whatever was not shown is read again
+ *       from the file, because a live writer may have completed it meanwhile.
+ *   G3. Once a next segment was seen, the end of this one is read again: it was
+ *       complete before the next one appeared (S2).
+ */
+import { hash } from 'node:crypto';
+import { assert } from '../kernel/assert.ts';
+import { errorNumber, type FilePort, readFully } from './file-port.ts';
+import { digestHolds, headerPlausible, type JournalPosition, recordCrc, typeAt } from './record.ts';
+import {
+  alignRecord,
+  recordDescriptor as at,
+  digestBytes,
+  readUint64,
+} from './record-descriptor.ts';
+import {
+  corrupt,
+  genesisSeal,
+  listSegments,
+  readSegmentHeader,
+  type SegmentHeader,
+  segmentHeaderBytes,
+  segmentPath,
+} from './segment.ts';
+
+const windowBytesMin = 1024 * 1024;
+
+/** A verified group. `bytes` is valid until the scanner's next step. */
+export interface ScannedGroup {
+  readonly kind: 'group';
+  readonly segment: number;
+  readonly bytes: Buffer;
+  /** Index in `bytes` of each record; the seal is the last. */
+  readonly starts: readonly number[];
+  /** What to add to such an index to get the offset in the segment. */
+  readonly fileOffset: number;
+  /** Offset in the segment behind the group. */
+  readonly end: number;
+}
+
+/** No further valid group; `offset` is where the first unusable byte lies. */
+export interface ScanEnd {
+  readonly kind: 'end';
+  readonly segment: number;
+  /** Where the group begins that is not there or not whole. */
+  readonly groupStart: number;
+  readonly offset: number;
+}
+
+export class GroupScanner {
+  readonly #files: FilePort;
+  readonly #folder: string;
+  readonly #verifyDigests: boolean;
+  #file: number | null = null;
+  #header: SegmentHeader | null = null;
+  #offset = 0;
+  #sequence = 0;
+  #seal: Buffer = genesisSeal;
+  #window = Buffer.allocUnsafe(0);
+  #windowStart = 0;
+  #windowLength = 0;
+  #digests = Buffer.alloc(digestBytes * 65);
+
+  constructor(options: { files: FilePort; folder: string; verifyDigests: boolean }) {
+    this.#files = options.files;
+    this.#folder = options.folder;
+    this.#verifyDigests = options.verifyDigests;
+  }
+
+  /** Sequence of the last record shown, 0 before the first. */
+  get sequence(): number {
+    return this.#sequence;
+  }
+
+  get seal(): Buffer {
+    return this.#seal;
+  }
+
+  /** The segment being read, or null while the journal is empty. */
+  get header(): SegmentHeader | null {
+    return this.#header;
+  }
+
+  /** Behind the last group shown. */
+  get position(): JournalPosition {
+    return { segment: this.#header?.number ?? 0, offset: this.#offset };
+  }
+
+  /**
+   * The next valid group.
+   * @throws RuntimeError JOURNAL_CORRUPT for damage that no crash explains,
+   *   DATA_VERSION_NEWER.
+   */
+  next(): ScannedGroup | ScanEnd {
+    if (this.#header === null && !this.#openFirst()) {
+      return { kind: 'end', segment: 0, groupStart: 0, offset: 0 };
+    }
+    for (;;) {
+      const header = this.#header;
+      assert(header !== null, 'a segment is open');
+      const found = this.#scanGroup(header);
+      if (found.kind === 'group') return found;
+      this.#forgetWindow(); // (G2)
+      const nextFile = this.#tryOpen(header.number + 1);
+      if (nextFile === null) return found;
+      const again = this.#scanGroup(header); // (G3)
+      if (again.kind === 'group') {
+        this.#files.close(nextFile);
+        return again;
+      }
+      this.#enterNext(nextFile, header, again);
+    }
+  }
+
+  close(): void {
+    if (this.#file !== null) this.#files.close(this.#file);
+    this.#file = null;
+  }
+
+  #openFirst(): boolean {
+    const [first] = listSegments(this.#files, this.#folder);
+    if (first === undefined) return false;
+    if (first !== 1) throw corrupt({ segment: 1, offset: 0 }, 'its file is missing');
+    const file = this.#tryOpen(first);
+    assert(file !== null, 'the listed segment exists');
+    this.#enter(file, readSegmentHeader(this.#files, file, first));
+    return true;
+  }
+
+  #tryOpen(number: number): number | null {
+    try {
+      return this.#files.open(segmentPath(this.#folder, number), 'r');
+    } catch (error) {
+      if (errorNumber(error) === 'ENOENT') return null;
+      throw error;
+    }
+  }
+
+  /** Goes on in the next segment, which must continue this one. */
+  #enterNext(file: number, current: SegmentHeader, end: ScanEnd): void {
+    const header = readSegmentHeader(this.#files, file, current.number + 1);
+    if (!header.previousSeal.equals(this.#seal) || header.firstSequence !== this.#sequence + 1) {
+      this.#files.close(file);
+      throw corrupt(
+        { segment: current.number, offset: end.offset, lastGoodSequence: this.#sequence },
+        'the next segment does not continue it',
+      );
+    }
+    this.#enter(file, header);
+  }
+
+  #enter(file: number, header: SegmentHeader): void {
+    this.close();
+    this.#file = file;
+    this.#header = header;
+    this.#offset = segmentHeaderBytes;
+    this.#forgetWindow();
+  }
+
+  #scanGroup(header: SegmentHeader): ScannedGroup | ScanEnd {
+    const groupStart = this.#offset;
+    const end = (offset: number): ScanEnd => ({
+      kind: 'end',
+      segment: header.number,
+      groupStart,
+      offset,
+    });
+    const starts: number[] = [];
+    let offset = groupStart;
+    for (;;) {
+      const index = this.#verifiedRecord(header, groupStart, offset);
+      if (index === -1) return end(offset);
+      this.#checkPlace(index, { segment: header.number, groupStart, offset, count: starts.length });
+      starts.push(offset);
+      const length = alignRecord(this.#window.readUInt32LE(index + at.lengthOffset));
+      if (typeAt(this.#window, index) === 'seal') {
+        this.#checkSeal(index, starts, { segment: header.number, offset });
+        return this.#shown(header, starts, offset + length);
+      }
+      offset += length;
+    }
+  }
+
+  /** Window index of the record at `offset` when it is whole and its CRC holds, else -1. */
+  #verifiedRecord(header: SegmentHeader, groupStart: number, offset: number): number {
+    let index = this.#ensure(groupStart, offset, at.headerBytes);
+    if (index === -1 || !headerPlausible(this.#window, index)) return -1;
+    const length = alignRecord(this.#window.readUInt32LE(index + at.lengthOffset));
+    index = this.#ensure(groupStart, offset, length);
+    if (index === -1) return -1;
+    const crc = recordCrc(this.#window, index, { seed: header.seed, fileOffset: offset });
+    return crc === this.#window.readUInt32LE(index + at.crcOffset) ? index : -1;
+  }
+
+  /** A record whose CRC holds but whose place is wrong was not torn: it was put there. */
+  #checkPlace(
+    index: number,
+    place: { segment: number; groupStart: number; offset: number; count: number },
+  ): void {
+    const window = this.#window;
+    const fault =
+      window.readUInt32LE(index + at.groupOffset) !== place.groupStart
+        ? 'a record belongs to another group'
+        : readUint64(window, index + at.sequenceOffset) !== this.#sequence + place.count + 1
+          ? 'a record is out of sequence'
+          : this.#verifyDigests && typeAt(window, index) !== 'seal' && !digestHolds(window, index)
+            ? 'a record does not have its digest'
+            : null;
+    if (fault !== null) throw this.#corruptAt(place, fault);
+  }
+
+  /** The seal hashes the seal before it and the digests of its group. */
+  #checkSeal(index: number, starts: readonly number[], place: JournalPosition): void {
+    const bytes = digestBytes * starts.length;
+    if (this.#digests.length < bytes) this.#digests = Buffer.alloc(bytes * 2);
+    this.#seal.copy(this.#digests, 0);
+    for (let record = 0; record < starts.length - 1; record += 1) {
+      const start = (starts[record] ?? 0) - this.#windowStart + at.digestOffset;
+      this.#window.copy(this.#digests, digestBytes * (record + 1), start, start + digestBytes);
+    }
+    const seal = hash('sha256', this.#digests.subarray(0, bytes), 'buffer');
+    const window = this.#window;
+    const stored = index + at.digestOffset;
+    const previous = index + at.previousDigestOffset;
+    if (
+      seal.compare(window, stored, stored + digestBytes) !== 0 ||
+      this.#seal.compare(window, previous, previous + digestBytes) !== 0
+    ) {
+      throw this.#corruptAt(place, 'a seal does not match its group');
+    }
+    this.#seal = seal;
+  }
+
+  #shown(header: SegmentHeader, starts: number[], end: number): ScannedGroup {
+    this.#offset = end;
+    this.#sequence += starts.length;
+    const windowStart = this.#windowStart;
+    for (let index = 0; index < starts.length; index += 1) {
+      starts[index] = (starts[index] ?? 0) - windowStart;
+    }
+    return {
+      kind: 'group',
+      segment: header.number,
+      bytes: this.#window,
+      starts,
+      fileOffset: windowStart,
+      end,
+    };
+  }
+
+  #corruptAt(place: JournalPosition, what: string): Error {
+    return corrupt(
+      { segment: place.segment, offset: place.offset, lastGoodSequence: this.#sequence },
+      what,
+    );
+  }
+
+  #forgetWindow(): void {
+    this.#windowLength = 0;
+  }
+
+  /**
+   * Index in the window of the file's bytes [offset, offset + length), with
+   * everything from `keepFrom` on still in the window; -1 past the end.
+   */
+  #ensure(keepFrom: number, offset: number, length: number): number {
+    const header = this.#header;
+    assert(header !== null && this.#file !== null, 'a segment is open');
+    const end = offset + length;
+    if (end > header.bytes) return -1;
+    const have = this.#windowStart + this.#windowLength;
+    if (this.#windowLength > 0 && offset >= this.#windowStart && end <= have) {
+      return offset - this.#windowStart;
+    }
+    this.#slide(keepFrom, end - keepFrom);
+    const from = this.#windowStart + this.#windowLength;
+    const room = Math.min(this.#window.length - this.#windowLength, header.bytes - from);
+    this.#windowLength += readFully(this.#files, this.#file, this.#window, {
+      offset: this.#windowLength,
+      length: room,
+      position: from,
+    });
+    return end <= this.#windowStart + this.#windowLength ? offset - this.#windowStart : -1;
+  }
+
+  /** Drops what lies before `keepFrom` and makes room for `needed` bytes from there. */
+  #slide(keepFrom: number, needed: number): void {
+    const have = this.#windowStart + this.#windowLength;
+    const kept = this.#windowLength > 0 ? Math.max(0, have - keepFrom) : 0;
+    const source = this.#window;
+    if (source.length < needed * 2) {
+      this.#window = Buffer.allocUnsafe(Math.max(windowBytesMin, needed * 2));
+    }
+    if (kept > 0)
+      source.copy(this.#window, 0, keepFrom - this.#windowStart, have - this.#windowStart);
+    this.#windowStart = keepFrom;
+    this.#windowLength = kept;
+  }
+}

@@ -1,0 +1,189 @@
+/**
+ * Reads a journal that somebody else may be writing, in this process or
+ * another. It opens files for reading only and needs no lock.
+ *
+ * Invariants
+ *   J1. A record is returned once, in order, and only from a sealed group.
+ *   J2. Memory holds positions of blobs, never bodies.
+ *   J3. What the caller knows to be durable must be there: a gap before
+ *       `until` is corruption, a gap after it is the future.
+ */
+import { readFileSync } from 'node:fs';
+import { assert } from '../kernel/assert.ts';
+import { RuntimeError } from '../kernel/errors.ts';
+import { type Sha256, sha256 } from '../kernel/hash.ts';
+import { blobContent, blobHashAt } from './blob-record.ts';
+import { blobPath, journalFolder } from './data-folders.ts';
+import { errorNumber, type FilePort, nodeFilePort, readFully } from './file-port.ts';
+import { GroupScanner, type ScannedGroup } from './group-scanner.ts';
+import {
+  decodeRecord,
+  headerPlausible,
+  type JournalPosition,
+  recordCrc,
+  type StoredRecord,
+  typeAt,
+} from './record.ts';
+import { alignRecord, recordDescriptor as at } from './record-descriptor.ts';
+import { corrupt, readSegmentHeader, segmentPath } from './segment.ts';
+
+export interface JournalReaderOptions {
+  readonly files?: FilePort;
+  /** Also compares each record with its digest. Seals and CRC are always verified. */
+  readonly verifyDigests?: boolean;
+}
+
+interface OpenSegment {
+  readonly number: number;
+  readonly file: number;
+  readonly seed: number;
+}
+
+export class JournalReader {
+  readonly #dataDirectory: string;
+  readonly #files: FilePort;
+  readonly #scanner: GroupScanner;
+  readonly #blobs = new Map<Sha256, JournalPosition>();
+  #open: OpenSegment | null = null;
+
+  /** Opens the journal of a data directory; one that has none yet reads as empty. */
+  static open(dataDirectory: string, options: JournalReaderOptions = {}): JournalReader {
+    return new JournalReader(dataDirectory, options);
+  }
+
+  private constructor(dataDirectory: string, options: JournalReaderOptions) {
+    this.#dataDirectory = dataDirectory;
+    this.#files = options.files ?? nodeFilePort;
+    this.#scanner = new GroupScanner({
+      files: this.#files,
+      folder: journalFolder(dataDirectory),
+      verifyDigests: options.verifyDigests ?? false,
+    });
+  }
+
+  /** Behind the last group returned. */
+  get position(): JournalPosition {
+    return this.#scanner.position;
+  }
+
+  /**
+   * The records after those already returned, seals and marks included: up to
+   * `until`, the end of a durable group, or without it up to the last seal.
+   * @throws RuntimeError JOURNAL_CORRUPT, also when `until` is not reached (J3);
+   *   DATA_VERSION_NEWER.
+   */
+  advance(until?: JournalPosition): StoredRecord[] {
+    const records: StoredRecord[] = [];
+    for (const group of this.groups(until)) {
+      for (const record of group) records.push(record);
+    }
+    return records;
+  }
+
+  /** Like `advance`, but one commit group at a time, so that memory stays bounded. */
+  *groups(until?: JournalPosition): Generator<StoredRecord[]> {
+    while (until === undefined || isBefore(this.position, until)) {
+      const found = this.#scanner.next();
+      if (found.kind === 'group') {
+        yield this.#decode(found);
+      } else if (until === undefined) {
+        return;
+      } else {
+        throw corrupt(
+          {
+            segment: found.segment,
+            offset: found.offset,
+            lastGoodSequence: this.#scanner.sequence,
+          },
+          'a durable group is not whole',
+        );
+      }
+    }
+  }
+
+  /**
+   * Content of a blob that a returned record may name, or null when there is none.
+   * @throws RuntimeError JOURNAL_CORRUPT when the content has another hash.
+   */
+  blob(hash: Sha256): Buffer | null {
+    const position = this.#blobs.get(hash);
+    const content =
+      position === undefined ? this.#blobFile(hash) : blobContent(this.read(position).body);
+    if (content !== null && sha256(content) !== hash) {
+      throw new RuntimeError(
+        'JOURNAL_CORRUPT',
+        `The content of blob ${hash} does not have that hash; restore the data directory from a copy.`,
+        { details: { hash } },
+      );
+    }
+    return content;
+  }
+
+  /**
+   * One record again, by the position that a returned record had.
+   * @throws RuntimeError JOURNAL_CORRUPT.
+   */
+  read(position: JournalPosition): StoredRecord {
+    const { file, seed } = this.#segment(position.segment);
+    const header = this.#bytes(file, position, at.headerBytes);
+    if (header === null || !headerPlausible(header, 0)) throw damaged(position);
+    const length = alignRecord(header.readUInt32LE(at.lengthOffset));
+    const bytes = this.#bytes(file, position, length);
+    if (bytes === null) throw damaged(position);
+    const crc = recordCrc(bytes, 0, { seed, fileOffset: position.offset });
+    if (crc !== bytes.readUInt32LE(at.crcOffset)) throw damaged(position);
+    return decodeRecord(bytes, 0, position);
+  }
+
+  close(): void {
+    this.#scanner.close();
+    if (this.#open !== null) this.#files.close(this.#open.file);
+    this.#open = null;
+  }
+
+  #decode(group: ScannedGroup): StoredRecord[] {
+    return group.starts.map((start) => {
+      const position = { segment: group.segment, offset: group.fileOffset + start };
+      if (typeAt(group.bytes, start) === 'blob') {
+        this.#blobs.set(blobHashAt(group.bytes, start), position);
+      }
+      return decodeRecord(group.bytes, start, position);
+    });
+  }
+
+  #segment(number: number): OpenSegment {
+    if (this.#open?.number === number) return this.#open;
+    assert(number >= 1 && number <= this.position.segment, 'the segment was read before');
+    if (this.#open !== null) this.#files.close(this.#open.file);
+    this.#open = null;
+    const file = this.#files.open(segmentPath(journalFolder(this.#dataDirectory), number), 'r');
+    const { seed } = readSegmentHeader(this.#files, file, number);
+    this.#open = { number, file, seed };
+    return this.#open;
+  }
+
+  #bytes(file: number, position: JournalPosition, length: number): Buffer | null {
+    const bytes = Buffer.allocUnsafe(length);
+    const range = { offset: 0, length, position: position.offset };
+    return readFully(this.#files, file, bytes, range) === length ? bytes : null;
+  }
+
+  #blobFile(hash: Sha256): Buffer | null {
+    try {
+      return readFileSync(blobPath(this.#dataDirectory, hash));
+    } catch (error) {
+      if (errorNumber(error) === 'ENOENT') return null;
+      throw error;
+    }
+  }
+}
+
+function isBefore(left: JournalPosition, right: JournalPosition): boolean {
+  return (
+    left.segment < right.segment || (left.segment === right.segment && left.offset < right.offset)
+  );
+}
+
+function damaged(position: JournalPosition): RuntimeError {
+  return corrupt({ segment: position.segment, offset: position.offset }, 'a record is not whole');
+}

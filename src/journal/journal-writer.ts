@@ -1,0 +1,353 @@
+/**
+ * The single writer: takes encoded batches, checks that they continue what is
+ * there, and makes a group of them durable with one write and one fdatasync.
+ * It knows no thread; the journal worker drives it.
+ *
+ * Invariants
+ *   W1. A batch is written whole or not at all, within one group.
+ *   W2. A group lies in one segment and ends in a seal. The seal is SHA-256 of
+ *       the seal before it and the digests of the group, so the writer hashes
+ *       32 bytes a record and no body.
+ *   W3. After a failed write or fdatasync nothing is written any more: the
+ *       kernel may have dropped the pages and would call a second try good.
+ *   W4. Nothing is reported durable before fdatasync returned.
+ */
+import { hash } from 'node:crypto';
+import { mkdirSync } from 'node:fs';
+import { assert } from '../kernel/assert.ts';
+import { RuntimeError } from '../kernel/errors.ts';
+import type { Sha256 } from '../kernel/hash.ts';
+import { limits } from '../kernel/limits.ts';
+import { ActorChains } from './actor-chains.ts';
+import { blobHashAt } from './blob-record.ts';
+import { journalFolder } from './data-folders.ts';
+import { errorNumber, type FilePort, nodeFilePort, writeFully } from './file-port.ts';
+import {
+  type AppendRecord,
+  encodedBytes,
+  encodeRecord,
+  headerPlausible,
+  recordCrc,
+  typeAt,
+} from './record.ts';
+import {
+  alignRecord,
+  recordDescriptor as at,
+  digestBytes,
+  readUint64,
+  writeUint64,
+} from './record-descriptor.ts';
+import { type RecoveredJournal, type RecoveryReport, recover } from './recovery.ts';
+import {
+  createSegment,
+  readSegmentHeader,
+  type SegmentHeader,
+  segmentHeaderBytes,
+  segmentPath,
+} from './segment.ts';
+
+export interface JournalWriterOptions {
+  readonly files?: FilePort;
+  readonly segmentBytes?: number;
+}
+
+/** Where the durable log ends. */
+export interface DurableEnd {
+  readonly segment: number;
+  readonly offset: number;
+  /** Sequence of the last durable record. */
+  readonly sequence: number;
+}
+
+const sealBytes = at.headerBytes;
+
+export class JournalWriter {
+  readonly recovered: RecoveryReport;
+  readonly #files: FilePort;
+  readonly #folder: string;
+  readonly #segmentBytes: number;
+  readonly #groupBytesMax: number;
+  readonly #chains: ActorChains;
+  readonly #blobs: Set<Sha256>;
+  #file: number | null = null;
+  #header: SegmentHeader | null;
+  #offset: number;
+  #sequence: number;
+  #seal: Buffer;
+  #group: Buffer;
+  #staged = 0;
+  #stagedTimeMs = 0;
+  #starts: number[] = [];
+  #digests = Buffer.alloc(digestBytes * 65);
+  #failure: RuntimeError | null = null;
+
+  /**
+   * Recovers the journal of the data directory and opens it for writing. The
+   * caller holds the lock of the directory.
+   * @throws RuntimeError JOURNAL_CORRUPT, DATA_VERSION_NEWER, DISK_FULL, JOURNAL_FAILED.
+   */
+  static open(dataDirectory: string, options: JournalWriterOptions = {}): JournalWriter {
+    mkdirSync(journalFolder(dataDirectory), { recursive: true, mode: 0o700 });
+    const recovered = recover(dataDirectory, options.files ?? nodeFilePort);
+    const writer = new JournalWriter(dataDirectory, recovered, options);
+    writer.#guarded(() => writer.#openTail());
+    return writer;
+  }
+
+  private constructor(
+    dataDirectory: string,
+    recovered: RecoveredJournal,
+    options: JournalWriterOptions,
+  ) {
+    this.recovered = recovered.report;
+    this.#files = options.files ?? nodeFilePort;
+    this.#folder = journalFolder(dataDirectory);
+    this.#segmentBytes = options.segmentBytes ?? limits.segmentBytes;
+    this.#groupBytesMax = Math.min(
+      limits.commitGroupBytes,
+      this.#segmentBytes - segmentHeaderBytes,
+    );
+    this.#chains = recovered.chains;
+    this.#blobs = recovered.blobs;
+    this.#header = recovered.header;
+    this.#offset = recovered.report.end.offset;
+    this.#sequence = recovered.report.lastSequence;
+    this.#seal = recovered.seal;
+    this.#group = Buffer.allocUnsafe(Math.min(this.#groupBytesMax, 256 * 1024));
+  }
+
+  /** Bytes that wait for `commit`, without the seal. */
+  get stagedBytes(): number {
+    return this.#staged;
+  }
+
+  /** Where the durable log ends. */
+  get durable(): DurableEnd {
+    return {
+      segment: this.#header?.number ?? 0,
+      offset: this.#offset,
+      sequence: this.#sequence,
+    };
+  }
+
+  /**
+   * Takes one encoded batch, `bytes[offset, offset + length)`, into the group.
+   * Commits the group first when the batch would not fit.
+   * @returns null, or why the batch was refused; then none of it is written.
+   * @throws RuntimeError JOURNAL_FAILED, DISK_FULL.
+   */
+  stage(bytes: Buffer, offset: number, length: number): RuntimeError | null {
+    if (this.#failure !== null) throw this.#failure;
+    const refusal = this.#refusal(bytes, offset, offset + length);
+    if (refusal !== null) {
+      return new RuntimeError('JOURNAL_REFUSED', `The journal refused a batch: ${refusal}.`);
+    }
+    if (this.#staged + length + sealBytes > this.#groupBytesMax) this.commit();
+    this.#reserve(this.#staged + length + sealBytes);
+    const end = offset + length;
+    for (let cursor = offset; cursor < end; ) cursor = this.#stageRecord(bytes, cursor);
+    return null;
+  }
+
+  /** Stages the batches and commits them: one group, or more where they do not fit into one. */
+  writeGroup(batches: readonly Buffer[]): { durable: DurableEnd; refused: RuntimeError[] } {
+    const refused: RuntimeError[] = [];
+    for (const batch of batches) {
+      const refusal = this.stage(batch, 0, batch.length);
+      if (refusal !== null) refused.push(refusal);
+    }
+    return { durable: this.commit(), refused };
+  }
+
+  /**
+   * Makes everything staged durable (W4).
+   * @throws RuntimeError DISK_FULL or JOURNAL_FAILED, now and at every later call (W3).
+   */
+  commit(): DurableEnd {
+    if (this.#failure !== null) throw this.#failure;
+    if (this.#staged > 0) this.#guarded(() => this.#commitStaged());
+    return this.durable;
+  }
+
+  /** Commits a group that says only that everything before it is durable (L3). */
+  mark(timeMs: number): DurableEnd {
+    const record: AppendRecord = {
+      type: 'mark',
+      run: null,
+      actor: null,
+      actorSequence: 0,
+      epoch: 0,
+      cause: null,
+      timeMs,
+      previousDigest: null,
+      body: Buffer.alloc(0),
+    };
+    const bytes = Buffer.alloc(encodedBytes(record));
+    encodeRecord(record, bytes, 0);
+    const refusal = this.stage(bytes, 0, bytes.length);
+    assert(refusal === null, 'a mark is never refused');
+    return this.commit();
+  }
+
+  close(): void {
+    if (this.#file !== null) this.#files.close(this.#file);
+    this.#file = null;
+    this.#failure ??= new RuntimeError('JOURNAL_FAILED', 'The journal is closed.');
+  }
+
+  /** Why the batch may not be written, or null (W1). */
+  #refusal(bytes: Buffer, start: number, end: number): string | null {
+    const length = end - start;
+    if (length === 0 || length % 8 !== 0) return 'its size is not that of records';
+    if (length + sealBytes > this.#groupBytesMax) return `it has ${length} bytes, too many`;
+    const pending = new ActorChains();
+    for (let offset = start; offset < end; ) {
+      if (end - offset < at.headerBytes || !headerPlausible(bytes, offset)) {
+        return 'a record is malformed';
+      }
+      const next = offset + alignRecord(bytes.readUInt32LE(offset + at.lengthOffset));
+      if (next > end) return 'a record exceeds it';
+      if (typeAt(bytes, offset) === 'seal') return 'seals are the writer’s own';
+      const refusal = this.#chains.refusal(bytes, offset, pending);
+      if (refusal !== null) return refusal;
+      if (next < end) pending.accept(bytes, offset);
+      offset = next;
+    }
+    return null;
+  }
+
+  /** Copies a checked record into the group, unless it is a blob that is already there. */
+  #stageRecord(bytes: Buffer, offset: number): number {
+    const end = offset + alignRecord(bytes.readUInt32LE(offset + at.lengthOffset));
+    if (typeAt(bytes, offset) === 'blob') {
+      const hashText = blobHashAt(bytes, offset);
+      if (this.#blobs.has(hashText)) return end;
+      this.#blobs.add(hashText);
+    }
+    this.#chains.accept(bytes, offset);
+    bytes.copy(this.#group, this.#staged, offset, end);
+    this.#starts.push(this.#staged);
+    this.#stagedTimeMs = readUint64(bytes, offset + at.timeOffset);
+    this.#staged += end - offset;
+    return end;
+  }
+
+  #reserve(bytes: number): void {
+    if (this.#group.length >= bytes) return;
+    const grown = Buffer.allocUnsafe(
+      Math.min(this.#groupBytesMax, Math.max(bytes, this.#group.length * 2)),
+    );
+    this.#group.copy(grown, 0, 0, this.#staged);
+    this.#group = grown;
+  }
+
+  #commitStaged(): void {
+    const length = this.#staged + sealBytes;
+    if (this.#header === null || this.#offset + length > this.#header.bytes) this.#rollOver();
+    const header = this.#header;
+    assert(header !== null && this.#file !== null, 'a segment is open');
+    assert(this.#offset + length <= header.bytes, 'a group fits into an empty segment (W2)');
+    const seal = this.#appendSeal();
+    this.#finishRecords(header.seed);
+    writeFully(this.#files, this.#file, this.#group, {
+      offset: 0,
+      length,
+      position: this.#offset,
+    });
+    this.#files.fdatasync(this.#file);
+    this.#seal = seal;
+    this.#offset += length;
+    this.#sequence += this.#starts.length;
+    this.#staged = 0;
+    this.#starts = [];
+  }
+
+  /** Puts the seal behind the staged records; it carries the seal before it and itself as digests. */
+  #appendSeal(): Buffer {
+    const count = this.#starts.length;
+    const bytes = digestBytes * (count + 1);
+    if (this.#digests.length < bytes) this.#digests = Buffer.alloc(bytes * 2);
+    this.#seal.copy(this.#digests, 0);
+    for (let record = 0; record < count; record += 1) {
+      const start = (this.#starts[record] ?? 0) + at.digestOffset;
+      this.#group.copy(this.#digests, digestBytes * (record + 1), start, start + digestBytes);
+    }
+    const seal = hash('sha256', this.#digests.subarray(0, bytes), 'buffer');
+    const record: AppendRecord = {
+      type: 'seal',
+      run: null,
+      actor: null,
+      actorSequence: 0,
+      epoch: 0,
+      cause: null,
+      timeMs: this.#stagedTimeMs,
+      previousDigest: this.#seal,
+      body: Buffer.alloc(0),
+    };
+    encodeRecord(record, this.#group, this.#staged);
+    seal.copy(this.#group, this.#staged + at.digestOffset);
+    this.#starts.push(this.#staged);
+    return seal;
+  }
+
+  /** Gives the records of the group what only their place decides. */
+  #finishRecords(seed: number): void {
+    let sequence = this.#sequence;
+    for (const start of this.#starts) {
+      sequence += 1;
+      writeUint64(this.#group, sequence, start + at.sequenceOffset);
+      this.#group.writeUInt32LE(this.#offset, start + at.groupOffset);
+      this.#group.writeUInt32LE(0, start + at.groupOffset + 4);
+      const crc = recordCrc(this.#group, start, { seed, fileOffset: this.#offset + start });
+      this.#group.writeUInt32LE(crc, start + at.crcOffset);
+    }
+  }
+
+  /** Everything written so far is durable here, as S2 demands. */
+  #rollOver(): void {
+    if (this.#file !== null) this.#files.close(this.#file);
+    this.#file = null;
+    const number = (this.#header?.number ?? 0) + 1;
+    createSegment(this.#files, this.#folder, {
+      number,
+      bytes: this.#segmentBytes,
+      firstSequence: this.#sequence + 1,
+      previousSeal: this.#seal,
+    });
+    this.#file = this.#files.open(segmentPath(this.#folder, number), 'r+');
+    this.#header = readSegmentHeader(this.#files, this.#file, number);
+    this.#offset = segmentHeaderBytes;
+  }
+
+  #openTail(): void {
+    if (this.#header === null) this.#rollOver();
+    else this.#file = this.#files.open(segmentPath(this.#folder, this.#header.number), 'r+');
+  }
+
+  /** Runs a step that touches the disk; its first failure is the last step (W3). */
+  #guarded(step: () => void): void {
+    try {
+      step();
+    } catch (error) {
+      this.#failure = writeFailure(error);
+      throw this.#failure;
+    }
+  }
+}
+
+function writeFailure(error: unknown): RuntimeError {
+  if (error instanceof RuntimeError) return error;
+  const number = errorNumber(error);
+  if (number === 'ENOSPC' || number === 'EDQUOT') {
+    return new RuntimeError(
+      'DISK_FULL',
+      'The disk is full, so the journal stopped; free disk space and start again.',
+      { cause: error },
+    );
+  }
+  return new RuntimeError(
+    'JOURNAL_FAILED',
+    `The journal cannot be written (${number ?? String(error)}), so it stopped; repair the disk and start again.`,
+    { cause: error },
+  );
+}

@@ -1,0 +1,297 @@
+/**
+ * Runs many actors on one thread: delivers mail, steps, journals, releases.
+ * It does no I/O; everything outside comes in as ports.
+ *
+ * Invariants
+ *   H1. The record of a step is claimed in the journal before any of its sends
+ *       or acts is released (law D2).
+ *   H2. A step starts only while the outbox has room for all that it may emit.
+ *   H3. An actor hibernates only when it is quiet and its snapshot is claimed;
+ *       mail that arrives afterwards wakes it again, on whichever host it
+ *       reached.
+ *   H4. An outcome is folded only while its intention is open under the same
+ *       key; later ones change nothing (law D3).
+ */
+import { actorFromJson, applyEvent, type Envelope, newActor, type OpenIntention, type StepEffects } from '../actors/actor.ts';
+import { isDone } from '../actors/step.ts';
+import { assert } from '../kernel/assert.ts';
+import type { Clock } from '../kernel/clock.ts';
+import type { ActorId, RunId } from '../kernel/ids.ts';
+import { limits } from '../kernel/limits.ts';
+import { type AppendRecord, recordDigest } from '../journal/record.ts';
+import { ActorCell } from './actor-cell.ts';
+import type { ActorDirectory } from './actor-directory.ts';
+import type { SigningKey } from '../identity/signing-key.ts';
+import { eventRecords, runEndedRecords, snapshotRecords } from './event-record.ts';
+import type { AdoptMessage, OutcomeMessage, WakeMessage } from './topics.ts';
+
+/** What a host needs from its thread. Sends never block (H2 reserves their room). */
+export interface HostPorts {
+  readonly clock: Clock;
+  readonly directory: ActorDirectory;
+  /** Appends one atomic batch; returns the position that has to become durable. */
+  append(records: readonly AppendRecord[]): number;
+  sendEnvelope(host: number, envelope: Envelope): void;
+  /** A new signing key, registered at the gateway. */
+  newKey(run: RunId, actor: ActorId): SigningKey;
+  act(cell: { readonly run: RunId; readonly id: ActorId; readonly key: SigningKey }, open: OpenIntention, position: number): void;
+  abort(open: OpenIntention): void;
+  wake(message: WakeMessage): void;
+  /** Room for the intentions of one more step. */
+  hasRoom(): boolean;
+}
+
+export interface HostSeat {
+  readonly index: number;
+  readonly count: number;
+}
+
+interface Waking {
+  readonly epoch: number;
+  readonly mail: Envelope[];
+}
+
+function cellKey(run: RunId, actor: ActorId): string {
+  return `${run}:${actor}`;
+}
+
+export class ActorHost {
+  readonly #ports: HostPorts;
+  readonly #seat: HostSeat;
+  readonly #cells = new Map<string, ActorCell>();
+  readonly #waking = new Map<string, Waking>();
+  readonly #runQueue: ActorCell[] = [];
+  #nextHost: number;
+  #steps = 0;
+
+  constructor(ports: HostPorts, seat: HostSeat) {
+    this.#ports = ports;
+    this.#seat = seat;
+    this.#nextHost = seat.index;
+  }
+
+  get liveActors(): number {
+    return this.#cells.size;
+  }
+
+  get steps(): number {
+    return this.#steps;
+  }
+
+  get hasWork(): boolean {
+    return this.#runQueue.length > 0;
+  }
+
+  /** Takes a message for an actor of this host, or passes it on to its owner. */
+  deliver(envelope: Envelope): void {
+    const key = cellKey(envelope.run, envelope.to);
+    const cell = this.#cells.get(key);
+    if (cell !== undefined) {
+      this.#accept(cell, envelope);
+      return;
+    }
+    const waking = this.#waking.get(key);
+    if (waking !== undefined) {
+      assert(waking.mail.length < limits.mailboxMax, 'a waking actor keeps a bounded mailbox');
+      waking.mail.push(envelope);
+      return;
+    }
+    this.#route(envelope);
+  }
+
+  deliverOutcome(message: OutcomeMessage): void {
+    this.deliver({
+      run: message.run,
+      to: message.actor,
+      from: '@actuator',
+      number: 0,
+      cause: message.key,
+      event: { type: 'outcome', tag: message.tag, outcome: message.outcome },
+      machine: null,
+    });
+  }
+
+  /** Takes over an actor that main has rebuilt, and the mail that waited for it. */
+  adopt(message: AdoptMessage): void {
+    const actor = actorFromJson(message.actor);
+    const key = cellKey(actor.run, actor.id);
+    const digest = message.previousDigest === null ? null : Buffer.from(message.previousDigest, 'hex');
+    const cell = new ActorCell(actor, message.epoch, digest, this.#ports.clock.monotonicMs());
+    assert(!this.#cells.has(key), `the actor ${actor.id} is not here already`);
+    this.#cells.set(key, cell);
+    const waiting = this.#waking.get(key);
+    this.#waking.delete(key);
+    for (const envelope of waiting?.mail ?? []) this.#accept(cell, envelope);
+    if (message.resume) {
+      for (const open of Object.values(actor.open)) this.#act(cell, open, 0);
+    }
+  }
+
+  /** Forgets every actor of a run that has ended. */
+  forgetRun(run: RunId): void {
+    for (const [key, cell] of this.#cells) {
+      if (cell.actor.run !== run) continue;
+      cell.drainAll();
+      this.#cells.delete(key);
+      this.#ports.directory.remove(run, cell.actor.id);
+    }
+    for (const key of this.#waking.keys()) if (key.startsWith(`${run}:`)) this.#waking.delete(key);
+  }
+
+  /** Steps actors that have mail, at most `limit` events. Returns the events folded. */
+  runSteps(limit: number): number {
+    let done = 0;
+    while (done < limit && this.#ports.hasRoom()) {
+      const cell = this.#runQueue.shift();
+      if (cell === undefined) break;
+      cell.scheduled = false;
+      const envelope = cell.next();
+      if (envelope === undefined) continue;
+      if (this.#isCurrent(cell, envelope)) {
+        this.#step(cell, envelope);
+        done += 1;
+      }
+      this.#schedule(cell);
+    }
+    this.#steps += done;
+    return done;
+  }
+
+  /** Sends idle actors to sleep; the longest idle ones first when too many are live. */
+  hibernateIdle(): number {
+    const nowMs = this.#ports.clock.monotonicMs();
+    const tooMany = this.#cells.size - limits.liveActorsPerHostMax;
+    let hibernated = 0;
+    for (const [key, cell] of this.#cells) {
+      const isIdle = nowMs - cell.lastUsedMs >= limits.actorIdleMsMax;
+      if (cell.isQuiet && (isIdle || hibernated < tooMany)) {
+        this.#hibernate(key, cell);
+        hibernated += 1;
+      }
+    }
+    return hibernated;
+  }
+
+  #accept(cell: ActorCell, envelope: Envelope): void {
+    cell.accept(envelope);
+    cell.lastUsedMs = this.#ports.clock.monotonicMs();
+    this.#schedule(cell);
+  }
+
+  #schedule(cell: ActorCell): void {
+    if (cell.scheduled || cell.mail === 0) return;
+    cell.scheduled = true;
+    this.#runQueue.push(cell);
+  }
+
+  #route(envelope: Envelope): void {
+    const { run, to } = envelope;
+    const owner = this.#ports.directory.lookup(run, to);
+    switch (owner.state) {
+      case 'absent':
+        // The actor or its run has ended; nobody is left to read the message.
+        return;
+      case 'hibernated':
+        this.#wake(envelope, owner);
+        return;
+      case 'owned':
+        if (owner.host !== this.#seat.index) this.#ports.sendEnvelope(owner.host, envelope);
+        else if (envelope.machine !== null) this.#create(envelope, owner.epoch);
+        // Main has claimed the actor for this host and its adoption is on the way.
+        else this.#waking.set(cellKey(run, to), { epoch: owner.epoch, mail: [envelope] });
+        return;
+    }
+  }
+
+  #create(envelope: Envelope, epoch: number): void {
+    const { run, to, machine } = envelope;
+    assert(machine !== null, 'the first message names the machine');
+    const cell = new ActorCell(newActor(run, to, machine), epoch, null, this.#ports.clock.monotonicMs());
+    this.#cells.set(cellKey(run, to), cell);
+    this.#accept(cell, envelope);
+  }
+
+  #wake(envelope: Envelope, owner: { readonly epoch: number; readonly sequence: number }): void {
+    const { run, to } = envelope;
+    const host = this.#seat.index;
+    const epoch = this.#ports.directory.claim(run, to, { host, epoch: owner.epoch });
+    if (epoch === null) {
+      this.#route(envelope);
+      return;
+    }
+    this.#waking.set(cellKey(run, to), { epoch, mail: [envelope] });
+    this.#ports.wake({ host, run, actor: to, sequence: owner.sequence, epoch });
+  }
+
+  #hibernate(key: string, cell: ActorCell): void {
+    const { run, id, sequence } = cell.actor;
+    this.#ports.append(snapshotRecords(cell.actor, cell.epoch, this.#ports.clock.nowMs()));
+    const owner = { host: this.#seat.index, epoch: cell.epoch, sequence };
+    if (this.#ports.directory.hibernate(run, id, owner)) this.#cells.delete(key);
+  }
+
+  /** An outcome counts only while its intention is open under its key (H4). */
+  #isCurrent(cell: ActorCell, envelope: Envelope): boolean {
+    const { event } = envelope;
+    if (event.type !== 'outcome') return true;
+    return cell.actor.open[event.tag]?.key === envelope.cause;
+  }
+
+  #step(cell: ActorCell, envelope: Envelope): void {
+    const { epoch, previousDigest } = cell;
+    const timeMs = this.#ports.clock.nowMs();
+    const effects = applyEvent(cell.actor, envelope, timeMs);
+    const records = eventRecords({ effects, envelope, epoch, timeMs, previousDigest });
+    const event = records.at(-1);
+    assert(event !== undefined, 'a step has a record');
+    const position = this.#ports.append(
+      effects.finish === null
+        ? records
+        : [...records, ...runEndedRecords(cell.actor.run, effects.finish, timeMs)],
+    );
+    cell.actor = effects.actor;
+    cell.previousDigest = recordDigest(event);
+    cell.eventsSinceSnapshot += 1;
+    this.#release(cell, effects, position); // (H1)
+    this.#settle(cell, timeMs);
+  }
+
+  #release(cell: ActorCell, effects: StepEffects, position: number): void {
+    for (const envelope of effects.sends) {
+      if (envelope.machine !== null) this.#place(envelope);
+      this.deliver(envelope);
+    }
+    for (const open of effects.acts) this.#act(cell, open, position);
+    for (const open of effects.aborts) this.#ports.abort(open);
+  }
+
+  /** A new actor lives where the actors of its document live, and documents take turns. */
+  #place(envelope: Envelope): void {
+    const isDocument = envelope.machine === 'pipeline';
+    if (isDocument) this.#nextHost = (this.#nextHost + 1) % this.#seat.count;
+    const host = isDocument ? this.#nextHost : this.#seat.index;
+    const inserted = this.#ports.directory.insert(envelope.run, envelope.to, { host, epoch: 1 });
+    assert(inserted, 'the directory has a slot for each actor of the open runs');
+  }
+
+  #act(cell: ActorCell, open: OpenIntention, position: number): void {
+    const { run, id } = cell.actor;
+    cell.key ??= this.#ports.newKey(run, id);
+    this.#ports.act({ run, id, key: cell.key }, open, position);
+  }
+
+  /** After a step: an ended actor leaves, a long history gets a snapshot. */
+  #settle(cell: ActorCell, timeMs: number): void {
+    const { run, id, state } = cell.actor;
+    if (isDone(state)) {
+      cell.drainAll();
+      this.#cells.delete(cellKey(run, id));
+      this.#ports.directory.remove(run, id);
+      return;
+    }
+    if (cell.eventsSinceSnapshot >= limits.recordsPerSnapshot) {
+      this.#ports.append(snapshotRecords(cell.actor, cell.epoch, timeMs));
+      cell.eventsSinceSnapshot = 0;
+    }
+  }
+}

@@ -1,0 +1,298 @@
+/**
+ * Where the settings come from: flags, then environment, then the
+ * configuration file, then defaults. Read once at the start; nothing else in
+ * the project reads the environment for a setting.
+ *
+ * Invariants
+ *   C1. A higher source replaces a lower one value by value, except the model:
+ *       the highest source that names a model file or an endpoint decides
+ *       which of the two serves, so that `--model` beats an exported
+ *       OPENCLAW_BASE_URL.
+ *   C2. The API key comes from the environment alone and is in no message.
+ *   C3. Every message names the flag, the variable, or the file and line.
+ */
+import { readFileSync } from 'node:fs';
+import { homedir } from 'node:os';
+import { dirname, isAbsolute, join, resolve } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { type Document, isMap, LineCounter, parseDocument } from 'yaml';
+import { z } from 'zod';
+import { RuntimeError } from '../kernel/errors.ts';
+import { limits } from '../kernel/limits.ts';
+
+export interface RuntimeConfig {
+  /** Absolute path. */
+  readonly dataDirectory: string;
+  readonly host: LoopbackHost;
+  /** 0 lets the system choose. */
+  readonly port: number;
+  /** Neither `file` nor `baseUrl`: the embedded model serves. */
+  readonly model: {
+    /** Absolute path of a GGUF file. */
+    readonly file?: string;
+    /** Base of an OpenAI-compatible API. */
+    readonly baseUrl?: string;
+    readonly apiKey?: string;
+    /** Model name that the endpoint is asked for. */
+    readonly name?: string;
+  };
+  /** Host workers; without it, cores − 1 and at least one. */
+  readonly hosts?: number;
+  readonly debug: boolean;
+}
+
+/** Values of the command line, as typed. */
+export interface ConfigFlags {
+  readonly data?: string | undefined;
+  readonly port?: string | undefined;
+  readonly model?: string | undefined;
+  readonly config?: string | undefined;
+  readonly debug?: boolean | undefined;
+}
+
+export interface ConfigSources {
+  readonly flags: ConfigFlags;
+  readonly environment: Readonly<Record<string, string | undefined>>;
+  /** Folder that relative paths of flags and variables begin at. */
+  readonly cwd: string;
+  /** Home directory of the user; the system's by default. */
+  readonly home?: string;
+}
+
+const portDefault = 7420;
+const configBytesMax = 64 * 1024;
+const productFolder = 'openclaw-runtime';
+
+const loopbackHosts = ['127.0.0.1', '::1', 'localhost'] as const;
+type LoopbackHost = (typeof loopbackHosts)[number];
+
+const portSchema = z.number().int().min(0).max(65_535);
+const urlSchema = z.url({ protocol: /^https?$/ });
+
+const fileSchema = z.strictObject({
+  data: z.string().min(1).optional(),
+  host: z.enum(loopbackHosts).optional(),
+  port: portSchema.optional(),
+  hosts: z.number().int().min(1).max(limits.hostsMax).optional(),
+  model: z
+    .strictObject({
+      file: z.string().min(1).optional(),
+      baseUrl: urlSchema.optional(),
+      name: z.string().min(1).optional(),
+    })
+    .optional(),
+});
+
+type FileSettings = z.output<typeof fileSchema>;
+
+interface ModelChoice {
+  readonly file?: string | undefined;
+  readonly baseUrl?: string | undefined;
+}
+
+/**
+ * The settings of this process.
+ * @throws RuntimeError CONFIG_INVALID
+ */
+export function resolveConfig(sources: ConfigSources): RuntimeConfig {
+  const { flags, environment, cwd } = sources;
+  const home = sources.home ?? homedir();
+  const file = readConfigFile(sources, home);
+
+  const data = flags.data ?? nonEmpty(environment.OPENCLAW_HOME);
+  const dataDirectory =
+    data === undefined
+      ? (file.data ?? defaultDataDirectory(environment, home))
+      : resolve(cwd, data);
+  const port =
+    parsePort(flags.port, '--port') ??
+    parsePort(nonEmpty(environment.OPENCLAW_PORT), 'OPENCLAW_PORT') ??
+    file.port ??
+    portDefault;
+
+  return {
+    dataDirectory,
+    host: file.host ?? '127.0.0.1',
+    port,
+    model: resolveModel(sources, file.model ?? {}),
+    ...(file.hosts === undefined ? {} : { hosts: file.hosts }),
+    debug: flags.debug ?? false,
+  };
+}
+
+/** The highest source that names a file or an endpoint decides (C1). */
+function resolveModel(
+  { flags, environment, cwd }: ConfigSources,
+  file: NonNullable<FileSettings['model']>,
+): RuntimeConfig['model'] {
+  const baseUrl = nonEmpty(environment.OPENCLAW_BASE_URL);
+  if (baseUrl !== undefined && !urlSchema.safeParse(baseUrl).success) {
+    throw invalid(`OPENCLAW_BASE_URL is not an http or https address: ${quoted(baseUrl)}.`);
+  }
+  const environmentFile = nonEmpty(environment.OPENCLAW_MODEL);
+  const candidates: { origin: string; choice: ModelChoice }[] = [
+    { origin: 'the command line', choice: { file: absolute(flags.model, cwd) } },
+    {
+      origin: 'the environment (OPENCLAW_MODEL, OPENCLAW_BASE_URL)',
+      choice: { file: absolute(environmentFile, cwd), baseUrl },
+    },
+    { origin: 'the configuration file', choice: file },
+  ];
+  const chosen = candidates.find(
+    ({ choice }) => choice.file !== undefined || choice.baseUrl !== undefined,
+  );
+  if (chosen?.choice.file !== undefined && chosen.choice.baseUrl !== undefined) {
+    throw invalid(
+      `${chosen.origin} names both a model file and an endpoint; keep the one that shall serve.`,
+    );
+  }
+  const name = nonEmpty(environment.OPENCLAW_MODEL_NAME) ?? file.name;
+  const apiKey = nonEmpty(environment.OPENCLAW_API_KEY);
+  return {
+    ...(chosen?.choice.file === undefined ? {} : { file: chosen.choice.file }),
+    ...(chosen?.choice.baseUrl === undefined ? {} : { baseUrl: chosen.choice.baseUrl }),
+    // Only an endpoint may see the key (C2).
+    ...(chosen?.choice.baseUrl === undefined || apiKey === undefined ? {} : { apiKey }),
+    ...(name === undefined ? {} : { name }),
+  };
+}
+
+function defaultDataDirectory(environment: ConfigSources['environment'], home: string): string {
+  return join(xdg(environment.XDG_DATA_HOME) ?? join(home, '.local', 'share'), productFolder);
+}
+
+/** The XDG specification says to ignore a relative path. */
+function xdg(value: string | undefined): string | undefined {
+  return value !== undefined && isAbsolute(value) ? value : undefined;
+}
+
+function readConfigFile(sources: ConfigSources, home: string): FileSettings {
+  const named = sources.flags.config;
+  const path =
+    named === undefined
+      ? join(
+          xdg(sources.environment.XDG_CONFIG_HOME) ?? join(home, '.config'),
+          productFolder,
+          'config.yaml',
+        )
+      : resolve(sources.cwd, named);
+  let text: string;
+  try {
+    text = readFileSync(path, 'utf8');
+  } catch (cause) {
+    const absent = (cause as NodeJS.ErrnoException).code === 'ENOENT';
+    if (absent && named === undefined) return {};
+    throw new RuntimeError(
+      'CONFIG_INVALID',
+      `The configuration file ${path} cannot be read; check the path and its permissions.`,
+      { cause },
+    );
+  }
+  if (text.length > configBytesMax) {
+    throw invalid(`${path}: the file is longer than ${configBytesMax / 1024} KiB; shorten it.`);
+  }
+  return parseConfigFile(text, path, home);
+}
+
+/** Relative paths in the file begin at its folder; `~/` is the home directory. */
+function parseConfigFile(text: string, path: string, home: string): FileSettings {
+  const lines = new LineCounter();
+  const document = parseDocument(text, { lineCounter: lines });
+  const fault = document.errors[0];
+  if (fault !== undefined) {
+    const { line, col } = lines.linePos(fault.pos[0]);
+    throw invalid(`${path}:${line}:${col}: ${firstLine(fault.message)}; correct the YAML.`);
+  }
+  const parsed = fileSchema.safeParse(document.toJS({ maxAliasCount: 0 }) ?? {});
+  if (!parsed.success) throw invalid(describeIssue(parsed.error, { document, lines, path }));
+  const expand = (value: string): string =>
+    value.startsWith('~/') ? join(home, value.slice(2)) : resolve(dirname(path), value);
+  const { data, model, ...rest } = parsed.data;
+  return {
+    ...rest,
+    ...(data === undefined ? {} : { data: expand(data) }),
+    ...(model === undefined
+      ? {}
+      : { model: { ...model, ...(model.file === undefined ? {} : { file: expand(model.file) }) } }),
+  };
+}
+
+function describeIssue(
+  error: z.ZodError,
+  source: { document: Document; lines: LineCounter; path: string },
+): string {
+  const [issue] = error.issues;
+  if (issue === undefined) return `${source.path}: the file is not valid.`;
+  const unknownKey = issue.code === 'unrecognized_keys' ? issue.keys[0] : undefined;
+  const path = unknownKey === undefined ? issue.path : [...issue.path, unknownKey];
+  const offset = offsetOf(source.document, path);
+  const { line, col } = source.lines.linePos(offset);
+  const where = `${source.path}:${line}:${col}`;
+  if (unknownKey === undefined) {
+    return `${where}: ${path.join('.') || 'the file'}: ${issue.message}; correct it.`;
+  }
+  return unknownKey.toLowerCase() === 'apikey'
+    ? `${where}: the key does not belong in a file; export OPENCLAW_API_KEY instead.`
+    : `${where}: there is no setting ${path.join('.')}; remove it or correct its name.`;
+}
+
+/** Where the value, or its nearest existing parent, begins in the text. */
+function offsetOf(document: Document, path: readonly PropertyKey[]): number {
+  let node: unknown = document.contents;
+  let offset = 0;
+  for (const key of path) {
+    if (!isMap(node)) break;
+    const pair = node.items.find((item) => String(item.key) === String(key));
+    if (pair === undefined) break;
+    offset = (pair.key as { range?: [number, number, number] }).range?.[0] ?? offset;
+    node = pair.value;
+  }
+  return offset;
+}
+
+function parsePort(text: string | undefined, origin: string): number | undefined {
+  if (text === undefined) return undefined;
+  const parsed = portSchema.safeParse(/^\d{1,5}$/.test(text) ? Number(text) : undefined);
+  if (!parsed.success) {
+    throw invalid(`${origin} is not a port from 0 to 65535: ${quoted(text)}.`);
+  }
+  return parsed.data;
+}
+
+function absolute(path: string | undefined, cwd: string): string | undefined {
+  return path === undefined ? undefined : resolve(cwd, path);
+}
+
+function nonEmpty(value: string | undefined): string | undefined {
+  return value === undefined || value === '' ? undefined : value;
+}
+
+function quoted(text: string): string {
+  return JSON.stringify(text.length > 80 ? `${text.slice(0, 80)}…` : text);
+}
+
+function firstLine(text: string): string {
+  return (text.split('\n')[0] ?? text).replace(/ at line \d+, column \d+:?$/, '');
+}
+
+function invalid(message: string): RuntimeError {
+  return new RuntimeError('CONFIG_INVALID', message);
+}
+
+/** Folder of the package: the parent of `src` or `dist`. */
+export function packageRoot(): string {
+  return resolve(dirname(fileURLToPath(import.meta.url)), '..', '..');
+}
+
+/** The GGUF file that serves when the user names no model. */
+export function embeddedModelFile(): string {
+  return join(packageRoot(), 'models', 'tiny-agent.gguf');
+}
+
+const packageSchema = z.object({ version: z.string() });
+
+/** Version of this package. */
+export function packageVersion(): string {
+  const text = readFileSync(join(packageRoot(), 'package.json'), 'utf8');
+  return packageSchema.parse(JSON.parse(text)).version;
+}

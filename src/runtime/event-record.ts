@@ -1,0 +1,154 @@
+/**
+ * The bodies of journal records that speak of runs and actors. Long strings
+ * are blobs, stored once however many events carry them (law D6).
+ */
+import type { Actor, ActorJson, Envelope, IntentionDigest, StepEffects } from '../actors/actor.ts';
+import { actorToJson } from '../actors/actor.ts';
+import type { ActorEvent, DocumentReference } from '../actors/event.ts';
+import type { FinishIntention } from '../actors/intention.ts';
+import { machineVersion } from '../actors/step.ts';
+import { assert } from '../kernel/assert.ts';
+import type { Sha256 } from '../kernel/hash.ts';
+import { type ActorId, parseIntentionKey, type RunId } from '../kernel/ids.ts';
+import type { Json } from '../kernel/json.ts';
+import { limits } from '../kernel/limits.ts';
+import { externalize, internalize } from '../journal/blob-store.ts';
+import { blobRecord } from '../journal/blob-record.ts';
+import type { AppendRecord, StoredRecord } from '../journal/record.ts';
+
+/** Body of an `event` record. */
+export interface EventBody {
+  readonly actor: ActorId;
+  /** Name and version, `agent@1`. */
+  readonly machine: string;
+  readonly from: Envelope['from'];
+  readonly number: number;
+  readonly cause: string | null;
+  readonly event: ActorEvent;
+  readonly hash: Sha256;
+  readonly intentions: readonly IntentionDigest[];
+}
+
+/** Body of a `run-started` record: everything that the run's folds read, by value or by blob. */
+export interface RunStartedBody {
+  readonly pipeline: string;
+  readonly definition: string;
+  readonly seed: number;
+  readonly model: string;
+  readonly documents: readonly DocumentReference[];
+  /** Machine versions that the run began with. */
+  readonly machines: readonly string[];
+  readonly stepsTotal: number;
+}
+
+/** Body of a `run-ended` record. */
+export type RunEndedBody = Omit<FinishIntention, 'kind'>;
+
+export type BlobLookup = (hash: Sha256) => Buffer | null;
+
+/** JSON of a value with its long strings as blobs, and the records of those blobs. */
+function encodeBody(value: unknown, timeMs: number): { body: Buffer; blobs: AppendRecord[] } {
+  const { value: short, blobs } = externalize(value as Json);
+  const records: AppendRecord[] = [];
+  for (const [hash, content] of blobs) {
+    // Larger ones came from an actuator or from the start of the run, which stored them first.
+    if (content.length <= limits.blobRecordBytesMax) records.push(blobRecord(hash, content, timeMs));
+  }
+  return { body: Buffer.from(JSON.stringify(short)), blobs: records };
+}
+
+function decodeBody(record: StoredRecord, blobs: BlobLookup): unknown {
+  return internalize(JSON.parse(record.body.toString('utf8')) as Json, blobs);
+}
+
+const outside = { actor: null, actorSequence: 0, epoch: 0, cause: null, previousDigest: null } as const;
+
+export interface EventRecordParts {
+  readonly effects: StepEffects;
+  readonly envelope: Envelope;
+  readonly epoch: number;
+  readonly timeMs: number;
+  readonly previousDigest: Buffer | null;
+}
+
+/** The batch of one step: its blobs, then its event. */
+export function eventRecords(parts: EventRecordParts): AppendRecord[] {
+  const { effects, envelope, epoch, timeMs, previousDigest } = parts;
+  const { actor, hash, digests } = effects;
+  const content: EventBody = {
+    actor: actor.id,
+    machine: machineVersion(actor.state.machine),
+    from: envelope.from,
+    number: envelope.number,
+    cause: envelope.cause,
+    event: envelope.event,
+    hash,
+    intentions: digests,
+  };
+  const { body, blobs } = encodeBody(content, timeMs);
+  const cause = envelope.cause === null ? null : parseIntentionKey(envelope.cause);
+  return [
+    ...blobs,
+    {
+      type: 'event',
+      run: actor.run,
+      actor: actor.id,
+      actorSequence: actor.sequence,
+      epoch,
+      cause,
+      timeMs,
+      previousDigest,
+      body,
+    },
+  ];
+}
+
+export function snapshotRecords(actor: Actor, epoch: number, timeMs: number): AppendRecord[] {
+  const { body, blobs } = encodeBody(actorToJson(actor), timeMs);
+  const { run, id, sequence } = actor;
+  return [
+    ...blobs,
+    { ...outside, type: 'snapshot', run, actor: id, actorSequence: sequence, epoch, timeMs, body },
+  ];
+}
+
+export function runStartedRecords(run: RunId, content: RunStartedBody, timeMs: number): AppendRecord[] {
+  const { body, blobs } = encodeBody(content, timeMs);
+  return [...blobs, { ...outside, type: 'run-started', run, timeMs, body }];
+}
+
+export function runEndedRecords(run: RunId, finish: FinishIntention, timeMs: number): AppendRecord[] {
+  const { kind: _kind, ...content } = finish;
+  const { body, blobs } = encodeBody(content, timeMs);
+  return [...blobs, { ...outside, type: 'run-ended', run, timeMs, body }];
+}
+
+function requireType(record: StoredRecord, type: StoredRecord['type']): void {
+  assert(record.type === type, `a ${type} record, not ${record.type}`);
+}
+
+/** @throws RuntimeError BLOB_MISSING */
+export function eventOf(record: StoredRecord, blobs: BlobLookup): EventBody {
+  requireType(record, 'event');
+  return decodeBody(record, blobs) as EventBody;
+}
+
+/** The body as it lies in the journal, blobs still by hash: cheap, for indexes. */
+export function rawBodyOf(record: StoredRecord): unknown {
+  return JSON.parse(record.body.toString('utf8'));
+}
+
+export function snapshotOf(record: StoredRecord, blobs: BlobLookup): ActorJson {
+  requireType(record, 'snapshot');
+  return decodeBody(record, blobs) as ActorJson;
+}
+
+export function runStartedOf(record: StoredRecord, blobs: BlobLookup): RunStartedBody {
+  requireType(record, 'run-started');
+  return decodeBody(record, blobs) as RunStartedBody;
+}
+
+export function runEndedOf(record: StoredRecord, blobs: BlobLookup): RunEndedBody {
+  requireType(record, 'run-ended');
+  return decodeBody(record, blobs) as RunEndedBody;
+}

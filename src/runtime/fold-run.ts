@@ -1,0 +1,162 @@
+/**
+ * Replays a run from its records: no model, tool, clock or socket, only the
+ * machines. It serves `claw replay`, and the recovery of open runs.
+ *
+ * Invariants
+ *   R1. Nothing but the records enters the fold.
+ *   R2. The first difference ends an actor's replay and is reported with what
+ *       was expected and what was found.
+ */
+import {
+  type Actor,
+  type ActorJson,
+  actorToJson,
+  applyEvent,
+  type Envelope,
+  newActor,
+} from '../actors/actor.ts';
+import { isDone, isMachineName, machineVersion } from '../actors/step.ts';
+import { hashJson } from '../kernel/hash.ts';
+import type { ActorId, RunId } from '../kernel/ids.ts';
+import type { StoredRecord } from '../journal/record.ts';
+import { type BlobLookup, type EventBody, eventOf } from './event-record.ts';
+
+/** Where a replay found something else than the journal says. */
+export interface Divergence {
+  /** Position of the event in the run's stream, from 1. */
+  readonly sequence: number;
+  readonly actor: string;
+  readonly actorSequence: number;
+  readonly event: unknown;
+  /** What the journal says. */
+  readonly expected: string;
+  /** What the replay found. */
+  readonly actual: string;
+  /** One sentence. */
+  readonly difference: string;
+}
+
+export interface FoldedActor {
+  readonly actor: ActorJson;
+  readonly done: boolean;
+  readonly epoch: number;
+  /** Digest of its last event record, hexadecimal. */
+  readonly digest: string;
+}
+
+export interface FoldedRun {
+  readonly events: number;
+  readonly divergence: Divergence | null;
+  readonly actors: readonly FoldedActor[];
+  /** Every message that an actor sent, whether or not it was received. */
+  readonly sends: readonly Envelope[];
+}
+
+interface Progress {
+  actor: Actor;
+  epoch: number;
+  digest: string;
+}
+
+/** One event of the run with its place in the stream. */
+export interface StreamRecord {
+  readonly sequence: number;
+  readonly record: StoredRecord;
+}
+
+function diverged(entry: StreamRecord, body: EventBody, found: Pick<Divergence, 'expected' | 'actual' | 'difference'>): Divergence {
+  return {
+    sequence: entry.sequence,
+    actor: body.actor,
+    actorSequence: entry.record.actorSequence,
+    event: body.event,
+    ...found,
+  };
+}
+
+/** The first thing in which a replayed step differs from its record, or null. */
+function compare(entry: StreamRecord, body: EventBody, effects: ReturnType<typeof applyEvent>): Divergence | null {
+  if (effects.actor.sequence !== entry.record.actorSequence) {
+    const expected = String(entry.record.actorSequence);
+    const actual = String(effects.actor.sequence);
+    return diverged(entry, body, { expected, actual, difference: 'The event has another place in its actor.' });
+  }
+  if (effects.hash !== body.hash) {
+    const difference = `The state is another: ${JSON.stringify(actorToJson(effects.actor).state).slice(0, 2_000)}`;
+    return diverged(entry, body, { expected: body.hash, actual: effects.hash, difference });
+  }
+  if (hashJson(effects.digests) !== hashJson(body.intentions)) {
+    const expected = JSON.stringify(body.intentions);
+    const actual = JSON.stringify(effects.digests);
+    return diverged(entry, body, { expected, actual, difference: 'The intentions are others.' });
+  }
+  return null;
+}
+
+function machineOf(entry: StreamRecord, body: EventBody): Divergence | ReturnType<typeof newActor> {
+  const [name = ''] = body.machine.split('@');
+  if (!isMachineName(name) || machineVersion(name) !== body.machine) {
+    const actual = isMachineName(name) ? machineVersion(name) : 'no such machine';
+    return diverged(entry, body, {
+      expected: body.machine,
+      actual,
+      difference: 'The machine has another version.',
+    });
+  }
+  return newActor(entry.record.run as RunId, body.actor, name);
+}
+
+/**
+ * Folds the events of a run, or of some of its actors, in stream order.
+ * @param keepSends Collect the messages as well, for recovery.
+ */
+export function foldRun(
+  entries: Iterable<StreamRecord>,
+  blobs: BlobLookup,
+  options: { readonly keepSends: boolean },
+): FoldedRun {
+  const actors = new Map<ActorId, Progress>();
+  const sends: Envelope[] = [];
+  let events = 0;
+  for (const entry of entries) {
+    const body = eventOf(entry.record, blobs);
+    const known = actors.get(body.actor);
+    const begun = known === undefined ? machineOf(entry, body) : known.actor;
+    if ('difference' in begun) return { events, divergence: begun, actors: [], sends: [] };
+    let effects: ReturnType<typeof applyEvent>;
+    try {
+      effects = applyEvent(begun, body, entry.record.timeMs);
+    } catch (error) {
+      const actual = error instanceof Error ? error.message : String(error);
+      const divergence = diverged(entry, body, {
+        expected: body.hash,
+        actual,
+        difference: 'The event cannot be applied.',
+      });
+      return { events, divergence, actors: [], sends: [] };
+    }
+    const divergence = compare(entry, body, effects);
+    if (divergence !== null) return { events, divergence, actors: [], sends: [] };
+    events += 1;
+    const { epoch, digest } = entry.record;
+    actors.set(body.actor, { actor: effects.actor, epoch, digest: digest.toString('hex') });
+    if (options.keepSends) sends.push(...effects.sends);
+  }
+  const folded = [...actors.values()].map(({ actor, epoch, digest }) => ({
+    actor: actorToJson(actor),
+    done: isDone(actor.state),
+    epoch,
+    digest,
+  }));
+  return { events, divergence: null, actors: folded, sends };
+}
+
+/** Messages that were sent but not received before the end of the records, in order of each sender. */
+export function undelivered(folded: FoldedRun): readonly Envelope[] {
+  const known = new Map(folded.actors.map((entry) => [entry.actor.id, entry]));
+  return folded.sends.filter((envelope) => {
+    const receiver = known.get(envelope.to);
+    if (receiver === undefined) return true;
+    return !receiver.done && envelope.number > (receiver.actor.received[envelope.from] ?? 0);
+  });
+}

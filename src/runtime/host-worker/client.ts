@@ -1,0 +1,53 @@
+/** Starts and stops a host worker, from the main thread. */
+import type { MessagePort } from 'node:worker_threads';
+import { Worker } from 'node:worker_threads';
+import { assert } from '../../kernel/assert.ts';
+import { siblingModule } from '../../kernel/module-url.ts';
+import type { HostReady, HostWorkerData } from './protocol.ts';
+
+export interface HostWorker {
+  readonly index: number;
+  readonly publicKey: string;
+  /** Resolves when the thread has ended. */
+  readonly exited: Promise<void>;
+  terminate(): Promise<void>;
+}
+
+/**
+ * Starts the thread and waits until it is ready.
+ * @param onExit Called when the thread ends, with its exit code.
+ */
+export async function startHostWorker(
+  data: HostWorkerData,
+  transferList: readonly MessagePort[],
+  onExit: (index: number, error: Error | null) => void,
+): Promise<HostWorker> {
+  const worker = new Worker(siblingModule(import.meta.url, 'entry'), {
+    name: `host-${data.index}`,
+    workerData: data,
+    transferList: [...transferList],
+  });
+  let failure: Error | null = null;
+  worker.on('error', (error) => {
+    failure = error instanceof Error ? error : new Error(String(error));
+  });
+  const exited = new Promise<void>((resolve) => {
+    worker.once('exit', () => {
+      onExit(data.index, failure);
+      resolve();
+    });
+  });
+  const ready = await new Promise<HostReady>((resolve, reject) => {
+    worker.once('message', (message: HostReady) => resolve(message));
+    worker.once('error', reject);
+  });
+  assert(ready.type === 'ready', 'a host reports ready first');
+  return {
+    index: data.index,
+    publicKey: ready.publicKey,
+    exited,
+    terminate: async () => {
+      await worker.terminate();
+    },
+  };
+}

@@ -1,0 +1,137 @@
+/**
+ * Thread of one actor host: drain the inbox, step, sleep. No I/O: it blocks on
+ * its inbox only, and on the journal when that ring is full.
+ */
+import { isMainThread, parentPort, workerData } from 'node:worker_threads';
+import { type BusMessage, openEndpoint } from '../../bus/endpoint.ts';
+import { signRegistration } from '../../identity/key-directory.ts';
+import { signIntention } from '../../identity/signed-intention.ts';
+import { generateKeyPair } from '../../identity/signing-key.ts';
+import { JournalProducer } from '../../journal/journal-producer.ts';
+import { assert } from '../../kernel/assert.ts';
+import { systemClock } from '../../kernel/clock.ts';
+import { toErrorMessage } from '../../kernel/errors.ts';
+import { parseIntentionKey } from '../../kernel/ids.ts';
+import { limits } from '../../kernel/limits.ts';
+import type { Envelope } from '../../actors/actor.ts';
+import { ActorDirectory } from '../actor-directory.ts';
+import { ActorHost } from '../actor-host.ts';
+import {
+  actuatorThread,
+  type AdoptMessage,
+  hostThread,
+  mainThread,
+  type OutcomeMessage,
+  type RunEndedMessage,
+  topics,
+} from '../topics.ts';
+import type { HostReady, HostWorkerData } from './protocol.ts';
+
+const stepsPerTurn = 256;
+const hibernateEveryMs = 500;
+
+assert(!isMainThread && parentPort !== null, 'a host runs in a worker thread');
+const data = workerData as HostWorkerData;
+const endpoint = openEndpoint(data.endpoint);
+const journal = new JournalProducer(data.journal);
+const hostKey = generateKeyPair();
+const hostName = `host-${data.index}`;
+let closing = false;
+
+function send(to: Parameters<typeof endpoint.send>[0], topic: number, body: unknown): void {
+  // hasRoom reserved the place before the step began (H2).
+  assert(endpoint.send(to, topic, body), 'the outbox has room for what a step emits');
+}
+
+const host = new ActorHost(
+  {
+    clock: systemClock,
+    directory: new ActorDirectory(data.directory),
+    append: (records) => journal.append(records),
+    sendEnvelope: (index, envelope) => send(hostThread(index), topics.envelope, envelope),
+    newKey: (run, actor) => {
+      const key = generateKeyPair();
+      const claim = { run, actor, publicKey: key.publicKey, host: hostName };
+      send(actuatorThread, topics.register, signRegistration(hostKey, claim));
+      return key;
+    },
+    act: ({ run, id, key }, { key: intention, intention: act }, journalPosition) => {
+      const { sequence, index } = parseIntentionKey(intention);
+      const { actuator, operation, effect, tag } = act;
+      const signature = signIntention(key, {
+        key: intention,
+        agent: id,
+        actuator,
+        operation,
+        arguments: act.arguments,
+      });
+      send(actuatorThread, topics.act, {
+        tag,
+        request: {
+          run,
+          actor: id,
+          sequence,
+          index,
+          key: intention,
+          actuator,
+          operation,
+          arguments: act.arguments,
+          effect,
+          journalPosition,
+          signature,
+        },
+      });
+    },
+    abort: ({ key }) => send(actuatorThread, topics.abort, { key }),
+    wake: (message) => send(mainThread, topics.wake, message),
+    hasRoom: () => endpoint.outboxRoom() >= limits.intentionsPerStepMax,
+  },
+  { index: data.index, count: data.count },
+);
+
+function handle({ topic, body }: BusMessage): void {
+  switch (topic) {
+    case topics.envelope:
+      host.deliver(body as Envelope);
+      return;
+    case topics.outcome:
+      host.deliverOutcome(body as OutcomeMessage);
+      return;
+    case topics.adopt:
+      host.adopt(body as AdoptMessage);
+      return;
+    case topics.runEnded:
+      host.forgetRun((body as RunEndedMessage).run);
+      return;
+    case topics.close:
+      closing = true;
+      return;
+    default:
+      assert(false, `a host knows the topic ${topic}`);
+  }
+}
+
+function run(): void {
+  let hibernatedAtMs = systemClock.monotonicMs();
+  while (!closing) {
+    const drained = endpoint.drain(handle);
+    const stepped = host.runSteps(stepsPerTurn);
+    if (drained > 0 || stepped > 0) continue;
+    const nowMs = systemClock.monotonicMs();
+    if (nowMs - hibernatedAtMs >= hibernateEveryMs) {
+      host.hibernateIdle();
+      hibernatedAtMs = nowMs;
+    }
+    endpoint.park(limits.idleWaitMsMax);
+  }
+}
+
+parentPort.postMessage({ type: 'ready', publicKey: hostKey.publicKey } satisfies HostReady);
+try {
+  run();
+  endpoint.flush();
+  endpoint.send(mainThread, topics.closed, { host: data.index });
+} catch (error) {
+  endpoint.send(mainThread, topics.hostFailed, { host: data.index, error: toErrorMessage(error) });
+}
+endpoint.close();

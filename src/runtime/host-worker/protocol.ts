@@ -1,0 +1,17 @@
+/** What a host worker is started with. Everything else comes over the bus. */
+import type { EndpointSpec } from '../../bus/endpoint.ts';
+import type { JournalMemory } from '../../journal/journal-producer.ts';
+
+export interface HostWorkerData {
+  readonly index: number;
+  readonly count: number;
+  readonly endpoint: EndpointSpec;
+  readonly journal: JournalMemory;
+  readonly directory: SharedArrayBuffer;
+}
+
+/** First and only message to main: the key that vouches for the keys of this host's actors. */
+export interface HostReady {
+  readonly type: 'ready';
+  readonly publicKey: string;
+}

@@ -1,0 +1,80 @@
+/**
+ * Follows the journal file and keeps the index of runs up to date. Whatever it
+ * shows is durable, because it reads nothing else (law D2).
+ */
+import type { JournalPosition } from '../journal/record.ts';
+import { JournalReader } from '../journal/journal-reader.ts';
+import { assert } from '../kernel/assert.ts';
+import { RuntimeError } from '../kernel/errors.ts';
+import { isRunId, type RunId } from '../kernel/ids.ts';
+import { type EventBody, eventOf } from './event-record.ts';
+import type { StreamRecord } from './fold-run.ts';
+import { type IndexChange, type RunEntry, RunIndex } from './run-index.ts';
+import type { EventView } from './views.ts';
+
+export class JournalFollower {
+  readonly index: RunIndex;
+  readonly #reader: JournalReader;
+
+  constructor(dataDirectory: string) {
+    this.#reader = JournalReader.open(dataDirectory);
+    this.index = new RunIndex((hash) => this.#reader.blob(hash));
+  }
+
+  /** Reads on, up to the durable end where it is known; calls back for each change, in order. */
+  advance(until?: JournalPosition, onChange: (change: IndexChange) => void = () => undefined): void {
+    for (const group of this.#reader.groups(until)) {
+      for (const record of group) onChange(this.index.apply(record));
+    }
+  }
+
+  /** @throws RuntimeError RUN_NOT_FOUND */
+  entry(id: string): RunEntry {
+    const entry = isRunId(id) ? this.index.get(id as RunId) : undefined;
+    if (entry !== undefined) return entry;
+    throw new RuntimeError('RUN_NOT_FOUND', `There is no run ${id}; claw runs lists them.`);
+  }
+
+  /** One event of a run, read from the journal again. `sequence` is from 1. */
+  event(entry: RunEntry, sequence: number): EventView {
+    const indexed = entry.events[sequence - 1];
+    assert(indexed !== undefined, `the run has an event ${sequence}`);
+    const record = this.#reader.read(indexed.position);
+    const body = eventOf(record, (hash) => this.#reader.blob(hash));
+    return eventView(body, { sequence, actorSequence: record.actorSequence, time: record.timeMs, stateHash: indexed.stateHash });
+  }
+
+  /** The records of a run, or of one actor from one of its events on, in stream order. */
+  *records(entry: RunEntry, sequences: Iterable<number>): Generator<StreamRecord> {
+    for (const sequence of sequences) {
+      const indexed = entry.events[sequence - 1];
+      assert(indexed !== undefined, `the run has an event ${sequence}`);
+      yield { sequence, record: this.#reader.read(indexed.position) };
+    }
+  }
+
+  read(position: JournalPosition) {
+    return this.#reader.read(position);
+  }
+
+  readonly blob = (hash: Parameters<JournalReader['blob']>[0]): Buffer | null => this.#reader.blob(hash);
+
+  close(): void {
+    this.#reader.close();
+  }
+}
+
+function eventView(
+  body: EventBody,
+  place: Pick<EventView, 'sequence' | 'actorSequence' | 'time' | 'stateHash'>,
+): EventView {
+  return {
+    ...place,
+    actor: body.actor,
+    machine: body.machine,
+    cause: body.cause,
+    event: body.event as unknown as EventView['event'],
+    actorHash: body.hash,
+    intentions: body.intentions,
+  };
+}

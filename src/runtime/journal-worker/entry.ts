@@ -1,0 +1,158 @@
+/**
+ * The journal's thread: whatever gathers in the ring while one group is being
+ * synced is the next group. It waits for nobody but the disk.
+ *
+ * Invariants
+ *   J1. Progress is published only after the group is durable.
+ *   J2. After any failure the failed flag is up before the thread ends, so no
+ *       producer waits for a journal that is gone.
+ *   J3. A notice that found no room is offered again until it or a later one
+ *       was taken.
+ *   J4. An idle journal and a closing one end in a mark, so that damage to
+ *       their last group is told from a torn tail.
+ */
+import { isMainThread, parentPort, workerData } from 'node:worker_threads';
+import { type Endpoint, openEndpoint } from '../../bus/endpoint.ts';
+import { ManyToOneRingBuffer } from '../../bus/many-to-one-ring-buffer.ts';
+import type { ThreadId } from '../../bus/thread-id.ts';
+import { JournalProgress } from '../../journal/journal-progress.ts';
+import { JournalWriter } from '../../journal/journal-writer.ts';
+import { assert } from '../../kernel/assert.ts';
+import { systemClock } from '../../kernel/clock.ts';
+import { toErrorMessage } from '../../kernel/errors.ts';
+import { limits } from '../../kernel/limits.ts';
+import {
+  type DurableNotice,
+  durableTopic,
+  type JournalWorkerData,
+  type JournalWorkerMessage,
+} from './protocol.ts';
+
+/** Batches may add nothing, when their blobs are known; progress is published all the same. */
+const batchesPerGroupMax = 4_096;
+
+assert(!isMainThread && parentPort !== null, 'the journal entry runs in a worker');
+const port = parentPort;
+
+function post(message: JournalWorkerMessage): void {
+  port.postMessage(message);
+}
+
+/** Tells the event-loop threads, each of which may have missed some (J3). */
+class Notices {
+  readonly #endpoint: Endpoint;
+  readonly #behind = new Set<ThreadId>();
+  readonly #threads: readonly ThreadId[];
+  #latest: DurableNotice | null = null;
+
+  constructor(endpoint: Endpoint, threads: readonly ThreadId[]) {
+    this.#endpoint = endpoint;
+    this.#threads = threads;
+  }
+
+  publish(notice: DurableNotice): void {
+    this.#latest = notice;
+    for (const thread of this.#threads) this.#behind.add(thread);
+    this.offerAgain();
+  }
+
+  offerAgain(): void {
+    for (const thread of this.#behind) {
+      if (this.#endpoint.offer(thread, durableTopic, this.#latest)) this.#behind.delete(thread);
+    }
+  }
+}
+
+class JournalLoop {
+  readonly #ring: ManyToOneRingBuffer;
+  readonly #progress: JournalProgress;
+  readonly #writer: JournalWriter;
+  readonly #notices: Notices;
+  #marked = true;
+
+  constructor(
+    writer: JournalWriter,
+    parts: { ring: ManyToOneRingBuffer; progress: JournalProgress; notices: Notices },
+  ) {
+    this.#writer = writer;
+    this.#ring = parts.ring;
+    this.#progress = parts.progress;
+    this.#notices = parts.notices;
+    this.#publish();
+  }
+
+  run(): void {
+    for (;;) {
+      // Asked before the last drain, so that nothing sent before the stop is left behind.
+      const stop = this.#progress.stopRequested();
+      if (this.#commitGathered()) continue;
+      if (stop) break;
+      this.#rest();
+    }
+    this.#mark();
+    this.#writer.close();
+  }
+
+  /** Writes what lies in the ring as one group; false when nothing did. */
+  #commitGathered(): boolean {
+    let batches = 0;
+    while (this.#writer.stagedBytes < limits.commitGroupBytes && batches < batchesPerGroupMax) {
+      if (this.#ring.drain(this.#stage, 1) === 0) break;
+      batches += 1;
+    }
+    if (batches === 0) return false;
+    this.#writer.commit();
+    this.#marked = false;
+    this.#publish();
+    return true;
+  }
+
+  readonly #stage = (_type: number, bytes: Buffer, offset: number, length: number): void => {
+    const refusal = this.#writer.stage(bytes, offset, length);
+    if (refusal !== null) post({ type: 'refused', error: toErrorMessage(refusal) });
+  };
+
+  /** Sleeps until a producer wakes it; after a sleep without mail it marks (J4). */
+  #rest(): void {
+    this.#notices.offerAgain();
+    const before = this.#ring.producerPosition();
+    this.#ring.park(limits.idleWaitMsMax);
+    if (!this.#marked && this.#ring.producerPosition() === before) this.#mark();
+  }
+
+  #mark(): void {
+    if (this.#marked) return;
+    this.#writer.mark(systemClock.nowMs());
+    this.#marked = true;
+    this.#publish();
+  }
+
+  #publish(): void {
+    const durable = this.#writer.durable; // (J1)
+    const ringPosition = this.#ring.consumerPosition();
+    this.#progress.publish({ ...durable, ringPosition });
+    this.#notices.publish({ position: ringPosition, ...durable });
+  }
+}
+
+function main(data: JournalWorkerData): void {
+  const progress = new JournalProgress(data.memory.progress);
+  try {
+    const endpoint = openEndpoint(data.endpoint);
+    const writer = JournalWriter.open(data.dataDirectory, { segmentBytes: data.segmentBytes });
+    const loop = new JournalLoop(writer, {
+      ring: new ManyToOneRingBuffer(data.memory.ring),
+      progress,
+      notices: new Notices(endpoint, data.notify),
+    });
+    post({ type: 'started', recovered: writer.recovered });
+    loop.run();
+    endpoint.close();
+    post({ type: 'closed' });
+  } catch (error) {
+    progress.fail(); // (J2)
+    post({ type: 'failed', error: toErrorMessage(error) });
+  }
+}
+
+main(workerData as JournalWorkerData);

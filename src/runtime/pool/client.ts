@@ -1,0 +1,90 @@
+/**
+ * The pool for stateless CPU work: hashing, reading and splitting. Threads
+ * start when work comes and end when it stays away.
+ *
+ * Invariants
+ *   C1. The queue is bounded; a full one is refused, never grown.
+ *   C2. An error of a task arrives as the same RuntimeError, rebuilt by code.
+ *   C3. After close, every task is refused and no thread is left.
+ */
+import { availableParallelism } from 'node:os';
+import { fileURLToPath } from 'node:url';
+import { Piscina } from 'piscina';
+import { fromErrorMessage, RuntimeError } from '../../kernel/errors.ts';
+import { limits } from '../../kernel/limits.ts';
+import { siblingModule } from '../../kernel/module-url.ts';
+import type { PoolReply, PoolTask, PoolTaskName, PoolTasks } from './protocol.ts';
+
+export class CpuPool {
+  readonly #pool: Piscina<PoolTask, PoolReply>;
+  readonly #running = new Set<Promise<unknown>>();
+  #closing: Promise<void> | null = null;
+
+  /** `threads` defaults to one less than the cores, at least 1, at most `limits.poolThreadsMax`. */
+  constructor(threads = Math.max(1, availableParallelism() - 1)) {
+    this.#pool = new Piscina({
+      filename: fileURLToPath(siblingModule(import.meta.url, 'entry')),
+      name: 'runTask',
+      minThreads: 0,
+      maxThreads: Math.min(threads, limits.poolThreadsMax),
+      maxQueue: limits.poolQueueMax,
+      idleTimeout: limits.poolIdleMsMax,
+    });
+  }
+
+  /** Threads that live now. */
+  get threads(): number {
+    return this.#pool.threads.length;
+  }
+
+  /**
+   * Runs one task. Tasks run in parallel and end in any order.
+   * @throws RuntimeError of the task, OUTBOX_FULL when the queue is full (C1),
+   * INTERNAL when the pool is closed or the thread died.
+   */
+  async run<Name extends PoolTaskName>(
+    type: Name,
+    request: PoolTasks[Name]['request'],
+  ): Promise<PoolTasks[Name]['result']> {
+    if (this.#closing !== null) {
+      throw new RuntimeError('INTERNAL', `The pool is closed and takes no ${type} task.`);
+    }
+    // (C1) One below piscina's own bound, which it reports as an untyped error.
+    if (this.#pool.queueSize >= limits.poolQueueMax - 1) {
+      throw new RuntimeError('OUTBOX_FULL', 'The pool has no room for another task; try later.', {
+        retryable: true,
+      });
+    }
+    const reply = await this.#send({ type, request } as PoolTask);
+    if (reply.type === 'error') throw fromErrorMessage(reply.error); // (C2)
+    // The entry answers each task with the result of its own line in PoolTasks.
+    return reply.result as PoolTasks[Name]['result'];
+  }
+
+  /** Lets the accepted tasks finish, then ends the threads (C3). May be called again. */
+  close(): Promise<void> {
+    this.#closing ??= this.#finish();
+    return this.#closing;
+  }
+
+  /** Waits itself: piscina's close loses tasks whose thread is still starting. */
+  async #finish(): Promise<void> {
+    await Promise.allSettled(this.#running);
+    await this.#pool.close();
+  }
+
+  async #send(task: PoolTask): Promise<PoolReply> {
+    const running = this.#pool.run(task);
+    this.#running.add(running);
+    try {
+      return await running;
+    } catch (cause) {
+      const reason = cause instanceof Error ? cause.message : String(cause);
+      throw new RuntimeError('INTERNAL', `A ${task.type} task of the pool was lost: ${reason}.`, {
+        cause,
+      });
+    } finally {
+      this.#running.delete(running);
+    }
+  }
+}

@@ -1,0 +1,33 @@
+/**
+ * A thread of the pool: takes a task, answers it, keeps nothing.
+ */
+import { isMainThread } from 'node:worker_threads';
+import { assert, assertNever } from '../../kernel/assert.ts';
+import { toErrorMessage } from '../../kernel/errors.ts';
+import { hashFile } from '../document-file.ts';
+import { readDocument } from '../document-reader.ts';
+import type { PoolReply, PoolTask, PoolTaskName, PoolTasks } from './protocol.ts';
+
+assert(!isMainThread, 'the pool entry runs on a worker thread');
+
+/** Called by piscina; errors come back as a reply, because classes do not cross threads. */
+export function runTask(task: PoolTask): PoolReply {
+  try {
+    return { type: 'result', result: perform(task) };
+  } catch (error) {
+    return { type: 'error', error: toErrorMessage(error) };
+  }
+}
+
+function perform(task: PoolTask): PoolTasks[PoolTaskName]['result'] {
+  switch (task.type) {
+    case 'read-documents': {
+      const { folder, names, splitCharactersMax } = task.request;
+      return names.flatMap((name) => readDocument(folder, name, splitCharactersMax));
+    }
+    case 'hash-file':
+      return hashFile(task.request.path);
+    default:
+      return assertNever(task, 'pool task');
+  }
+}

@@ -1,0 +1,38 @@
+/**
+ * The tasks of the pool for stateless CPU work. A task is added as one line of
+ * `PoolTasks` and one case in `entry.ts`.
+ */
+import type { ErrorMessage } from '../../kernel/errors.ts';
+import type { Sha256 } from '../../kernel/hash.ts';
+import type { InputDocument } from '../document-reader.ts';
+
+/** Request and result of each task, by its name. Both cross threads by structured clone. */
+export interface PoolTasks {
+  'read-documents': {
+    readonly request: {
+      /** Absolute path of the folder, without symbolic links. */
+      readonly folder: string;
+      /** File names in the folder. */
+      readonly names: readonly string[];
+      /** Longest text of a document in UTF-16 units; longer ones are split. Null: never. */
+      readonly splitCharactersMax: number | null;
+    };
+    readonly result: readonly InputDocument[];
+  };
+  'hash-file': {
+    readonly request: { readonly path: string };
+    readonly result: { readonly sha256: Sha256; readonly bytes: number };
+  };
+}
+
+export type PoolTaskName = keyof PoolTasks;
+
+/** A task on its way to a thread. */
+export type PoolTask = {
+  [Name in PoolTaskName]: { readonly type: Name; readonly request: PoolTasks[Name]['request'] };
+}[PoolTaskName];
+
+/** What comes back. Errors travel by code. */
+export type PoolReply =
+  | { readonly type: 'result'; readonly result: PoolTasks[PoolTaskName]['result'] }
+  | { readonly type: 'error'; readonly error: ErrorMessage };

@@ -1,0 +1,201 @@
+/**
+ * The runs as a fold of the journal: what `claw runs`, the API and recovery
+ * know. It keeps positions and counts, never bodies.
+ *
+ * Invariants
+ *   I1. Records are applied once, in the order of the journal.
+ *   I2. `stateHash` after an event is the chain of the actor hashes up to it.
+ */
+import type { ActorEvent } from '../actors/event.ts';
+import { chainHash, sha256, type Sha256 } from '../kernel/hash.ts';
+import type { ActorId, RunId } from '../kernel/ids.ts';
+import type { JournalPosition, StoredRecord } from '../journal/record.ts';
+import {
+  type BlobLookup,
+  type EventBody,
+  rawBodyOf,
+  type RunStartedBody,
+  runEndedOf,
+  type RunEndedBody,
+  runStartedOf,
+} from './event-record.ts';
+import type { RunStatus, RunView, Usage } from './views.ts';
+
+/** Where an event lies, and what the run's state hash is after it. */
+export interface IndexedEvent {
+  readonly position: JournalPosition;
+  readonly stateHash: string;
+}
+
+interface ActorEntry {
+  /** Positions in the run's list of events, from 0. */
+  readonly events: number[];
+  snapshot: { readonly position: JournalPosition; readonly sequence: number } | null;
+}
+
+export interface RunEntry {
+  readonly id: RunId;
+  readonly started: RunStartedBody;
+  readonly createdAt: number;
+  readonly events: IndexedEvent[];
+  readonly actors: Map<ActorId, ActorEntry>;
+  /** Messages that actors received from outside so far. */
+  outsideMessages: number;
+  usage: Usage;
+  stepsDone: number;
+  handedToHuman: number;
+  ended: { readonly body: RunEndedBody; readonly at: number } | null;
+  /** Why an open run does not go on. */
+  suspended: string | null;
+}
+
+/** State hash of a run before its first event. */
+const emptyStateHash = sha256('');
+
+const noUsage: Usage = { generations: 0, promptTokens: 0, answerTokens: 0, interventions: 0, toolCalls: 0 };
+
+function generationUsage(value: unknown): { promptTokens: number; answerTokens: number } {
+  const usage = (value as { usage?: { promptTokens?: number; answerTokens?: number } } | null)?.usage;
+  return { promptTokens: usage?.promptTokens ?? 0, answerTokens: usage?.answerTokens ?? 0 };
+}
+
+function withEvent(usage: Usage, event: ActorEvent): Usage {
+  if (event.type === 'retry') return { ...usage, interventions: usage.interventions + 1 };
+  if (event.type !== 'outcome') return usage;
+  if (event.tag === 'tool') return { ...usage, toolCalls: usage.toolCalls + 1 };
+  if (event.tag !== 'generate' || event.outcome.status !== 'completed') return usage;
+  const { promptTokens, answerTokens } = generationUsage(event.outcome.value);
+  return {
+    ...usage,
+    generations: usage.generations + 1,
+    promptTokens: usage.promptTokens + promptTokens,
+    answerTokens: usage.answerTokens + answerTokens,
+  };
+}
+
+/** What applying a record changed. */
+export type IndexChange =
+  | { readonly type: 'event'; readonly entry: RunEntry; readonly sequence: number }
+  | { readonly type: 'started' | 'ended'; readonly entry: RunEntry }
+  | { readonly type: 'snapshot'; readonly entry: RunEntry; readonly actor: ActorId }
+  | { readonly type: 'none' };
+
+export class RunIndex {
+  readonly #runs = new Map<RunId, RunEntry>();
+  readonly #blobs: BlobLookup;
+
+  constructor(blobs: BlobLookup) {
+    this.#blobs = blobs;
+  }
+
+  apply(record: StoredRecord): IndexChange {
+    if (record.run === null) return { type: 'none' };
+    if (record.type === 'run-started') return this.#start(record, record.run);
+    const entry = this.#runs.get(record.run);
+    if (entry === undefined) return { type: 'none' };
+    switch (record.type) {
+      case 'event':
+        this.#event(entry, record);
+        return { type: 'event', entry, sequence: entry.events.length };
+      case 'snapshot':
+        return this.#snapshot(entry, record);
+      case 'run-ended':
+        entry.ended ??= { body: runEndedOf(record, this.#blobs), at: record.timeMs };
+        return { type: 'ended', entry };
+      default:
+        return { type: 'none' };
+    }
+  }
+
+  get(id: RunId): RunEntry | undefined {
+    return this.#runs.get(id);
+  }
+
+  /** Oldest first. */
+  all(): readonly RunEntry[] {
+    return [...this.#runs.values()];
+  }
+
+  open(): readonly RunEntry[] {
+    return this.all().filter((entry) => entry.ended === null);
+  }
+
+  #start(record: StoredRecord, run: RunId): IndexChange {
+    const entry: RunEntry = {
+      id: run,
+      started: runStartedOf(record, this.#blobs),
+      createdAt: record.timeMs,
+      events: [],
+      actors: new Map(),
+      outsideMessages: 0,
+      usage: noUsage,
+      stepsDone: 0,
+      handedToHuman: 0,
+      ended: null,
+      suspended: null,
+    };
+    this.#runs.set(run, entry);
+    return { type: 'started', entry };
+  }
+
+  #actor(entry: RunEntry, id: ActorId): ActorEntry {
+    let actor = entry.actors.get(id);
+    if (actor === undefined) {
+      actor = { events: [], snapshot: null };
+      entry.actors.set(id, actor);
+    }
+    return actor;
+  }
+
+  #event(entry: RunEntry, record: StoredRecord): void {
+    const body = rawBodyOf(record) as EventBody;
+    const previous = entry.events.at(-1)?.stateHash ?? emptyStateHash;
+    entry.events.push({ position: record.position, stateHash: chainHash(previous, body.hash) });
+    this.#actor(entry, body.actor).events.push(entry.events.length - 1);
+    if (body.from === '@runtime') entry.outsideMessages += 1;
+    entry.usage = withEvent(entry.usage, body.event);
+    if (body.event.type === 'step-done') entry.stepsDone += 1;
+    if (body.event.type === 'document-done' && body.event.handedToHuman) entry.handedToHuman += 1;
+  }
+
+  #snapshot(entry: RunEntry, record: StoredRecord): IndexChange {
+    if (record.actor === null) return { type: 'none' };
+    const { position, actorSequence: sequence } = record;
+    this.#actor(entry, record.actor).snapshot = { position, sequence };
+    return { type: 'snapshot', entry, actor: record.actor };
+  }
+}
+
+export function stateHashOf(entry: RunEntry): Sha256 {
+  return (entry.events.at(-1)?.stateHash ?? emptyStateHash) as Sha256;
+}
+
+function statusOf(entry: RunEntry): RunStatus {
+  if (entry.ended !== null) return entry.ended.body.status;
+  return entry.suspended === null ? 'running' : 'suspended';
+}
+
+/** @param workspace Absolute folder of the run's files. */
+export function runView(entry: RunEntry, workspace: string): RunView {
+  const { ended, started } = entry;
+  const suspended =
+    entry.suspended === null ? null : { code: 'REPLAY_DIVERGED', message: entry.suspended };
+  return {
+    id: entry.id,
+    pipeline: started.pipeline,
+    status: statusOf(entry),
+    createdAt: entry.createdAt,
+    endedAt: ended?.at ?? null,
+    events: entry.events.length,
+    stateHash: stateHashOf(entry),
+    resultHash: ended === null || ended.body.resultHash === '' ? null : ended.body.resultHash,
+    outputs: ended === null ? null : { ...ended.body.outputs, workspace },
+    usage: entry.usage,
+    progress: {
+      stepsDone: entry.stepsDone,
+      stepsTotal: started.stepsTotal,
+      handedToHuman: entry.handedToHuman,
+    },
+    error: ended?.body.error ?? suspended,
+  };
+}

@@ -1,0 +1,125 @@
+/**
+ * What the runtime shows and accepts: the port that the API and the command
+ * line are written against.
+ */
+import type { JsonObject } from '../kernel/json.ts';
+import type { RunId } from '../kernel/ids.ts';
+
+export type RunStatus = 'running' | 'succeeded' | 'failed' | 'cancelled' | 'suspended';
+
+export interface Usage {
+  readonly generations: number;
+  readonly promptTokens: number;
+  readonly answerTokens: number;
+  /** Generations that a detector stopped or a check sent back. */
+  readonly interventions: number;
+  readonly toolCalls: number;
+}
+
+export interface RunView {
+  readonly id: RunId;
+  readonly pipeline: string;
+  readonly status: RunStatus;
+  /** Milliseconds since the epoch. */
+  readonly createdAt: number;
+  readonly endedAt: number | null;
+  /** Events journaled so far. */
+  readonly events: number;
+  /** Chained actor hashes in stream order, after the last event. */
+  readonly stateHash: string;
+  /** Hash of the outputs without ids, times and token statistics; null until the run ends. */
+  readonly resultHash: string | null;
+  /** Outputs by step id, workspace and report paths; null until the run ends. */
+  readonly outputs: JsonObject | null;
+  readonly usage: Usage;
+  readonly progress: { readonly stepsDone: number; readonly stepsTotal: number; readonly handedToHuman: number };
+  readonly error: { readonly code: string; readonly message: string } | null;
+}
+
+export interface EventView {
+  /** Position in the run's stream, from 1. */
+  readonly sequence: number;
+  readonly actor: string;
+  readonly actorSequence: number;
+  readonly machine: string;
+  /** Milliseconds since the epoch. */
+  readonly time: number;
+  /** Key of the intention that caused the event, or null for the first one. */
+  readonly cause: string | null;
+  readonly event: JsonObject;
+  readonly actorHash: string;
+  readonly stateHash: string;
+  readonly intentions: readonly { readonly kind: string; readonly target: string; readonly digest: string }[];
+}
+
+/** A token as it is generated: live, unjournaled, may be shed. */
+export interface TokenView {
+  readonly run: RunId;
+  readonly actor: string;
+  readonly text: string;
+  readonly confidence: number | null;
+}
+
+export interface StartRunRequest {
+  /** Path of a pipeline file, or the definition itself. */
+  readonly pipeline: string | JsonObject;
+  readonly input: { readonly folder: string };
+  readonly seed?: number;
+}
+
+export interface GenerateTextRequest {
+  readonly prompt: string;
+  readonly system?: string;
+  readonly schema?: JsonObject;
+  readonly temperature?: number;
+  readonly seed?: number;
+  readonly maxTokens?: number;
+}
+
+export interface GeneratedText {
+  readonly model: string;
+  readonly text: string;
+  readonly tokens: readonly { readonly text: string; readonly confidence: number | null; readonly forced: boolean }[];
+  readonly minConfidence: number | null;
+  readonly usage: { readonly promptTokens: number; readonly answerTokens: number };
+}
+
+export interface SandboxRequest {
+  readonly source: string;
+  readonly timeoutMs?: number;
+  readonly memoryMb?: number;
+}
+
+export interface SandboxReport {
+  readonly ok: boolean;
+  readonly value?: unknown;
+  readonly error?: { readonly code: string; readonly message: string };
+  readonly usage: { readonly wallMs: number; readonly cpuMs: number; readonly memoryMb: number };
+}
+
+export interface HealthView {
+  readonly status: 'ok';
+  readonly version: string;
+  readonly model: { readonly name: string; readonly backend: 'llama.cpp' | 'openai-compatible'; readonly demonstration: boolean };
+  readonly threads: readonly string[];
+  readonly openRuns: number;
+}
+
+/** The running system as the API and `claw` use it. Every method that names a run throws RUN_NOT_FOUND. */
+export interface RuntimePort {
+  health(): HealthView;
+  startRun(request: StartRunRequest): Promise<RunView>;
+  runs(): readonly RunView[];
+  run(id: string): RunView;
+  events(id: string, range: { from: number; limit: number }): readonly EventView[];
+  /** Calls the listener for each durable event from `from` on, in order, until the returned function is called. */
+  subscribe(id: string, from: number, listener: (event: EventView) => void): () => void;
+  /** Live tokens of every run. */
+  onToken(listener: (token: TokenView) => void): () => void;
+  /** Resolves when the run has ended. */
+  ended(id: string): Promise<RunView>;
+  cancel(id: string): Promise<RunView>;
+  generate(request: GenerateTextRequest, onToken?: (token: { text: string; confidence: number | null }) => void, signal?: AbortSignal): Promise<GeneratedText>;
+  sandbox(request: SandboxRequest): Promise<SandboxReport>;
+  stop(): Promise<void>;
+}

@@ -1,0 +1,199 @@
+/**
+ * RuntimePort over arrays, so that the API's own behaviour can be driven event
+ * by event: when an event appears, when a run ends, how long a client lags.
+ */
+import { RuntimeError } from '../../src/kernel/errors.ts';
+import { newRunId, runId } from '../../src/kernel/ids.ts';
+import type {
+  EventView,
+  GeneratedText,
+  GenerateTextRequest,
+  HealthView,
+  RunStatus,
+  RuntimePort,
+  RunView,
+  SandboxReport,
+  SandboxRequest,
+  StartRunRequest,
+  TokenView,
+} from '../../src/runtime/views.ts';
+
+interface StoredRun {
+  view: RunView;
+  readonly events: EventView[];
+  readonly listeners: Set<{ next: number; listener: (event: EventView) => void }>;
+  readonly waiting: ((run: RunView) => void)[];
+}
+
+export class InMemoryRuntime implements RuntimePort {
+  readonly started: StartRunRequest[] = [];
+  readonly generations: GenerateTextRequest[] = [];
+  /** Aborted generations. */
+  aborted = 0;
+  /** Tokens of the next answer; null makes it wait for its abort. */
+  answer: string[] | null = ['Hello', ' there'];
+  failure: Error | null = null;
+  readonly #runs = new Map<string, StoredRun>();
+  readonly #tokenListeners = new Set<(token: TokenView) => void>();
+
+  health(): HealthView {
+    return {
+      status: 'ok',
+      version: '0.0.0',
+      model: { name: 'in-memory', backend: 'llama.cpp', demonstration: true },
+      threads: ['main'],
+      openRuns: [...this.#runs.values()].filter(({ view }) => view.status === 'running').length,
+    };
+  }
+
+  async startRun(request: StartRunRequest): Promise<RunView> {
+    if (this.failure !== null) throw this.failure;
+    this.started.push(request);
+    const view: RunView = {
+      id: newRunId(),
+      pipeline: typeof request.pipeline === 'string' ? request.pipeline : 'inline',
+      status: 'running',
+      createdAt: 1,
+      endedAt: null,
+      events: 0,
+      stateHash: '0',
+      resultHash: null,
+      outputs: null,
+      usage: { generations: 0, promptTokens: 0, answerTokens: 0, interventions: 0, toolCalls: 0 },
+      progress: { stepsDone: 0, stepsTotal: 2, handedToHuman: 0 },
+      error: null,
+    };
+    this.#runs.set(view.id, { view, events: [], listeners: new Set(), waiting: [] });
+    return view;
+  }
+
+  runs(): readonly RunView[] {
+    return [...this.#runs.values()].map(({ view }) => view);
+  }
+
+  run(id: string): RunView {
+    return this.#stored(id).view;
+  }
+
+  events(id: string, range: { from: number; limit: number }): readonly EventView[] {
+    return this.#stored(id).events.slice(range.from - 1, range.from - 1 + range.limit);
+  }
+
+  subscribe(id: string, from: number, listener: (event: EventView) => void): () => void {
+    const { events, listeners } = this.#stored(id);
+    const subscriber = { next: from, listener };
+    listeners.add(subscriber);
+    for (const event of events.slice(from - 1)) this.#deliver(subscriber, event);
+    return () => listeners.delete(subscriber);
+  }
+
+  onToken(listener: (token: TokenView) => void): () => void {
+    this.#tokenListeners.add(listener);
+    return () => this.#tokenListeners.delete(listener);
+  }
+
+  ended(id: string): Promise<RunView> {
+    const run = this.#stored(id);
+    if (run.view.status !== 'running') return Promise.resolve(run.view);
+    return new Promise((resolve) => run.waiting.push(resolve));
+  }
+
+  async cancel(id: string): Promise<RunView> {
+    return this.end(id, 'cancelled');
+  }
+
+  async generate(
+    request: GenerateTextRequest,
+    onToken?: (token: { text: string; confidence: number | null }) => void,
+    signal?: AbortSignal,
+  ): Promise<GeneratedText> {
+    this.generations.push(request);
+    if (this.failure !== null) throw this.failure;
+    if (this.answer === null) {
+      onToken?.({ text: 'first', confidence: 1 });
+      await new Promise((_, reject) => {
+        signal?.addEventListener('abort', () => {
+          this.aborted += 1;
+          reject(new RuntimeError('INFERENCE_ABORTED', 'The generation was stopped.'));
+        });
+      });
+    }
+    const tokens = (this.answer ?? []).map((text) => ({ text, confidence: 0.5, forced: false }));
+    for (const { text, confidence } of tokens) onToken?.({ text, confidence });
+    return {
+      model: 'in-memory',
+      text: tokens.map(({ text }) => text).join(''),
+      tokens,
+      minConfidence: 0.5,
+      usage: { promptTokens: 3, answerTokens: tokens.length },
+    };
+  }
+
+  async sandbox(request: SandboxRequest): Promise<SandboxReport> {
+    return {
+      ok: true,
+      value: request.source.length,
+      usage: { wallMs: 1, cpuMs: 1, memoryMb: request.memoryMb ?? 1 },
+    };
+  }
+
+  async stop(): Promise<void> {
+    this.#runs.clear();
+  }
+
+  // What a test does to the runtime.
+
+  append(id: string, count = 1, text = ''): void {
+    const run = this.#stored(id);
+    for (let index = 0; index < count; index += 1) {
+      const sequence = run.events.length + 1;
+      const event: EventView = {
+        sequence,
+        actor: 'run',
+        actorSequence: sequence,
+        machine: 'pipeline',
+        time: sequence,
+        cause: null,
+        event: { type: 'tick', text },
+        actorHash: `a${sequence}`,
+        stateHash: `s${sequence}`,
+        intentions: [],
+      };
+      run.events.push(event);
+      run.view = { ...run.view, events: sequence, stateHash: event.stateHash };
+      for (const subscriber of run.listeners) this.#deliver(subscriber, event);
+    }
+  }
+
+  end(id: string, status: RunStatus = 'succeeded', outputs: RunView['outputs'] = {}): RunView {
+    const run = this.#stored(id);
+    run.view = { ...run.view, status, endedAt: 2, resultHash: 'r', outputs };
+    for (const resolve of run.waiting.splice(0)) resolve(run.view);
+    return run.view;
+  }
+
+  token(id: string, text: string): void {
+    for (const listener of this.#tokenListeners) {
+      listener({ run: runId(id), actor: 'run', text, confidence: 0.5 });
+    }
+  }
+
+  subscriptions(id: string): number {
+    return this.#stored(id).listeners.size + this.#tokenListeners.size;
+  }
+
+  #deliver(
+    subscriber: { next: number; listener: (event: EventView) => void },
+    event: EventView,
+  ): void {
+    if (event.sequence < subscriber.next) return;
+    subscriber.next = event.sequence + 1;
+    subscriber.listener(event);
+  }
+
+  #stored(id: string): StoredRun {
+    const run = this.#runs.get(id);
+    if (run === undefined) throw new RuntimeError('RUN_NOT_FOUND', `No run has the id ${id}.`);
+    return run;
+  }
+}

@@ -1,0 +1,21 @@
+import { join } from 'node:path';
+import type { GenerationRequest } from '../../src/inference/model-port.ts';
+
+export const embeddedModelFile = join(import.meta.dirname, '../../models/tiny-agent.gguf');
+
+/** A request with one user turn; `changes` overrides any member. */
+export function request(
+  prompt: string,
+  changes: Partial<GenerationRequest> = {},
+): GenerationRequest {
+  return {
+    messages: [{ role: 'user', content: prompt }],
+    schema: null,
+    temperature: 0,
+    seed: 1,
+    maxTokens: 120,
+    timeoutMs: 20_000,
+    detectors: { minConfidence: null, repetition: null },
+    ...changes,
+  };
+}

@@ -1,0 +1,109 @@
+import { mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { RuntimeError } from '../../../src/kernel/errors.ts';
+import { sha256 } from '../../../src/kernel/hash.ts';
+import { limits } from '../../../src/kernel/limits.ts';
+import { CpuPool } from '../../../src/runtime/pool/client.ts';
+
+let folder = '';
+beforeAll(() => {
+  folder = mkdtempSync(join(tmpdir(), 'pool-'));
+});
+afterAll(() => rmSync(folder, { recursive: true, force: true }));
+
+const pools: CpuPool[] = [];
+function openPool(threads?: number): CpuPool {
+  const pool = new CpuPool(threads);
+  pools.push(pool);
+  return pool;
+}
+afterEach(async () => {
+  for (const pool of pools.splice(0)) await pool.close();
+});
+
+function file(name: string, content: string | Uint8Array): string {
+  const path = join(folder, name);
+  writeFileSync(path, content);
+  return path;
+}
+
+describe('CpuPool', () => {
+  it('starts no thread before there is work', async () => {
+    const pool = openPool(2);
+    expect(pool.threads).toBe(0);
+    await pool.run('hash-file', { path: file('first.txt', 'x') });
+    expect(pool.threads).toBe(1);
+  });
+
+  it('hashes a file that is larger than its buffer', async () => {
+    const content = Buffer.alloc(3 * 1024 * 1024 + 17, 'ab');
+    const path = file('large.bin', content);
+    expect(await openPool().run('hash-file', { path })).toEqual({
+      sha256: sha256(content),
+      bytes: content.length,
+    });
+  });
+
+  it('answers each of many tasks with its own result', async () => {
+    const pool = openPool(2);
+    const paths = Array.from({ length: 50 }, (_, index) => file(`${index}.txt`, `text ${index}`));
+    const results = await Promise.all(paths.map((path) => pool.run('hash-file', { path })));
+    expect(results.map((result) => result.sha256)).toEqual(
+      paths.map((_, index) => sha256(`text ${index}`)),
+    );
+  });
+
+  it('rebuilds the error of a task by its code', async () => {
+    const path = join(folder, 'gone.bin');
+    const error: unknown = await openPool()
+      .run('hash-file', { path })
+      .catch((caught) => caught);
+    expect(error).toBeInstanceOf(RuntimeError);
+    expect(error).toMatchObject({ code: 'INPUT_NOT_FOUND' });
+    expect((error as Error).message).toContain('gone.bin');
+  });
+
+  it('reads nothing through a link that was put in after the folder was looked at', async () => {
+    const outside = file('outside.txt', 'secret');
+    const inner = mkdtempSync(join(folder, 'inner-'));
+    symlinkSync(outside, join(inner, 'a.txt'));
+    const request = { folder: inner, names: ['a.txt'], splitCharactersMax: null };
+    await expect(openPool().run('read-documents', request)).rejects.toMatchObject({
+      code: 'INPUT_NOT_FOUND',
+    });
+  });
+
+  it('refuses a document that grew beyond the limit', async () => {
+    file('grown.txt', 'x'.repeat(limits.documentBytesMax + 1));
+    const request = { folder, names: ['grown.txt'], splitCharactersMax: null };
+    await expect(openPool().run('read-documents', request)).rejects.toMatchObject({
+      code: 'DOCUMENT_TOO_LARGE',
+    });
+  });
+
+  it('refuses a task when its queue is full, and finishes those it took', async () => {
+    const pool = openPool(1);
+    const path = file('queued.txt', 'x');
+    const results = await Promise.allSettled(
+      Array.from({ length: limits.poolQueueMax + 10 }, () => pool.run('hash-file', { path })),
+    );
+    const refused = results.filter((result) => result.status === 'rejected');
+    expect(refused.length).toBeGreaterThan(0);
+    expect(refused.length).toBeLessThan(20);
+    for (const result of refused) {
+      expect(result.reason).toMatchObject({ code: 'OUTBOX_FULL', retryable: true });
+    }
+  });
+
+  it('finishes accepted tasks on close, then refuses and leaves no thread', async () => {
+    const pool = openPool(1);
+    const path = file('last.txt', 'last');
+    const results = Promise.all([1, 2, 3].map(() => pool.run('hash-file', { path })));
+    await Promise.all([pool.close(), pool.close()]);
+    expect(await results).toHaveLength(3);
+    expect(pool.threads).toBe(0);
+    await expect(pool.run('hash-file', { path })).rejects.toThrow(/closed/);
+  });
+});

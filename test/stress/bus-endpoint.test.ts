@@ -1,0 +1,34 @@
+import { once } from 'node:events';
+import { Worker } from 'node:worker_threads';
+import { expect, it } from 'vitest';
+import { createBus, threadId } from '../../src/bus/endpoint.ts';
+import type { CrowdReport, CrowdTask } from './bus-crowd-thread.ts';
+
+it('brings all messages of a crowd to everyone, in order, through inboxes that overflow', async () => {
+  const messagesEach = 4_000;
+  const seats = createBus([
+    { id: threadId(1), waits: 'atomics', inboxBytes: 2_048 },
+    { id: threadId(2), waits: 'event-loop', inboxBytes: 2_048 },
+    { id: threadId(3), waits: 'atomics', inboxBytes: 2_048, leads: true },
+    { id: threadId(4), waits: 'event-loop', inboxBytes: 2_048 },
+  ]);
+  const reports = await Promise.all(
+    [...seats.values()].map(async ({ spec, transferList }) => {
+      const workerData: CrowdTask = { spec, messagesEach };
+      const worker = new Worker(new URL('./bus-crowd-thread.ts', import.meta.url), {
+        workerData,
+        transferList,
+      });
+      const [report] = (await once(worker, 'message')) as [CrowdReport];
+      return report;
+    }),
+  );
+  for (const report of reports) {
+    expect(report).toMatchObject({
+      received: messagesEach * seats.size,
+      disordered: 0,
+      corrupt: 0,
+    });
+  }
+  expect(reports.some(({ deferred }) => deferred > 0)).toBe(true);
+});
