@@ -32,7 +32,7 @@ export interface StepVariables {
 interface StartCommon {
   readonly type: 'start';
   readonly self: ActorId;
-  /** Canonical JSON of the pipeline definition. */
+  /** JSON of the pipeline definition. */
   readonly definition: string;
   readonly seed: number;
 }

@@ -36,7 +36,7 @@ const superviseSchema = z
     temperatures: z
       .array(z.number().min(0).max(2))
       .max(8)
-      .default([])
+      .default([0.4, 0.7])
       .describe('Temperature of each retry; the last one holds for the rest.'),
     grounding: z
       .string()

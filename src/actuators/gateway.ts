@@ -228,7 +228,6 @@ async function orAborted(promise: Promise<void>, signal: AbortSignal): Promise<v
   const onAbort = (): void => reject(aborted());
   signal.addEventListener('abort', onAbort, { once: true });
   try {
-    if (signal.aborted) throw aborted();
     await Promise.race([promise, stopped]);
   } finally {
     signal.removeEventListener('abort', onAbort);

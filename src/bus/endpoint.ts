@@ -115,7 +115,7 @@ export class Endpoint {
       this.#sent += 1;
       return true;
     }
-    this.#assertFits(peer, message);
+    peer.inbox.checkLength(frameLength(message)); // An outbox may not hide what can never leave.
     if (this.#outbox.isFull) {
       this.#refused += 1;
       return false;
@@ -233,16 +233,6 @@ export class Endpoint {
     const peer = this.#peers.get(id);
     assert(peer !== undefined, `no thread ${id} on this bus`);
     return peer;
-  }
-
-  #assertFits(peer: Peer, message: EncodedMessage): void {
-    const lengthBytes = frameLength(message);
-    if (lengthBytes <= peer.inbox.messageBytesMax) return;
-    throw new RuntimeError(
-      'BUS_MESSAGE_TOO_LARGE',
-      `A message of ${lengthBytes} bytes does not fit its inbox, which takes ${peer.inbox.messageBytesMax}; pass the payload as a blob.`,
-      { details: { lengthBytes, messageBytesMax: peer.inbox.messageBytesMax } },
-    );
   }
 
   #tryPublish(peer: Peer, message: EncodedMessage): boolean {

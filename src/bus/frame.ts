@@ -111,8 +111,7 @@ export function readFrame(bytes: Buffer, offset: number, lengthBytes: number): B
 }
 
 function copyOf(bytes: Buffer, start: number, lengthBytes: number): Buffer {
-  // Not from the shared pool: the receiver may transfer or keep it.
-  const copy = Buffer.allocUnsafeSlow(lengthBytes);
+  const copy = Buffer.allocUnsafe(lengthBytes);
   bytes.copy(copy, 0, start, start + lengthBytes);
   return copy;
 }

@@ -81,13 +81,7 @@ export class ManyToOneRingBuffer implements RingBuffer {
   }
 
   tryClaim(type: number, lengthBytes: number): number {
-    if (lengthBytes > this.messageBytesMax) {
-      throw new RuntimeError(
-        'BUS_MESSAGE_TOO_LARGE',
-        `A message of ${lengthBytes} bytes does not fit the bus, which takes ${this.messageBytesMax}; pass the payload as a blob.`,
-        { details: { lengthBytes, messageBytesMax: this.messageBytesMax } },
-      );
-    }
+    this.checkLength(lengthBytes);
     assert(lengthBytes >= 0 && (type | 0) === type, 'a claim has a length and a type of 32 bits');
     const wanted = slotsOf(lengthBytes);
     // A failed CAS means that another producer went ahead, so the loop as a whole makes progress.
@@ -109,6 +103,19 @@ export class ManyToOneRingBuffer implements RingBuffer {
       this.#entries[start * wordsPerEntry + typeField] = type;
       return start * slotBytes;
     }
+  }
+
+  /**
+   * Whether an empty ring would take a message of `lengthBytes`.
+   * @throws RuntimeError BUS_MESSAGE_TOO_LARGE when it would not.
+   */
+  checkLength(lengthBytes: number): void {
+    if (lengthBytes <= this.messageBytesMax) return;
+    throw new RuntimeError(
+      'BUS_MESSAGE_TOO_LARGE',
+      `A message of ${lengthBytes} bytes does not fit the bus, which takes ${this.messageBytesMax}; pass the payload as a blob.`,
+      { details: { lengthBytes, messageBytesMax: this.messageBytesMax } },
+    );
   }
 
   commit(index: number): void {

@@ -17,6 +17,12 @@ const parked = 1;
 /** The consumer went back to its event loop; only a doorbell reaches it. */
 const listening = 2;
 
+/**
+ * Looks for mail before the thread gives its processor up: a few microseconds,
+ * about what going to sleep and being woken would cost.
+ */
+const spins = 200;
+
 export class SleepFlag {
   readonly #words: Int32Array<SharedArrayBuffer>;
   readonly #index: number;
@@ -29,6 +35,7 @@ export class SleepFlag {
 
   /** Consumer: stands still until woken or `timeoutMs` passed; not at all when there is mail. */
   park(isEmpty: () => boolean, timeoutMs: number): void {
+    for (let spin = 0; spin < spins; spin += 1) if (!isEmpty()) return;
     Atomics.store(this.#words, this.#index, parked);
     if (isEmpty()) Atomics.wait(this.#words, this.#index, parked, timeoutMs); // (W1)
     Atomics.store(this.#words, this.#index, awake);

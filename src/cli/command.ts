@@ -5,7 +5,7 @@
 import { Command, InvalidArgumentError } from 'commander';
 import { type RuntimeConfig, resolveConfig } from '../runtime/config.ts';
 import type { Io } from './io.ts';
-import { Output } from './output.ts';
+import type { Output } from './output.ts';
 import type { Services } from './services.ts';
 
 export interface CommandContext {
@@ -18,6 +18,7 @@ export interface CommandContext {
 /** What the program gives to each command and takes back from it. */
 export interface Host {
   readonly io: Io;
+  readonly output: Output;
   readonly services: Services;
   /** Takes the exit status of the command that ran. */
   finish(status: number): void;
@@ -28,7 +29,6 @@ interface CommonOptions {
   readonly port?: string;
   readonly model?: string;
   readonly config?: string;
-  readonly json?: boolean;
   readonly debug?: boolean;
 }
 
@@ -61,7 +61,7 @@ export function onAction<Options>(
     const context: CommandContext = {
       io: host.io,
       services: host.services,
-      output: new Output(host.io, { json: options.json === true }),
+      output: host.output,
       config: resolveConfig({
         flags: options,
         environment: host.io.environment,

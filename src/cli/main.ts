@@ -47,6 +47,7 @@ export async function claw(
   let status: number = exitStatus.ok;
   const host: Host = {
     io,
+    output,
     services,
     finish: (value) => {
       status = value;

@@ -1,14 +1,23 @@
 /** The report of a run, from the run's workspace to where the user wants it. */
-import { accessSync, constants, copyFileSync, renameSync, rmSync, statSync } from 'node:fs';
+import {
+  accessSync,
+  constants,
+  copyFileSync,
+  existsSync,
+  renameSync,
+  rmSync,
+  statSync,
+} from 'node:fs';
 import { dirname, resolve } from 'node:path';
 import { RuntimeError } from '../kernel/errors.ts';
 import type { RunView } from '../runtime/views.ts';
 
-/** Absolute path of the report, or null when the pipeline names none or the run has not ended. */
+/** Absolute path of the report, or null when the run has written none. */
 export function reportPath({ outputs }: RunView): string | null {
   if (outputs === null || typeof outputs.report !== 'string') return null;
   const workspace = typeof outputs.workspace === 'string' ? outputs.workspace : '';
-  return resolve(workspace, outputs.report);
+  const path = resolve(workspace, outputs.report);
+  return existsSync(path) ? path : null;
 }
 
 /**

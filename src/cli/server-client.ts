@@ -62,11 +62,15 @@ export class ServerClient {
       body: { ...request, stream: true },
       signal,
     });
-    for await (const line of linesOf(response)) {
-      const message = JSON.parse(line) as GenerateLine;
-      if (message.type === 'result') return message.result;
-      if (message.type === 'error') throw fromErrorMessage(message.error);
-      onToken(message);
+    try {
+      for await (const line of linesOf(response)) {
+        const message = JSON.parse(line) as GenerateLine;
+        if (message.type === 'result') return message.result;
+        if (message.type === 'error') throw fromErrorMessage(message.error);
+        onToken(message);
+      }
+    } catch (cause) {
+      throw cause instanceof RuntimeError ? cause : this.#broken(cause, signal);
     }
     throw this.#gone();
   }
@@ -117,10 +121,7 @@ export class ServerClient {
         ...(signal === undefined ? {} : { signal }),
       });
     } catch (cause) {
-      if (signal?.aborted === true) {
-        throw new RuntimeError('INFERENCE_ABORTED', 'The generation was stopped.', { cause });
-      }
-      throw this.#gone(cause);
+      throw this.#broken(cause, signal);
     }
     if (!response.ok) throw await this.#problem(response);
     return response;
@@ -133,6 +134,12 @@ export class ServerClient {
     } | null;
     if (body?.code === undefined || body.detail === undefined) return this.#gone();
     return fromErrorMessage({ code: body.code, message: body.detail });
+  }
+
+  #broken(cause: unknown, signal: AbortSignal | undefined): RuntimeError {
+    return signal?.aborted === true
+      ? new RuntimeError('INFERENCE_ABORTED', 'The generation was stopped on request.', { cause })
+      : this.#gone(cause);
   }
 
   #gone(cause?: unknown): RuntimeError {

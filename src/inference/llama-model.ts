@@ -21,6 +21,7 @@ import { AnswerRecorder } from './answer-recorder.ts';
 import { hashModelFile, inspectModelFile, type ModelFile } from './gguf-file.ts';
 import { GrammarCache } from './llama-grammar.ts';
 import { createPromptRenderer, type RenderedPrompt } from './llama-prompt.ts';
+import { survivesLoading } from './load-probe.ts';
 import type {
   GenerateOptions,
   GenerationOutcome,
@@ -41,8 +42,12 @@ const singleThreadParametersMax = 50_000_000;
 
 export interface LlamaModelSettings {
   readonly file: string;
-  /** The embedded model: no GPU is looked for, and its info says so. */
-  readonly demonstration: boolean;
+  /** The file came with the package; any other one is loaded in a process of its own first. */
+  readonly trusted: boolean;
+  /** Use a GPU when there is one. */
+  readonly gpu: boolean;
+  /** Marks the model as understanding the bundled prompt formats only. */
+  readonly demonstration?: boolean;
   /** Processor cores of the machine, at least 1. */
   readonly cores: number;
 }
@@ -200,8 +205,11 @@ export class LlamaModel implements ModelPort {
 export async function openLlamaModel(settings: LlamaModelSettings): Promise<LlamaModel> {
   const module = await importLlama();
   const file = await inspectModelFile(settings.file, module);
+  if (!settings.trusted && !(await survivesLoading(settings.file))) {
+    throw modelInvalid(settings.file, 'llama.cpp crashes on it');
+  }
+  const llama = await startLlama(module, settings.gpu);
   const hash = hashModelFile(settings.file);
-  const llama = await startLlama(module, settings.demonstration);
   try {
     const parts = { module, llama, file, ...(await loadModel(llama, file, settings.cores)) };
     return new LlamaModel(parts, {
@@ -209,18 +217,22 @@ export async function openLlamaModel(settings: LlamaModelSettings): Promise<Llam
       backend: 'llama.cpp',
       sha256: await hash,
       contextTokens: parts.context.contextSize,
-      demonstration: settings.demonstration,
+      demonstration: settings.demonstration ?? false,
       capabilities: { confidence: true, schema: true, seed: true },
     });
   } catch (cause) {
     await hash.catch(() => null);
     await llama.dispose();
-    throw new RuntimeError(
-      'MODEL_INVALID',
-      `llama.cpp cannot load ${settings.file}: ${firstLine(cause)}; use a GGUF file of a supported architecture that fits into memory.`,
-      { cause, details: { path: settings.file } },
-    );
+    throw modelInvalid(settings.file, `llama.cpp says ${firstLine(cause)}`, cause);
   }
+}
+
+function modelInvalid(file: string, problem: string, cause?: unknown): RuntimeError {
+  return new RuntimeError(
+    'MODEL_INVALID',
+    `The model file ${file} cannot be loaded: ${problem}; use a GGUF file of a supported architecture that fits into memory.`,
+    { cause, details: { path: file } },
+  );
 }
 
 async function importLlama(): Promise<LlamaModule> {
@@ -231,10 +243,10 @@ async function importLlama(): Promise<LlamaModule> {
   }
 }
 
-async function startLlama(module: LlamaModule, demonstration: boolean): Promise<Llama> {
+async function startLlama(module: LlamaModule, gpu: boolean): Promise<Llama> {
   try {
     return await module.getLlama({
-      gpu: demonstration ? false : 'auto',
+      gpu: gpu ? 'auto' : false,
       build: 'never',
       skipDownload: true,
       progressLogs: false,

@@ -22,7 +22,7 @@ export function createPromptRenderer(
   model: NativeModel,
   options: { withoutBeginToken: boolean },
 ): (messages: readonly ChatMessage[]) => RenderedPrompt {
-  const wrapper = llama.resolveChatWrapper(model);
+  const wrapper = llama.resolveChatWrapper(model, { warningLogs: false });
   const beginToken = options.withoutBeginToken ? model.tokens.bos : null;
   return (messages) => {
     const history: ChatHistoryItem[] = messages.map(toHistoryItem);

@@ -45,11 +45,11 @@ export async function openModel(settings: ModelSettings): Promise<ModelPort> {
     const endpoint = new EndpointClient(baseUrl, settings.apiKey ?? null);
     return new OpenAiModel(endpoint, settings.modelName ?? (await firstModel(endpoint)));
   }
-  return openLlamaModel({
-    file: modelFile ?? settings.embeddedModelFile,
-    demonstration: modelFile === undefined,
-    cores,
-  });
+  if (modelFile !== undefined) {
+    return openLlamaModel({ file: modelFile, trusted: false, gpu: true, cores });
+  }
+  const file = settings.embeddedModelFile;
+  return openLlamaModel({ file, trusted: true, gpu: false, demonstration: true, cores });
 }
 
 async function firstModel(endpoint: EndpointClient): Promise<string> {

@@ -108,12 +108,14 @@ export class GroupScanner {
       if (found.kind === 'group') return found;
       this.#forgetWindow(); // (G2)
       const nextFile = this.#tryOpen(header.number + 1);
-      if (nextFile === null) return found;
-      const again = this.#scanGroup(header); // (G3)
+      // The window may have held bytes from before the group was written. (G3)
+      const again = this.#scanGroup(header);
       if (again.kind === 'group') {
-        this.#files.close(nextFile);
+        if (nextFile !== null) this.#files.close(nextFile);
         return again;
       }
+      this.#forgetWindow(); // (G2)
+      if (nextFile === null) return again;
       this.#enterNext(nextFile, header, again);
     }
   }

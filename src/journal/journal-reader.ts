@@ -86,7 +86,8 @@ export class JournalReader {
       const found = this.#scanner.next();
       if (found.kind === 'group') {
         yield this.#decode(found);
-      } else if (until === undefined) {
+      } else if (until === undefined || !isBefore(this.position, until)) {
+        // A new segment without a group is durable up to the end of its header.
         return;
       } else {
         throw corrupt(

@@ -87,7 +87,11 @@ export class JournalWriter {
    * @throws RuntimeError JOURNAL_CORRUPT, DATA_VERSION_NEWER, DISK_FULL, JOURNAL_FAILED.
    */
   static open(dataDirectory: string, options: JournalWriterOptions = {}): JournalWriter {
-    mkdirSync(journalFolder(dataDirectory), { recursive: true, mode: 0o700 });
+    try {
+      mkdirSync(journalFolder(dataDirectory), { recursive: true, mode: 0o700 });
+    } catch (error) {
+      throw writeFailure(error);
+    }
     const recovered = recover(dataDirectory, options.files ?? nodeFilePort);
     const writer = new JournalWriter(dataDirectory, recovered, options);
     writer.#guarded(() => writer.#openTail());

@@ -235,7 +235,10 @@ export function decodeRecord(
   return {
     type,
     run: flags & recordFlags.run ? runAt(bytes, offset + at.runOffset) : null,
-    actor: flags & recordFlags.actor ? (bytes.toString('latin1', namesStart, actorEnd) as ActorId) : null,
+    actor:
+      flags & recordFlags.actor
+        ? (bytes.toString('latin1', namesStart, actorEnd) as ActorId)
+        : null,
     actorSequence: readUint64(bytes, offset + at.actorSequenceOffset),
     epoch: bytes.readUInt32LE(offset + at.epochOffset),
     cause:

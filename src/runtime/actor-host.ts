@@ -123,7 +123,7 @@ export class ActorHost {
     this.#waking.delete(key);
     for (const envelope of waiting?.mail ?? []) this.#accept(cell, envelope);
     if (message.resume) {
-      for (const open of Object.values(actor.open)) this.#act(cell, open, 0);
+      for (const open of Object.values(actor.open)) this.#resume(cell, open);
     }
   }
 
@@ -278,6 +278,21 @@ export class ActorHost {
     const { run, id } = cell.actor;
     cell.key ??= this.#ports.newKey(run, id);
     this.#ports.act({ run, id, key: cell.key }, open, position);
+  }
+
+  /**
+   * An intention that was open at the crash: again under its key, unless a
+   * repeat would be seen; then nobody can know its outcome (law D3).
+   */
+  #resume(cell: ActorCell, open: OpenIntention): void {
+    if (open.intention.effect !== 'once') {
+      this.#act(cell, open, 0);
+      return;
+    }
+    const { run, id: actor } = cell.actor;
+    const message = `Nobody can say whether ${open.intention.actuator}.${open.intention.operation} happened before the restart.`;
+    const outcome = { status: 'unknown', error: { code: 'OUTCOME_UNKNOWN', message } } as const;
+    this.deliverOutcome({ run, actor, key: open.key, tag: open.intention.tag, outcome });
   }
 
   /** After a step: an ended actor leaves, a long history gets a snapshot. */

@@ -203,7 +203,7 @@ function parseConfigFile(text: string, path: string, home: string): FileSettings
     const { line, col } = lines.linePos(fault.pos[0]);
     throw invalid(`${path}:${line}:${col}: ${firstLine(fault.message)}; correct the YAML.`);
   }
-  const parsed = fileSchema.safeParse(document.toJS({ maxAliasCount: 0 }) ?? {});
+  const parsed = fileSchema.safeParse(toPlain(document, path) ?? {});
   if (!parsed.success) throw invalid(describeIssue(parsed.error, { document, lines, path }));
   const expand = (value: string): string =>
     value.startsWith('~/') ? join(home, value.slice(2)) : resolve(dirname(path), value);
@@ -215,6 +215,18 @@ function parseConfigFile(text: string, path: string, home: string): FileSettings
       ? {}
       : { model: { ...model, ...(model.file === undefined ? {} : { file: expand(model.file) }) } }),
   };
+}
+
+function toPlain(document: Document, path: string): unknown {
+  try {
+    return document.toJS({ maxAliasCount: 0 });
+  } catch (cause) {
+    throw new RuntimeError(
+      'CONFIG_INVALID',
+      `${path}: aliases (*name) are not allowed here; write the value out.`,
+      { cause },
+    );
+  }
 }
 
 function describeIssue(

@@ -30,6 +30,8 @@ export const topics = {
   close: 18,
   closed: 19,
   hostFailed: 20,
+  hostKey: 21,
+  journalFailed: 22,
 } as const;
 
 /** Main to a host: this actor is yours now. Answers a wake, or recovers an open run. */

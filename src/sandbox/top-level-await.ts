@@ -16,6 +16,9 @@ export type Compiles = (text: string) => Promise<boolean>;
 /** Most places tried as the beginning of the last statement. */
 const candidatesMax = 64;
 
+/** What begins a declaration or a block, although it would compile as an expression too. */
+const beginsStatement = /^(?:\s|\/\/[^\n]*\n|\/\*.*?\*\/)*(?:\{|class\b|(?:async\s+)?function\b)/s;
+
 /** The script to evaluate instead of `source`; `source` itself unless it awaits at the top level. */
 export async function withTopLevelAwait(source: string, compiles: Compiles): Promise<string> {
   if (!/\bawait\b/.test(source)) return source;
@@ -25,6 +28,7 @@ export async function withTopLevelAwait(source: string, compiles: Compiles): Pro
   if (!(await compiles(body))) return source;
   for (const start of lastStatementStarts(source)) {
     const expression = source.slice(start).replace(/[;\s]+$/, '');
+    if (beginsStatement.test(expression)) continue;
     if (!(await compiles(`(async () => (${expression}\n))`))) continue;
     const returning = `(async () => {${source.slice(0, start)}return (${expression}\n)})()`;
     if (await compiles(returning)) return returning;

@@ -24,6 +24,8 @@ const layers = [
   'cli',
 ];
 const lineCountMax = 400;
+/** Tables, which are looked up and not read. */
+const tables = ['src/kernel/errors.ts'];
 
 /** Packages that pure code may import: none of them reads a clock, randomness or the outside. */
 const purePackages = ['xstate', 'zod', 'mustache'];
@@ -118,6 +120,7 @@ export function unreachedFiles(
 
 export function longFiles(files: readonly SourceFile[]): string[] {
   return files
+    .filter((file) => !tables.includes(file.path))
     .map((file) => ({ path: file.path, lines: file.text.split('\n').length - 1 }))
     .filter(({ lines }) => lines > lineCountMax)
     .map(({ path, lines }) => `${path} has ${lines} lines`);
@@ -127,7 +130,9 @@ export function longFiles(files: readonly SourceFile[]): string[] {
 export function consoleUses(files: readonly SourceFile[]): string[] {
   return files
     .filter((file) => !file.path.startsWith('src/cli/'))
-    .filter((file) => /\bconsole\.\w+\(/.test(withoutComments(file.text)))
+    .filter((file) =>
+      /\bconsole\.(log|info|warn|error|debug|table|dir|trace)\(/.test(withoutComments(file.text)),
+    )
     .map((file) => `${file.path} writes to the console`);
 }
 

@@ -1,12 +1,18 @@
 import { once } from 'node:events';
 import { Worker } from 'node:worker_threads';
-import { describe, expect, it } from 'vitest';
+import { afterEach, describe, expect, it } from 'vitest';
 import type { Endpoint, ThreadSpec } from '../../src/bus/endpoint.ts';
 import { createBus, openEndpoint, threadId } from '../../src/bus/endpoint.ts';
 
 const [main, echo] = [threadId(0), threadId(1)];
 const echoTopic = 1;
 const stopTopic = 2;
+
+const workers: Worker[] = [];
+
+afterEach(async () => {
+  await Promise.all(workers.splice(0).map((worker) => worker.terminate()));
+});
 
 function start(
   waits: ThreadSpec['waits'],
@@ -22,6 +28,7 @@ function start(
     workerData: other.spec,
     transferList: other.transferList,
   });
+  workers.push(worker);
   return { endpoint: openEndpoint(own.spec), ended: once(worker, 'exit') };
 }
 

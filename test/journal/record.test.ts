@@ -1,6 +1,5 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { alignRecord, recordDescriptor } from '../../src/journal/record-descriptor.ts';
 import {
   type AppendRecord,
   decodeRecord,
@@ -11,9 +10,10 @@ import {
   recordCrc,
   recordDigest,
 } from '../../src/journal/record.ts';
+import { alignRecord, recordDescriptor } from '../../src/journal/record-descriptor.ts';
 import { actorId, runIdFromBytes } from '../../src/kernel/ids.ts';
 import { limits } from '../../src/kernel/limits.ts';
-import { EventSource, thrownBy } from './journal-fixture.ts';
+import { EventChain, thrownBy } from './journal-fixture.ts';
 
 const actor = fc.stringMatching(/^[a-z0-9_-]{1,20}(\/[a-z0-9_.-]{1,20}){0,3}$/).map(actorId);
 const safe = fc.maxSafeNat();
@@ -54,7 +54,7 @@ describe('a record', () => {
   });
 
   test('has a digest that tells any two records apart and ignores the place', () => {
-    const base = new EventSource().next('{"a":1}');
+    const base = new EventChain().next('{"a":1}');
     const variants: AppendRecord[] = [
       { ...base, type: 'snapshot' },
       { ...base, run: null },
@@ -75,7 +75,7 @@ describe('a record', () => {
   });
 
   test('has a CRC over its length, its place and every byte up to its end', () => {
-    const source = new EventSource().next('{"a":1}');
+    const source = new EventChain().next('{"a":1}');
     const bytes = Buffer.alloc(encodedBytes(source));
     encodeRecord(source, bytes, 0);
     const place = { seed: 7, fileOffset: 4_096 };
@@ -94,7 +94,7 @@ describe('a record', () => {
   });
 
   test('is refused above its limit', () => {
-    const huge = { ...new EventSource().next(), body: Buffer.alloc(limits.recordBytesMax) };
+    const huge = { ...new EventChain().next(), body: Buffer.alloc(limits.recordBytesMax) };
     expect(thrownBy(() => recordDigest(huge)).code).toBe('JOURNAL_RECORD_TOO_LARGE');
   });
 });

@@ -8,14 +8,14 @@
 import { copyFileSync, cpSync, mkdirSync, unlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
+import { crc32c } from '../../src/journal/crc32c.ts';
 import { journalFolder } from '../../src/journal/data-folders.ts';
 import { JournalReader } from '../../src/journal/journal-reader.ts';
 import { type DurableEnd, JournalWriter } from '../../src/journal/journal-writer.ts';
 import { recover } from '../../src/journal/recovery.ts';
 import { segmentPath } from '../../src/journal/segment.ts';
-import { crc32c } from '../../src/journal/crc32c.ts';
 import {
-  EventSource,
+  EventChain,
   encodeBatch,
   eventBatch,
   segmentBytesOf,
@@ -30,7 +30,7 @@ const segmentBytes = 16 * 1024;
 function journal(groups: number): { folder: string; ends: DurableEnd[]; bytes: Buffer } {
   const folder = temporaryFolder();
   const writer = JournalWriter.open(folder, { segmentBytes });
-  const source = new EventSource();
+  const source = new EventChain();
   const ends = Array.from(
     { length: groups },
     () => writer.writeGroup([eventBatch(source, 2)]).durable,
@@ -65,7 +65,11 @@ describe('recovery', () => {
       const { report } = recover(folder);
       expect(report.lastSequence).toBe(3);
       expect(report.end).toEqual({ segment: 1, offset: first });
-      expect(segmentBytesOf(folder, 1).subarray(first).every((byte) => byte === 0)).toBe(true);
+      expect(
+        segmentBytesOf(folder, 1)
+          .subarray(first)
+          .every((byte) => byte === 0),
+      ).toBe(true);
     }
   });
 
@@ -92,7 +96,7 @@ describe('recovery', () => {
     expect(twice.report).toEqual({ ...once.report, bytesCut: 0 });
     expect(twice.seal).toEqual(once.seal);
     const writer = JournalWriter.open(folder, { segmentBytes });
-    const source = new EventSource();
+    const source = new EventChain();
     source.next(`{"n":0,"x":"${'x'.repeat(16)}"}`);
     source.next(`{"n":1,"x":"${'x'.repeat(16)}"}`);
     expect(writer.writeGroup([eventBatch(source, 1)]).refused).toEqual([]);
@@ -108,10 +112,10 @@ describe('recovery', () => {
   });
 
   test('finds every flipped bit below the last group and says where', () => {
-    const { folder, ends, bytes } = journal(4);
-    const [, , third] = ends.map(offsetOf) as [number, number, number];
+    const { folder, ends, bytes } = journal(6);
+    const damageable = offsetOf(ends[4]);
     let flips = 0;
-    for (let offset = 0; offset < third; offset += 1) {
+    for (let offset = 0; offset < damageable; offset += 1) {
       // Unused bytes of the segment header are covered by its CRC as well.
       const bit = 1 << (offset % 8);
       bytes[offset] = (bytes[offset] ?? 0) ^ bit;
@@ -119,13 +123,12 @@ describe('recovery', () => {
       const error = thrownBy(() => recover(folder));
       bytes[offset] = (bytes[offset] ?? 0) ^ bit;
       expect(error.code).toBe('JOURNAL_CORRUPT');
-      const named = error.details['offset'] as number;
+      const named = error.details.offset as number;
       expect(named).toBeLessThanOrEqual(offset);
       expect(offset - named).toBeLessThan(400);
       flips += 1;
     }
     expect(flips).toBeGreaterThan(2_000);
-    expect(segmentBytesOf(folder, 1)).not.toEqual(bytes);
   });
 
   test('takes a flipped bit in the last group for a torn tail, unless a mark follows', () => {
@@ -159,15 +162,15 @@ describe('recovery', () => {
   });
 
   test('is not fooled by a blob that holds a copy of records', () => {
-    const { folder, bytes, ends } = journal(3);
+    const { bytes, ends } = journal(3);
     const other = temporaryFolder();
     const writer = JournalWriter.open(other, { segmentBytes });
-    const source = new EventSource();
+    const source = new EventChain();
     writer.writeGroup([encodeBatch([source.next()])]);
     const start = writer.durable.offset;
     // The copy lies at a multiple of eight and claims that later bytes were durable.
     const copy = bytes.subarray(offsetOf(ends[1]), offsetOf(ends[2]));
-    const end = writer.writeGroup([encodeBatch([{ ...source.next(), body: Buffer.concat([Buffer.alloc(1), copy]) }])]).durable;
+    const end = writer.writeGroup([encodeBatch([{ ...source.next(), body: copy }])]).durable;
     writer.close();
     const torn = segmentBytesOf(other, 1);
     torn.fill(0, end.offset - 140);
@@ -178,7 +181,7 @@ describe('recovery', () => {
   test('finds a missing segment, and one put in the place of another', () => {
     const folder = temporaryFolder();
     const writer = JournalWriter.open(folder, { segmentBytes });
-    const source = new EventSource();
+    const source = new EventChain();
     while (writer.durable.segment < 4) writer.writeGroup([eventBatch(source, 5, 300)]);
     writer.close();
     for (const missing of [1, 2, 3]) {
@@ -197,7 +200,7 @@ describe('recovery', () => {
   test('finds damage in an earlier segment although no later group is in it', () => {
     const folder = temporaryFolder();
     const writer = JournalWriter.open(folder, { segmentBytes });
-    const source = new EventSource();
+    const source = new EventChain();
     let last = writer.durable;
     while (writer.durable.segment < 2) {
       last = writer.durable;
@@ -218,7 +221,7 @@ describe('recovery', () => {
     writeFileSync(`${segmentPath(journalFolder(folder), 2)}.tmp`, 'half');
     const writer = JournalWriter.open(folder, { segmentBytes });
     expect(writer.recovered.segments).toBe(1);
-    const source = new EventSource('run/new');
+    const source = new EventChain('run/new');
     while (writer.durable.segment < 2) writer.writeGroup([eventBatch(source, 5, 300)]);
     writer.close();
   });

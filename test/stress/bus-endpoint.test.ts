@@ -1,8 +1,14 @@
 import { once } from 'node:events';
 import { Worker } from 'node:worker_threads';
-import { expect, it } from 'vitest';
+import { afterEach, expect, it } from 'vitest';
 import { createBus, threadId } from '../../src/bus/endpoint.ts';
 import type { CrowdReport, CrowdTask } from './bus-crowd-thread.ts';
+
+const workers: Worker[] = [];
+
+afterEach(async () => {
+  await Promise.all(workers.splice(0).map((worker) => worker.terminate()));
+});
 
 it('brings all messages of a crowd to everyone, in order, through inboxes that overflow', async () => {
   const messagesEach = 4_000;
@@ -19,6 +25,7 @@ it('brings all messages of a crowd to everyone, in order, through inboxes that o
         workerData,
         transferList,
       });
+      workers.push(worker);
       const [report] = (await once(worker, 'message')) as [CrowdReport];
       return report;
     }),

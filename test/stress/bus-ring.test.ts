@@ -1,12 +1,20 @@
 import { once } from 'node:events';
 import { Worker } from 'node:worker_threads';
-import { expect, it } from 'vitest';
+import { afterEach, expect, it } from 'vitest';
 import { ManyToOneRingBuffer } from '../../src/bus/many-to-one-ring-buffer.ts';
 import { headWord, tailWord } from '../../src/bus/ring-buffer-descriptor.ts';
 import type { RingProducerTask } from './bus-ring-producer.ts';
 
 const headerBytes = 8;
 const abortedEvery = 101;
+/** Sleeps of 100 ms without a record, one after another, that count as a stall. */
+const idleSleepsMax = 50;
+
+const workers: Worker[] = [];
+
+afterEach(async () => {
+  await Promise.all(workers.splice(0).map((worker) => worker.terminate()));
+});
 
 function checksum(bytes: Uint8Array, from: number, to: number): number {
   let sum = 17;
@@ -30,14 +38,16 @@ async function race(options: {
   const producers = [1, 2];
   const ends = producers.map((producer) => {
     const task: RingProducerTask = { memory, producer, records, lengthMax: capacityBytes / 8 };
-    return once(
-      new Worker(new URL('./bus-ring-producer.ts', import.meta.url), { workerData: task }),
-      'exit',
-    );
+    const worker = new Worker(new URL('./bus-ring-producer.ts', import.meta.url), {
+      workerData: task,
+    });
+    workers.push(worker);
+    return once(worker, 'exit');
   });
   const expectedEach = records - Math.floor(records / abortedEvery);
   const next = new Map(producers.map((producer) => [producer, 0]));
   let received = 0;
+  let idleSleeps = 0;
   let damaged = 0;
   let disordered = 0;
   while (received < expectedEach * producers.length) {
@@ -50,6 +60,8 @@ async function race(options: {
       next.set(producer, number + (number % abortedEvery === abortedEvery - 2 ? 2 : 1));
       received += 1;
     }, 64);
+    idleSleeps = taken > 0 ? 0 : idleSleeps + 1;
+    if (idleSleeps > idleSleepsMax) throw new Error(`the ring stalled after ${received} records`);
     if (taken === 0) {
       ring.park(100);
       // Worker starts and crashes need this thread's event loop now and then.

@@ -79,9 +79,8 @@ function report({ output }: CommandContext, run: RunView, out: string | null): n
   const from = reportPath(run);
   if (out !== null && from !== null && run.status === 'succeeded') copyReport(from, out);
   output.print(runSummary(run));
-  if (out !== null && from === null) {
-    output.notice('The pipeline names no report, so --out has nothing to copy.');
-  }
+  if (out !== null && from === null)
+    output.notice('The run has no report, so --out is not written.');
   output.answer(run);
   const failure = runFailure(run);
   if (failure === null) return exitStatus.ok;

@@ -5,6 +5,7 @@
 import type { ErrorMessage } from '../../kernel/errors.ts';
 import type { Sha256 } from '../../kernel/hash.ts';
 import type { InputDocument } from '../document-reader.ts';
+import type { RecoverRequest, RecoverResult, ReplayRequest, ReplayResult } from '../replay-run.ts';
 
 /** Request and result of each task, by its name. Both cross threads by structured clone. */
 export interface PoolTasks {
@@ -23,6 +24,8 @@ export interface PoolTasks {
     readonly request: { readonly path: string };
     readonly result: { readonly sha256: Sha256; readonly bytes: number };
   };
+  'replay-range': { readonly request: ReplayRequest; readonly result: ReplayResult };
+  'recover-run': { readonly request: RecoverRequest; readonly result: RecoverResult };
 }
 
 export type PoolTaskName = keyof PoolTasks;

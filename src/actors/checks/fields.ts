@@ -1,0 +1,150 @@
+/**
+ * Check of extracted names, places, dates and amounts against the message.
+ *
+ * Invariants
+ *   X1. A value is confirmed only when it stands in the message whole, and what
+ *       stands around it does not speak against its field.
+ *   X2. A field is confirmed only when it is complete: everything in the
+ *       message that looks like such a value was extracted.
+ *   X3. A field that is not confirmed is moved to `doubtful` with its reason;
+ *       what is left in the four fields may be reported.
+ */
+import type { Json, JsonObject } from '../../kernel/json.ts';
+import { bodyLines } from '../message-parts.ts';
+import { type CapitalRun, capitalRuns } from './capitals.ts';
+import type { Check } from './check.ts';
+import { occursWhole, withoutStop } from './occurrence.ts';
+import { amountsIn, dateWord, datesIn, moneyWord } from './patterns.ts';
+
+const fieldNames = ['names', 'places', 'dates', 'amounts'] as const;
+type FieldName = (typeof fieldNames)[number];
+
+interface FieldVerdict {
+  readonly values: readonly string[];
+  readonly doubts: readonly string[];
+}
+
+const surelyPlace = new Set(['in', 'near', 'at', 'outside', 'around']);
+const maybePlace = new Set(['from', 'via', 'between', 'through', 'our']);
+/** After these both a person and a place may stand. */
+const eitherOne = new Set(['from', 'to', 'of', 'for', 'and', 'or', 'between', 'via']);
+const determiners = new Set([
+  'the', 'a', 'an', 'our', 'your', 'my', 'his', 'her', 'their', 'this', 'that', 'new', 'old',
+]);
+
+function listOf(output: JsonObject, field: FieldName): string[] {
+  const value = output[field];
+  if (!Array.isArray(value)) return [];
+  return [...new Set(value.flatMap((item) => (typeof item === 'string' ? [withoutStop(item)] : [])))];
+}
+
+/** Values with a pattern: model and pattern have to agree on all of them (X2). */
+function byPattern(
+  given: readonly string[],
+  found: readonly string[],
+  known: { readonly looksLike: RegExp; readonly text: string },
+): FieldVerdict {
+  const missing = found.filter((value) => !given.includes(value));
+  // A value that the message does not have is dropped: what it has is complete without it.
+  const unknown = given.filter(
+    (value) =>
+      known.looksLike.test(value) &&
+      occursWhole(known.text, value) &&
+      !found.some((other) => other.includes(value)),
+  );
+  return {
+    values: found,
+    doubts: [
+      ...missing.map((value) => `the message has ${value}, which was not extracted`),
+      ...unknown.map((value) => `${value} may be one more`),
+    ],
+  };
+}
+
+/** The run that a value belongs to: a value that lacks a part of a name is widened to it. */
+function runsOf(value: string, runs: readonly CapitalRun[]): CapitalRun[] {
+  const words = ` ${value.replace(/^(?:Mr|Mrs|Ms|Dr|Prof)\.? /, '')} `;
+  return runs.filter((run) => ` ${run.text} `.includes(words));
+}
+
+function isProduct(run: CapitalRun): boolean {
+  return determiners.has(run.before) || /^\d/.test(run.after);
+}
+
+interface Claimed {
+  readonly names: ReadonlySet<string>;
+  readonly places: ReadonlySet<string>;
+}
+
+/** What speaks against the way in which one run was extracted, by field. */
+function doubtsOfRun(run: CapitalRun, claimed: Claimed): Partial<Record<FieldName, string>> {
+  const isName = claimed.names.has(run.text);
+  const isPlace = claimed.places.has(run.text);
+  if (isName && isPlace) {
+    const reason = `${run.text} is given as a name and as a place`;
+    return { names: reason, places: reason };
+  }
+  if (isName) {
+    if (surelyPlace.has(run.before)) return { names: `${run.text} looks like a place` };
+    if (run.before === 'from') return { names: `${run.text} may be a place` };
+    return isProduct(run) ? { names: `${run.text} may not be a person` } : {};
+  }
+  if (isPlace) {
+    const possible = surelyPlace.has(run.before) || maybePlace.has(run.before);
+    const reason = `${run.text} may not be a place`;
+    return possible ? {} : { names: reason, places: reason };
+  }
+  const reason = `the message has ${run.text}, which was not extracted`;
+  if (surelyPlace.has(run.before)) return { places: reason };
+  if (isProduct(run)) return {};
+  if (!eitherOne.has(run.before)) return { names: reason };
+  return { names: reason, places: reason };
+}
+
+function namesAndPlaces(output: JsonObject, text: string): Record<'names' | 'places', FieldVerdict> {
+  const runs = capitalRuns(text);
+  const claimed = { names: new Set<string>(), places: new Set<string>() };
+  const doubts: Record<'names' | 'places', Set<string>> = { names: new Set(), places: new Set() };
+  for (const field of ['names', 'places'] as const) {
+    for (const value of listOf(output, field)) {
+      // A value that is no run of capitals is dropped: every run has to be accounted for below.
+      for (const run of runsOf(value, runs)) claimed[field].add(run.text);
+    }
+  }
+  for (const run of runs) {
+    const found = doubtsOfRun(run, claimed);
+    if (found.names !== undefined) doubts.names.add(found.names);
+    if (found.places !== undefined) doubts.places.add(found.places);
+  }
+  const inOrder = (set: ReadonlySet<string>) =>
+    [...new Set(runs.map((run) => run.text))].filter((name) => set.has(name));
+  return {
+    names: { values: inOrder(claimed.names), doubts: [...doubts.names] },
+    places: { values: inOrder(claimed.places), doubts: [...doubts.places] },
+  };
+}
+
+/** Confirms each of the four fields or moves it to `doubtful`. Asking again may help. */
+export const fields: Check = ({ output, document }) => {
+  if (typeof output !== 'object' || output === null || Array.isArray(output)) {
+    return { output, reasons: ['The answer has no fields.'], retry: true };
+  }
+  const text = bodyLines(document);
+  const verdicts: Record<FieldName, FieldVerdict> = {
+    ...namesAndPlaces(output, text),
+    dates: byPattern(listOf(output, 'dates'), datesIn(text), { looksLike: dateWord, text }),
+    amounts: byPattern(listOf(output, 'amounts'), amountsIn(text), { looksLike: moneyWord, text }),
+  };
+  const confirmed: Record<string, Json> = {};
+  const doubtful: JsonObject[] = [];
+  const reasons: string[] = [];
+  for (const field of fieldNames) {
+    const { values, doubts } = verdicts[field];
+    if (doubts.length === 0) confirmed[field] = [...values];
+    else {
+      doubtful.push({ field, values: listOf(output, field), reason: doubts.join('; ') });
+      reasons.push(`The ${field} are doubtful: ${doubts.join('; ')}.`);
+    }
+  }
+  return { output: { ...confirmed, doubtful }, reasons, retry: true };
+};

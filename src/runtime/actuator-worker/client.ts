@@ -1,0 +1,40 @@
+/** Starts the actuator worker, from the main thread. */
+import { Worker } from 'node:worker_threads';
+import type { BusSeat } from '../../bus/endpoint.ts';
+import { siblingModule } from '../../kernel/module-url.ts';
+import type { ActuatorWorkerData } from './protocol.ts';
+
+export interface ActuatorWorker {
+  /** Resolves when the thread has ended. */
+  readonly exited: Promise<void>;
+  terminate(): Promise<void>;
+}
+
+/** @param onExit Called when the thread ends, with the error that ended it, if any. */
+export function startActuatorWorker(
+  seat: BusSeat,
+  data: Omit<ActuatorWorkerData, 'endpoint'>,
+  onExit: (error: Error | null) => void,
+): ActuatorWorker {
+  const worker = new Worker(siblingModule(import.meta.url, 'entry'), {
+    name: 'actuators',
+    workerData: { ...data, endpoint: seat.spec } satisfies ActuatorWorkerData,
+    transferList: seat.transferList,
+  });
+  let failure: Error | null = null;
+  worker.on('error', (error) => {
+    failure = error instanceof Error ? error : new Error(String(error));
+  });
+  const exited = new Promise<void>((resolve) => {
+    worker.once('exit', () => {
+      onExit(failure);
+      resolve();
+    });
+  });
+  return {
+    exited,
+    terminate: async () => {
+      await worker.terminate();
+    },
+  };
+}

@@ -1,0 +1,22 @@
+/** What the actuator worker is started with. Everything else comes over the bus. */
+import type { EndpointSpec } from '../../bus/endpoint.ts';
+import type { IntentionRequest } from '../../actuators/intention-request.ts';
+
+export interface ActuatorWorkerData {
+  readonly endpoint: EndpointSpec;
+  readonly dataDirectory: string;
+  readonly directory: SharedArrayBuffer;
+  readonly hosts: number;
+}
+
+/** Main to the worker, before any intention: the keys that vouch for the keys of actors. */
+export interface HostKeyMessage {
+  readonly host: string;
+  readonly publicKey: string;
+}
+
+/** Host to the worker. The tag comes back with the outcome. */
+export interface ActMessage {
+  readonly tag: string;
+  readonly request: IntentionRequest;
+}

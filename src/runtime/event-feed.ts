@@ -1,0 +1,69 @@
+/**
+ * Hands the events of runs to listeners: the backlog first, then what comes,
+ * in order, none lost and none twice.
+ *
+ * Invariants
+ *   F1. A subscription is a cursor over the run's list of events; being told
+ *       of news only makes it look again.
+ *   F2. Long backlogs are handed over in slices, so that timers and I/O get
+ *       their turn.
+ */
+import type { RunId } from '../kernel/ids.ts';
+import { limits } from '../kernel/limits.ts';
+import type { JournalFollower } from './journal-follower.ts';
+import type { RunEntry } from './run-index.ts';
+import type { EventView } from './views.ts';
+
+interface Subscription {
+  readonly entry: RunEntry;
+  readonly listener: (event: EventView) => void;
+  next: number;
+  scheduled: NodeJS.Immediate | null;
+}
+
+export class EventFeed {
+  readonly #follower: JournalFollower;
+  readonly #subscriptions = new Map<RunId, Set<Subscription>>();
+
+  constructor(follower: JournalFollower) {
+    this.#follower = follower;
+  }
+
+  /** Calls the listener for each event from sequence `from` on, until the returned function is called. */
+  subscribe(entry: RunEntry, from: number, listener: (event: EventView) => void): () => void {
+    const subscription: Subscription = { entry, listener, next: Math.max(1, from), scheduled: null };
+    const ofRun = this.#subscriptions.get(entry.id) ?? new Set();
+    this.#subscriptions.set(entry.id, ofRun.add(subscription));
+    this.#schedule(subscription);
+    return () => {
+      ofRun.delete(subscription);
+      if (ofRun.size === 0) this.#subscriptions.delete(entry.id);
+      if (subscription.scheduled !== null) clearImmediate(subscription.scheduled);
+      subscription.scheduled = null;
+    };
+  }
+
+  /** The run has more events than before. */
+  notify(run: RunId): void {
+    for (const subscription of this.#subscriptions.get(run) ?? []) this.#schedule(subscription);
+  }
+
+  #schedule(subscription: Subscription): void {
+    subscription.scheduled ??= setImmediate(() => {
+      subscription.scheduled = null;
+      this.#pump(subscription);
+    });
+  }
+
+  #pump(subscription: Subscription): void {
+    const { entry } = subscription;
+    const end = Math.min(entry.events.length, subscription.next + limits.drainFramesMax - 1);
+    while (subscription.next <= end) {
+      if (this.#subscriptions.get(entry.id)?.has(subscription) !== true) return;
+      const event = this.#follower.event(entry, subscription.next);
+      subscription.next += 1;
+      subscription.listener(event);
+    }
+    if (subscription.next <= entry.events.length) this.#schedule(subscription); // (F2)
+  }
+}

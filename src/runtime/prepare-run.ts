@@ -1,0 +1,153 @@
+/**
+ * Everything that has to be true before a run begins: the pipeline is valid,
+ * the documents are read, their texts are stored, the workspace is filled.
+ * Nothing is journaled here; a failure leaves no run behind.
+ */
+import { copyFile, mkdir, readdir } from 'node:fs/promises';
+import { dirname, join, resolve } from 'node:path';
+import type { Envelope } from '../actors/actor.ts';
+import { checks } from '../actors/checks/index.ts';
+import type { DocumentReference } from '../actors/event.ts';
+import type { PipelineDefinition } from '../actors/pipeline-definition.ts';
+import { machineVersion } from '../actors/step.ts';
+import { workspacesFolder } from '../journal/data-folders.ts';
+import { RuntimeError } from '../kernel/errors.ts';
+import { type Sha256, sha256 } from '../kernel/hash.ts';
+import { actorId, newRunId, type RunId } from '../kernel/ids.ts';
+import { limits } from '../kernel/limits.ts';
+import { readDocuments } from './documents.ts';
+import type { RunStartedBody } from './event-record.ts';
+import { loadPipelineFile, parsePipelineObject } from './pipeline-file.ts';
+import type { CpuPool } from './pool/client.ts';
+import type { StartRunRequest } from './views.ts';
+
+/** The first actor of every run. */
+export const rootActor = actorId('run');
+
+export interface PreparedRun {
+  readonly run: RunId;
+  readonly body: RunStartedBody;
+  /** Texts of the documents, by hash. */
+  readonly texts: ReadonlyMap<Sha256, Buffer>;
+}
+
+export interface PrepareContext {
+  readonly dataDirectory: string;
+  readonly pool: CpuPool;
+  /** The model that serves, as the run records it. */
+  readonly model: string;
+}
+
+const seedMax = 2 ** 31 - 1;
+
+interface LoadedPipeline {
+  readonly definition: PipelineDefinition;
+  /** Folder that relative paths of the definition begin at. */
+  readonly base: string;
+}
+
+async function loadPipeline(pipeline: StartRunRequest['pipeline']): Promise<LoadedPipeline> {
+  const options = { knownChecks: Object.keys(checks) };
+  if (typeof pipeline !== 'string') {
+    return { definition: parsePipelineObject(pipeline, options), base: process.cwd() };
+  }
+  const path = resolve(pipeline);
+  return { definition: await loadPipelineFile(path, options), base: dirname(path) };
+}
+
+function seedOf(request: StartRunRequest): number {
+  const seed = request.seed ?? 1;
+  if (Number.isInteger(seed) && seed >= 0 && seed <= seedMax) return seed;
+  throw new RuntimeError('REQUEST_INVALID', `The seed must be a whole number from 0 to ${seedMax}.`);
+}
+
+function countSteps(definition: PipelineDefinition, documents: number): number {
+  const mapped = definition.steps.filter((step) => step.map !== undefined).length;
+  return mapped * documents + (definition.steps.length - mapped);
+}
+
+/** Copies the regular files of the pipeline's workspace folder into the run's own. */
+async function fillWorkspace(target: string, loaded: LoadedPipeline): Promise<void> {
+  await mkdir(target, { recursive: true, mode: 0o700 });
+  const folder = loaded.definition.input.workspace;
+  if (folder === undefined) return;
+  const source = resolve(loaded.base, folder);
+  try {
+    const entries = await readdir(source, { withFileTypes: true });
+    for (const entry of entries) {
+      if (entry.isFile()) await copyFile(join(source, entry.name), join(target, entry.name));
+    }
+  } catch (cause) {
+    throw new RuntimeError(
+      'INPUT_NOT_FOUND',
+      `The workspace folder ${source} of the pipeline cannot be read; check input.workspace.`,
+      { cause },
+    );
+  }
+}
+
+/**
+ * @throws RuntimeError of the pipeline (PIPELINE_…), the input (INPUT_…,
+ *   DOCUMENT_…, TOO_MANY_DOCUMENTS) or the request (REQUEST_INVALID).
+ */
+export async function prepareRun(request: StartRunRequest, context: PrepareContext): Promise<PreparedRun> {
+  const seed = seedOf(request);
+  const loaded = await loadPipeline(request.pipeline);
+  const { definition } = loaded;
+  const found = await readDocuments(resolve(request.input.folder), definition.input, context.pool);
+  const texts = new Map<Sha256, Buffer>();
+  const documents = found.map(({ name, text, part }): DocumentReference => {
+    const bytes = Buffer.from(text);
+    const hash = sha256(bytes);
+    texts.set(hash, bytes);
+    return { name, sha256: hash, part };
+  });
+  const run = newRunId();
+  await fillWorkspace(join(workspacesFolder(context.dataDirectory), run), loaded);
+  return {
+    run,
+    texts,
+    body: {
+      pipeline: definition.name,
+      // Not canonical: the order of the properties of an output schema is the order of the answer.
+      definition: JSON.stringify(definition),
+      seed,
+      model: context.model,
+      documents,
+      machines: [machineVersion('pipeline'), machineVersion('supervisor'), machineVersion('agent')],
+      stepsTotal: countSteps(definition, documents.length),
+    },
+  };
+}
+
+/** The message that begins a run; recovery sends the very same again. */
+export function rootStart(run: RunId, body: RunStartedBody): Envelope {
+  const { definition, seed, documents } = body;
+  return {
+    run,
+    to: rootActor,
+    from: '@runtime',
+    number: 1,
+    cause: null,
+    machine: 'pipeline',
+    event: {
+      type: 'start',
+      machine: 'pipeline',
+      scope: 'run',
+      self: rootActor,
+      definition,
+      seed,
+      documents,
+    },
+  };
+}
+
+/** Runs in progress stay within their bound. @throws RuntimeError TOO_MANY_RUNS */
+export function refuseTooMany(openRuns: number): void {
+  if (openRuns < limits.openRunsMax) return;
+  throw new RuntimeError(
+    'TOO_MANY_RUNS',
+    `${openRuns} runs are open, as many as allowed; wait until one of them ends.`,
+    { retryable: true },
+  );
+}

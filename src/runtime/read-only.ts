@@ -1,0 +1,68 @@
+/**
+ * The runs of a data directory for commands that only read. Works beside a
+ * server that is writing, needs no lock and changes nothing.
+ */
+import { join } from 'node:path';
+import { workspacesFolder } from '../journal/data-folders.ts';
+import { checkDataDirectory } from '../journal/data-directory.ts';
+import { JournalFollower } from './journal-follower.ts';
+import { CpuPool } from './pool/client.ts';
+import { type ReplayReport, replayRun } from './replay.ts';
+import { runView } from './run-index.ts';
+import type { EventView, RunView } from './views.ts';
+
+export class ReadOnlyRuntime {
+  readonly #dataDirectory: string;
+  readonly #follower: JournalFollower;
+
+  constructor(dataDirectory: string) {
+    this.#dataDirectory = dataDirectory;
+    this.#follower = new JournalFollower(dataDirectory);
+    this.#follower.advance();
+  }
+
+  runs(): readonly RunView[] {
+    return this.#follower.index.all().map((entry) => this.#view(entry));
+  }
+
+  /** @throws RuntimeError RUN_NOT_FOUND */
+  run(id: string): RunView {
+    return this.#view(this.#follower.entry(id));
+  }
+
+  /** Events from `from`, at most `limit`. @throws RuntimeError RUN_NOT_FOUND */
+  events(id: string, range: { readonly from: number; readonly limit: number }): readonly EventView[] {
+    const entry = this.#follower.entry(id);
+    const events: EventView[] = [];
+    const end = Math.min(entry.events.length, range.from + range.limit - 1);
+    for (let sequence = range.from; sequence <= end; sequence += 1) {
+      events.push(this.#follower.event(entry, sequence));
+    }
+    return events;
+  }
+
+  /** @throws RuntimeError RUN_NOT_FOUND, JOURNAL_CORRUPT */
+  async replay(id: string): Promise<ReplayReport> {
+    const entry = this.#follower.entry(id);
+    const pool = new CpuPool();
+    try {
+      return await replayRun(this.#dataDirectory, entry, pool);
+    } finally {
+      await pool.close();
+    }
+  }
+
+  close(): void {
+    this.#follower.close();
+  }
+
+  #view(entry: Parameters<typeof runView>[0]): RunView {
+    return runView(entry, join(workspacesFolder(this.#dataDirectory), entry.id));
+  }
+}
+
+/** @throws RuntimeError DATA_DIRECTORY_UNUSABLE, DATA_VERSION_NEWER, JOURNAL_CORRUPT */
+export function openReadOnly(dataDirectory: string): ReadOnlyRuntime {
+  checkDataDirectory(dataDirectory);
+  return new ReadOnlyRuntime(dataDirectory);
+}

@@ -1,0 +1,565 @@
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { type ApiServer, startApi } from '../../src/api/server.ts';
+import { exitStatus, RuntimeError } from '../../src/kernel/errors.ts';
+import type { EventView } from '../../src/runtime/views.ts';
+import { LocalRuntime, run, start } from './harness.ts';
+
+let folder: string;
+let runtime: LocalRuntime;
+
+beforeEach(() => {
+  folder = mkdtempSync(join(tmpdir(), 'claw-cli-'));
+  runtime = new LocalRuntime();
+});
+
+afterEach(() => {
+  rmSync(folder, { recursive: true, force: true });
+});
+
+const pipelineWords = ['run', 'p.yaml', '--input', 'in'];
+
+/** Ends the run with a report in its workspace. */
+function endWithReport(id: string, text = '# Report\n'): void {
+  writeFileSync(join(folder, 'report.md'), text);
+  runtime.append(id, 3);
+  runtime.end(id, 'succeeded', { workspace: folder, report: 'report.md' });
+}
+
+describe('the program', () => {
+  test('help lists every command and every exit status on standard output', async () => {
+    const { status, stdout, stderr } = await run(['--help']);
+    expect(status).toBe(0);
+    for (const word of [
+      'up',
+      'run',
+      'runs',
+      'events',
+      'replay',
+      'cancel',
+      'generate',
+      'sandbox',
+      'doctor',
+    ]) {
+      expect(stdout).toMatch(new RegExp(`^  ${word} `, 'm'));
+    }
+    for (const code of Object.values(exitStatus)) expect(stdout).toContain(`\n  ${code}  `);
+    expect(stderr).toBe('');
+  });
+
+  test.each([
+    [['nothing']],
+    [['run', 'p.yaml']],
+    [['run', 'p.yaml', '--input', 'x', 'extra']],
+    [['runs', '--loud']],
+    [['events', 'x', '--limit', '0']],
+    [['generate', '--prompt', 'x', '--temperature', 'hot']],
+    [['sandbox', 'exec', 'x.js', '--memory-mb', '4']],
+    [[]],
+  ])('%j is wrong usage: one sentence and status 2', async (words) => {
+    const { status, stdout, stderr } = await run(words);
+    expect(status).toBe(exitStatus.badInput);
+    expect(stdout).toBe('');
+    expect(stderr).toMatch(/^claw: .*claw --help\. \(USAGE\)\n$/);
+  });
+
+  test('with --json an error is the one object on standard output', async () => {
+    const { stdout, stderr } = await run(['runs', '--port', 'x', '--json']);
+    expect(JSON.parse(stdout)).toEqual({
+      error: { code: 'CONFIG_INVALID', message: expect.stringContaining('--port') },
+    });
+    expect(stderr).toMatch(/\(CONFIG_INVALID\)\n$/);
+  });
+
+  test('a fault inside shows no stack without --debug, and one with it', async () => {
+    runtime.runs = () => {
+      throw new Error('broken\nsecond line');
+    };
+    const quiet = await run(['runs'], { runtime });
+    expect(quiet.status).toBe(exitStatus.unexpected);
+    expect(quiet.stderr.split('\n')).toHaveLength(2);
+    const loud = await run(['runs', '--debug'], { runtime });
+    expect(loud.stderr).toContain('at ');
+  });
+
+  test('a package that does not load is NATIVE_PACKAGE_MISSING', async () => {
+    runtime.runs = () => {
+      throw Object.assign(new Error("Cannot find package 'isolated-vm' imported from x"), {
+        code: 'ERR_MODULE_NOT_FOUND',
+      });
+    };
+    const { status, stderr } = await run(['runs'], { runtime });
+    expect(status).toBe(exitStatus.environment);
+    expect(stderr).toMatch(/isolated-vm .*npm ci.* \(NATIVE_PACKAGE_MISSING\)\n$/);
+  });
+});
+
+describe('claw run', () => {
+  test('runs in this process, copies the report and stops the runtime', async () => {
+    runtime.script = endWithReport;
+    const { status, stdout } = await run([...pipelineWords, '--out', 'out.md', '--seed', '5'], {
+      runtime,
+      cwd: folder,
+    });
+    expect(status).toBe(0);
+    expect(runtime.started).toEqual([
+      { pipeline: join(folder, 'p.yaml'), input: { folder: join(folder, 'in') }, seed: 5 },
+    ]);
+    expect(readFileSync(join(folder, 'out.md'), 'utf8')).toBe('# Report\n');
+    expect(stdout).toContain('succeeded');
+    expect(runtime.stopped).toBe(true);
+  });
+
+  test('--json prints the run and nothing else on standard output', async () => {
+    runtime.script = endWithReport;
+    const { stdout } = await run([...pipelineWords, '--json'], { runtime });
+    expect(JSON.parse(stdout)).toEqual(runtime.runs()[0]);
+  });
+
+  test('a run that fails ends with status 6 and says why, once per stream', async () => {
+    runtime.script = (id) => {
+      runtime.end(id, 'failed');
+    };
+    const { status, stdout, stderr } = await run([...pipelineWords, '--json'], { runtime });
+    expect(status).toBe(exitStatus.runFailed);
+    expect(JSON.parse(stdout)).toMatchObject({ status: 'failed' });
+    expect(stderr).toMatch(/claw: The run ended as failed.*\(RUN_FAILED\)\n$/);
+  });
+
+  test('an output that cannot be written is refused before the run begins', async () => {
+    mkdirSync(join(folder, 'taken'));
+    for (const out of ['absent/out.md', 'taken']) {
+      const { status, stderr } = await run([...pipelineWords, '--out', out], {
+        runtime,
+        cwd: folder,
+      });
+      expect(status).toBe(exitStatus.badInput);
+      expect(stderr).toContain('(OUTPUT_NOT_WRITABLE)');
+    }
+    expect(runtime.started).toEqual([]);
+  });
+
+  test('a failed run leaves an earlier output as it was', async () => {
+    writeFileSync(join(folder, 'out.md'), 'old');
+    runtime.script = (id) => {
+      writeFileSync(join(folder, 'report.md'), 'half');
+      runtime.end(id, 'failed', { workspace: folder, report: 'report.md' });
+    };
+    await run([...pipelineWords, '--out', 'out.md'], { runtime, cwd: folder });
+    expect(readFileSync(join(folder, 'out.md'), 'utf8')).toBe('old');
+  });
+
+  test('an error of the start keeps its code and stops the runtime', async () => {
+    runtime.failure = new RuntimeError('PIPELINE_NOT_FOUND', 'p.yaml does not exist; check it.');
+    const { status, stderr } = await run(pipelineWords, { runtime });
+    expect([status, stderr]).toEqual([
+      exitStatus.badInput,
+      'claw: p.yaml does not exist; check it. (PIPELINE_NOT_FOUND)\n',
+    ]);
+    expect(runtime.stopped).toBe(true);
+  });
+
+  test('an interrupt leaves the run open and stops the runtime', async () => {
+    let begun = (): void => undefined;
+    const running = new Promise<void>((settle) => {
+      begun = settle;
+    });
+    runtime.script = () => begun();
+    const command = start(pipelineWords, { runtime });
+    await running;
+    await expect.poll(() => command.stderr()).toContain('run ');
+    command.signal();
+    const { status, stderr } = await command.ended;
+    expect(status).toBe(130);
+    expect(stderr).toContain('claw up goes on');
+    expect(runtime.runs()[0]?.status).toBe('running');
+    expect(runtime.stopped).toBe(true);
+  });
+});
+
+describe('beside a live server', () => {
+  let api: ApiServer;
+  let owner: { pid: number; port: number };
+  let server: LocalRuntime;
+
+  beforeEach(async () => {
+    server = new LocalRuntime();
+    api = await startApi({ runtime: server, host: '127.0.0.1', port: 0 });
+    owner = { pid: 4_711, port: api.port };
+  });
+
+  afterEach(async () => {
+    await api.close();
+  });
+
+  test('claw run goes through its API and leaves it running', async () => {
+    server.script = (id) => {
+      writeFileSync(join(folder, 'report.md'), 'from the server');
+      server.append(id, 150);
+      server.end(id, 'succeeded', { workspace: folder, report: 'report.md' });
+    };
+    const { status, stdout } = await run([...pipelineWords, '--out', 'o.md', '--json'], {
+      owner,
+      cwd: folder,
+    });
+    expect(status).toBe(0);
+    expect(server.started[0]?.pipeline).toBe(join(folder, 'p.yaml'));
+    expect(JSON.parse(stdout)).toEqual(server.runs()[0]);
+    expect(readFileSync(join(folder, 'o.md'), 'utf8')).toBe('from the server');
+    expect(server.stopped).toBe(false);
+  });
+
+  test('a refusal of the server keeps its code and status', async () => {
+    server.failure = new RuntimeError('PIPELINE_CYCLE', 'a needs b, b needs a; remove one.');
+    const { status, stderr } = await run(pipelineWords, { owner });
+    expect(status).toBe(exitStatus.badInput);
+    expect(stderr).toBe('claw: a needs b, b needs a; remove one. (PIPELINE_CYCLE)\n');
+  });
+
+  test('a server that goes away during a run is SERVER_UNREACHABLE', async () => {
+    server.script = () => {
+      void expect
+        .poll(() => server.subscriptions(server.runs()[0]?.id ?? ''))
+        .toBe(1)
+        .then(() => api.close());
+    };
+    const { status, stderr } = await run(pipelineWords, { owner });
+    expect(status).toBe(exitStatus.environment);
+    expect(stderr).toContain('(SERVER_UNREACHABLE)');
+  });
+
+  test('claw cancel cancels there', async () => {
+    server.script = () => undefined;
+    const { id } = await server.startRun({ pipeline: 'p', input: { folder: 'f' } });
+    const { stdout } = await run(['cancel', id], { owner });
+    expect(stdout).toBe(`The run ${id} is cancelled.\n`);
+    expect(server.run(id).status).toBe('cancelled');
+  });
+
+  test('claw generate asks its model and streams on a terminal', async () => {
+    const plain = await run(['generate', '--prompt', 'Hi'], { owner });
+    expect(plain.stdout).toBe('Hello there\n');
+    const live = await run(['generate', '--prompt', 'Hi'], { owner, terminal: true });
+    expect(live.stdout).toBe('Hello there\n');
+    const json = await run(['generate', '--prompt', 'Hi', '--json', '--max-tokens', '9'], {
+      owner,
+    });
+    expect(JSON.parse(json.stdout)).toMatchObject({ text: 'Hello there', minConfidence: 0.5 });
+    expect(server.generations.at(-1)).toEqual({
+      prompt: 'Hi',
+      temperature: 0,
+      seed: 1,
+      maxTokens: 9,
+    });
+  });
+
+  test('an interrupt stops a generation there', async () => {
+    server.answer = null;
+    const command = start(['generate', '--prompt', 'Hi'], { owner });
+    await expect.poll(() => server.generations.length).toBe(1);
+    command.signal();
+    expect((await command.ended).stderr).toContain('(INFERENCE_ABORTED)');
+    await expect.poll(() => server.aborted).toBe(1);
+  });
+
+  test('claw up names the owner instead of starting a second one', async () => {
+    const { status, stderr } = await run(['up'], { owner, runtime });
+    expect(status).toBe(exitStatus.environment);
+    expect(stderr).toContain('4711');
+    expect(stderr).toContain(api.url);
+    expect(stderr).toContain('(DATA_DIRECTORY_LOCKED)');
+  });
+});
+
+test('an owner without an API is named, not fought with', async () => {
+  const { status, stderr } = await run(pipelineWords, { owner: { pid: 4_711, port: null } });
+  expect(status).toBe(exitStatus.environment);
+  expect(stderr).toMatch(/4711.*\(DATA_DIRECTORY_LOCKED\)/);
+});
+
+test('an owner that answers nonsense is SERVER_UNREACHABLE', async () => {
+  const other = createServer((_request, response) => response.writeHead(500).end('<html>'));
+  await new Promise<void>((settle) => other.listen(0, '127.0.0.1', settle));
+  const { port } = other.address() as AddressInfo;
+  const { stderr } = await run(pipelineWords, { owner: { pid: 1, port } });
+  expect(stderr).toContain('(SERVER_UNREACHABLE)');
+  await new Promise((settle) => other.close(settle));
+});
+
+describe('reading', () => {
+  test('claw runs lists, and says when there is none', async () => {
+    expect((await run(['runs'], { runtime })).stdout).toBe('No runs yet.\n');
+    const { id } = await runtime.startRun({ pipeline: 'p', input: { folder: 'f' } });
+    const { stdout } = await run(['runs'], { runtime });
+    expect(stdout).toMatch(new RegExp(`^${id}  succeeded .*\n$`));
+    const json = await run(['runs', '--json'], { runtime });
+    expect(JSON.parse(json.stdout)).toEqual({ runs: runtime.runs() });
+  });
+
+  test('claw events pages through a run and says where it goes on', async () => {
+    const { id } = await runtime.startRun({ pipeline: 'p', input: { folder: 'f' } });
+    runtime.append(id, 5);
+    const first = await run(['events', id, '--limit', '3', '--json'], { runtime });
+    const page = JSON.parse(first.stdout) as { events: EventView[]; next: number | null };
+    expect([page.events.map(({ sequence }) => sequence), page.next]).toEqual([[1, 2, 3], 4]);
+    const rest = await run(['events', id, '--from', '4', '--json'], { runtime });
+    expect(JSON.parse(rest.stdout)).toMatchObject({ run: id, next: null });
+    const plain = await run(['events', id, '--limit', '2'], { runtime });
+    expect(plain.stdout.trim().split('\n')).toHaveLength(2);
+    expect(plain.stderr).toContain('--from 3');
+  });
+
+  test('an unknown run is RUN_NOT_FOUND', async () => {
+    const { status, stderr } = await run(['events', 'nope'], { runtime });
+    expect([status, stderr.includes('(RUN_NOT_FOUND)')]).toEqual([exitStatus.badInput, true]);
+  });
+
+  test('claw replay answers 0 when equal', async () => {
+    const { id } = await runtime.startRun({ pipeline: 'p', input: { folder: 'f' } });
+    runtime.append(id, 5);
+    const { status, stdout } = await run(['replay', id, '--json'], { runtime });
+    expect(status).toBe(0);
+    expect(JSON.parse(stdout)).toEqual({
+      run: id,
+      events: 5,
+      equal: true,
+      stateHash: 's5',
+      divergence: null,
+    });
+  });
+
+  test('claw replay answers 3 when not, with the first divergence and no error object', async () => {
+    const { id } = await runtime.startRun({ pipeline: 'p', input: { folder: 'f' } });
+    const divergence = {
+      sequence: 4,
+      actor: 'run',
+      event: {},
+      expected: 'aaaa',
+      actual: 'bbbb',
+      difference: 'The state is another.',
+    };
+    const replay = { run: id, events: 4, equal: false, stateHash: 'cc', divergence };
+    const json = await run(['replay', id, '--json'], { runtime, replay });
+    expect(json.status).toBe(exitStatus.diverged);
+    expect(JSON.parse(json.stdout)).toEqual(replay);
+    const plain = await run(['replay', id], { runtime, replay });
+    for (const part of ['event 4', 'aaaa', 'bbbb', divergence.difference]) {
+      expect(plain.stdout).toContain(part);
+    }
+  });
+});
+
+describe('claw up', () => {
+  const words = ['up', '--port', '0'];
+
+  test('serves until the first signal, then stops the runtime', async () => {
+    runtime.recovered = { runs: 2 };
+    const command = start([...words, '--json'], { runtime });
+    await expect.poll(() => command.stdout()).toContain('}');
+    const { url, recovered } = JSON.parse(command.stdout()) as {
+      url: string;
+      recovered: { runs: number };
+    };
+    expect(recovered).toEqual({ runs: 2 });
+    expect(command.stderr()).toContain('2 open run(s)');
+    expect(url).toBe(`http://127.0.0.1:${runtime.announcedPort}`);
+    expect((await fetch(`${url}/healthz`)).status).toBe(200);
+    command.signal();
+    const ended = await command.ended;
+    expect(ended.status).toBe(0);
+    expect(ended.stdout.trim().split('\n')).toHaveLength(1);
+    expect(runtime.stopped).toBe(true);
+    await expect(fetch(`${url}/healthz`)).rejects.toThrow();
+  });
+
+  test('one Ctrl-C that arrives twice, from the terminal and from npm, is one', async () => {
+    const command = start(words, { runtime });
+    await expect.poll(() => command.stdout()).toContain('until Ctrl-C');
+    command.signal();
+    command.signal();
+    expect((await command.ended).status).toBe(0);
+  });
+
+  test('the banner says that the embedded model is a demonstration', async () => {
+    const command = start(words, { runtime });
+    await expect.poll(() => command.stdout()).toContain('until Ctrl-C');
+    expect(command.stdout()).toContain('demonstration model');
+    expect(command.stdout()).toContain('/nowhere/data');
+    command.signal();
+    await command.ended;
+  });
+
+  test('with --example and no runs it runs the example, shows it and replays it', async () => {
+    runtime.script = endWithReport;
+    const command = start([...words, '--example'], { runtime });
+    await expect.poll(() => command.stdout()).toContain('until Ctrl-C');
+    expect(runtime.started[0]?.pipeline).toMatch(/examples.inbox.pipeline\.yaml$/);
+    expect(command.stdout()).toContain(join(folder, 'report.md'));
+    expect(command.stdout()).toContain('Replay: equal');
+    command.signal();
+    await command.ended;
+  });
+
+  test('with --example and earlier runs it only serves', async () => {
+    await runtime.startRun({ pipeline: 'p', input: { folder: 'f' } });
+    const command = start([...words, '--example'], { runtime });
+    await expect.poll(() => command.stdout()).toContain('until Ctrl-C');
+    expect(runtime.started).toHaveLength(1);
+    command.signal();
+    await command.ended;
+  });
+
+  test('a runtime that fails by itself ends the command with its code', async () => {
+    const command = start(words, { runtime });
+    await expect.poll(() => command.stdout()).toContain('until Ctrl-C');
+    runtime.hooks.onFailure?.(new RuntimeError('DISK_FULL', 'The disk is full; free some space.'));
+    const { status, stderr } = await command.ended;
+    expect(status).toBe(exitStatus.environment);
+    expect(stderr).toContain('(DISK_FULL)');
+    expect(runtime.stopped).toBe(true);
+  });
+
+  test('a taken port is named before the runtime starts', async () => {
+    const other = createServer();
+    await new Promise<void>((settle) => other.listen(0, '127.0.0.1', settle));
+    const { port } = other.address() as AddressInfo;
+    const { status, stderr } = await run(['up', '--port', String(port)], { runtime });
+    expect(status).toBe(exitStatus.environment);
+    expect(stderr).toMatch(new RegExp(`Port ${port} is taken.*\\(PORT_IN_USE\\)`));
+    expect(runtime.announcedPort).toBe(null);
+    await new Promise((settle) => other.close(settle));
+  });
+});
+
+describe('claw sandbox exec', () => {
+  test('the completion value of the script is the answer', async () => {
+    writeFileSync(join(folder, 's.js'), 'const twenty = await Promise.resolve(20); twenty * 2 + 2');
+    const { status, stdout } = await run(['sandbox', 'exec', 's.js', '--json'], { cwd: folder });
+    expect(status).toBe(0);
+    expect(JSON.parse(stdout)).toMatchObject({ ok: true, value: 42 });
+  });
+
+  test('a script that fails is reported with its code and status 6', async () => {
+    writeFileSync(join(folder, 's.js'), 'throw new Error("on purpose")');
+    const { status, stdout, stderr } = await run(['sandbox', 'exec', 's.js', '--json'], {
+      cwd: folder,
+    });
+    expect(status).toBe(exitStatus.runFailed);
+    expect(JSON.parse(stdout)).toMatchObject({
+      ok: false,
+      error: { code: 'SANDBOX_SCRIPT_ERROR', message: expect.stringContaining('on purpose') },
+    });
+    expect(stderr).toContain('(SANDBOX_SCRIPT_ERROR)');
+  });
+
+  test('a script that cannot be read is bad input', async () => {
+    const { status, stderr } = await run(['sandbox', 'exec', 'absent.js'], { cwd: folder });
+    expect([status, stderr.includes('(SANDBOX_INPUT_INVALID)')]).toEqual([
+      exitStatus.badInput,
+      true,
+    ]);
+  });
+});
+
+describe('claw generate without a server', () => {
+  test('the embedded model answers with the confidence of each token', async () => {
+    const { status, stdout } = await run([
+      'generate',
+      '--prompt',
+      'Facts: Priya lives in Leeds. Question: Where does Priya live?',
+      '--json',
+    ]);
+    const answer = JSON.parse(stdout) as {
+      text: string;
+      tokens: { text: string; confidence: number }[];
+    };
+    expect(status).toBe(0);
+    expect(answer.text).toBe('Leeds');
+    expect(answer.tokens.map(({ text }) => text).join('')).toBe(answer.text);
+    for (const { confidence } of answer.tokens) {
+      expect(confidence).toBeGreaterThan(0);
+      expect(confidence).toBeLessThanOrEqual(1);
+    }
+  });
+
+  test('a schema constrains the answer', async () => {
+    writeFileSync(
+      join(folder, 'schema.json'),
+      JSON.stringify({ type: 'object', properties: { route: { enum: ['support', 'billing'] } } }),
+    );
+    const { stdout } = await run(
+      [
+        'generate',
+        '--system',
+        'You route requests to one of: billing, support. Answer with JSON.',
+        '--prompt',
+        'The printer is broken again.',
+        '--schema',
+        'schema.json',
+      ],
+      { cwd: folder },
+    );
+    expect(['support', 'billing']).toContain((JSON.parse(stdout) as { route: string }).route);
+  });
+
+  test.each([
+    ['absent.json', null],
+    ['broken.json', '{"type":'],
+    ['list.json', '[]'],
+  ])('the schema file %s is refused by name', async (name, text) => {
+    if (text !== null) writeFileSync(join(folder, name), text);
+    const { status, stderr } = await run(['generate', '--prompt', 'x', '--schema', name], {
+      cwd: folder,
+    });
+    expect(status).toBe(exitStatus.badInput);
+    expect(stderr).toContain(name);
+    expect(stderr).toContain('(SCHEMA_UNSUPPORTED)');
+  });
+
+  test('a model that is absent is MODEL_NOT_FOUND', async () => {
+    const { status, stderr } = await run(['generate', '--prompt', 'x', '--model', 'absent.gguf'], {
+      cwd: folder,
+    });
+    expect(status).toBe(exitStatus.badInput);
+    expect(stderr).toContain('(MODEL_NOT_FOUND)');
+  });
+});
+
+describe('claw doctor', () => {
+  test('on a whole installation everything is in order', async () => {
+    const data = join(folder, 'data');
+    const { status, stdout } = await run(['doctor', '--json', '--data', data, '--port', '0']);
+    const { healthy, findings } = JSON.parse(stdout) as {
+      healthy: boolean;
+      findings: { check: string; status: string; detail: string }[];
+    };
+    expect(findings.filter((finding) => finding.status === 'failed')).toEqual([]);
+    expect([status, healthy]).toEqual([0, true]);
+    expect(findings.map(({ check }) => check)).toEqual([
+      'node',
+      'isolated-vm',
+      'node-llama-cpp',
+      'sandbox',
+      'model',
+      'data directory',
+      'journal',
+      'port',
+    ]);
+    expect(existsSync(data)).toBe(false);
+  });
+
+  test('what is wrong is named with its remedy, and the status is 4', async () => {
+    writeFileSync(join(folder, 'm.gguf'), 'not a model');
+    writeFileSync(join(folder, 'file'), '');
+    const { status, stdout } = await run(['doctor', '--model', 'm.gguf', '--data', 'file'], {
+      cwd: folder,
+    });
+    expect(status).toBe(exitStatus.environment);
+    expect(stdout).toMatch(/FAILED {3}model: .*m\.gguf is not a GGUF file.*--model/);
+    expect(stdout).toMatch(/FAILED {3}journal: /);
+  });
+});

@@ -1,0 +1,157 @@
+import { mkdirSync, writeFileSync } from 'node:fs';
+import { dirname } from 'node:path';
+import { describe, expect, test } from 'vitest';
+import { blobRecord } from '../../src/journal/blob-record.ts';
+import { storeBlobs } from '../../src/journal/blob-store.ts';
+import { blobPath } from '../../src/journal/data-folders.ts';
+import { JournalReader } from '../../src/journal/journal-reader.ts';
+import { JournalWriter } from '../../src/journal/journal-writer.ts';
+import { recordDescriptor } from '../../src/journal/record-descriptor.ts';
+import { sha256 } from '../../src/kernel/hash.ts';
+import {
+  EventChain,
+  encodeBatch,
+  eventBatch,
+  segmentBytesOf,
+  smallSegment,
+  temporaryFolder,
+  thrownBy,
+  writeSegment,
+} from './journal-fixture.ts';
+
+const openSmall = (folder: string) => JournalWriter.open(folder, { segmentBytes: smallSegment });
+
+describe('the journal reader', () => {
+  test('reads a directory without a journal as empty, and finds the journal once it is there', () => {
+    const folder = temporaryFolder();
+    const reader = JournalReader.open(folder);
+    expect(reader.advance()).toEqual([]);
+    const writer = openSmall(folder);
+    writer.writeGroup([eventBatch(new EventChain(), 1)]);
+    expect(reader.advance()).toHaveLength(2);
+    writer.close();
+    reader.close();
+  });
+
+  test('follows a live writer over segments, each record once and in order', () => {
+    const folder = temporaryFolder();
+    const writer = openSmall(folder);
+    const reader = JournalReader.open(folder, { verifyDigests: true });
+    const source = new EventChain();
+    const seen: number[] = [];
+    let round = 0;
+    while (writer.durable.segment < 4) {
+      writer.writeGroup([eventBatch(source, 1 + (round % 5), 200)]);
+      if (round % 3 === 0) seen.push(...reader.advance().map(({ sequence }) => sequence));
+      round += 1;
+    }
+    seen.push(...reader.advance().map(({ sequence }) => sequence));
+    expect(reader.advance()).toEqual([]);
+    expect(seen).toEqual(Array.from({ length: writer.durable.sequence }, (_, index) => index + 1));
+    expect(reader.position).toEqual({
+      segment: writer.durable.segment,
+      offset: writer.durable.offset,
+    });
+    writer.close();
+    reader.close();
+  });
+
+  test('stops at the durable position it was given', () => {
+    const folder = temporaryFolder();
+    const writer = openSmall(folder);
+    const source = new EventChain();
+    const first = writer.writeGroup([eventBatch(source, 2)]).durable;
+    writer.writeGroup([eventBatch(source, 2)]);
+    const reader = JournalReader.open(folder);
+    expect(reader.advance(first)).toHaveLength(3);
+    expect(reader.advance(first)).toEqual([]);
+    expect(reader.advance()).toHaveLength(3);
+    writer.close();
+    reader.close();
+  });
+
+  test('reads a journal without a group up to its durable position, which is empty', () => {
+    const folder = temporaryFolder();
+    const writer = openSmall(folder);
+    const reader = JournalReader.open(folder);
+    expect(reader.advance(writer.durable)).toEqual([]);
+    writer.close();
+    reader.close();
+  });
+
+  test('shows nothing of a group whose seal is not there yet, then all of it', () => {
+    const folder = temporaryFolder();
+    const writer = openSmall(folder);
+    const source = new EventChain();
+    const { offset } = writer.writeGroup([eventBatch(source, 1)]).durable;
+    const end = writer.writeGroup([eventBatch(source, 3)]).durable;
+    writer.close();
+    const whole = segmentBytesOf(folder, 1);
+    const reader = JournalReader.open(folder);
+    for (const missing of [end.offset - 8, end.offset - recordDescriptor.headerBytes, offset + 8]) {
+      const half = Buffer.from(whole);
+      half.fill(0, missing);
+      writeSegment(folder, 1, half);
+      reader.advance();
+      expect(reader.position.offset).toBe(offset);
+      expect(thrownBy(() => reader.advance(end)).code).toBe('JOURNAL_CORRUPT');
+    }
+    writeSegment(folder, 1, whole);
+    expect(reader.advance(end)).toHaveLength(4);
+    reader.close();
+  });
+
+  test('reads one record again, and notices when it changed', () => {
+    const folder = temporaryFolder();
+    const writer = openSmall(folder);
+    writer.writeGroup([eventBatch(new EventChain(), 3)]);
+    writer.close();
+    const reader = JournalReader.open(folder);
+    const records = reader.advance();
+    for (const record of records) expect(reader.read(record.position)).toEqual(record);
+    reader.close();
+    const [, second] = records;
+    const position = second?.position ?? { segment: 1, offset: 0 };
+    const bytes = segmentBytesOf(folder, 1);
+    bytes[position.offset + 170] = (bytes[position.offset + 170] ?? 0) ^ 4;
+    writeSegment(folder, 1, bytes);
+    const again = JournalReader.open(folder);
+    expect(again.advance()).toEqual([]);
+    expect(thrownBy(() => again.read(position))).toMatchObject({
+      code: 'JOURNAL_CORRUPT',
+      details: position,
+    });
+    again.close();
+  });
+
+  test('finds blobs in records and in files, and refuses one with another content', () => {
+    const folder = temporaryFolder();
+    const writer = openSmall(folder);
+    const small = Buffer.from('small');
+    const large = Buffer.alloc(100_000, 'large');
+    const stored = storeBlobs(
+      folder,
+      new Map([
+        [sha256(small), small],
+        [sha256(large), large],
+      ]),
+      1,
+    );
+    expect(stored).toHaveLength(1);
+    const lie = blobRecord(sha256('truth'), Buffer.from('lie'), 1);
+    writer.writeGroup([encodeBatch([...stored, lie, new EventChain().next()])]);
+    writer.close();
+    const reader = JournalReader.open(folder);
+    expect(reader.blob(sha256(small))).toBeNull();
+    reader.advance();
+    expect(reader.blob(sha256(small))).toEqual(small);
+    expect(reader.blob(sha256(large))).toEqual(large);
+    expect(reader.blob(sha256('nothing'))).toBeNull();
+    expect(thrownBy(() => reader.blob(sha256('truth'))).code).toBe('JOURNAL_CORRUPT');
+    const path = blobPath(folder, sha256('other'));
+    mkdirSync(dirname(path), { recursive: true });
+    writeFileSync(path, 'changed');
+    expect(thrownBy(() => reader.blob(sha256('other'))).code).toBe('JOURNAL_CORRUPT');
+    reader.close();
+  });
+});
