@@ -1,231 +1,84 @@
+#!/usr/bin/env node
 /**
- * Which variables each template of a pipeline may read. Pure.
- *
- * A name outside sections must exist where the template is used. Inside a
- * section a name may belong to the element of a list, whose shape only the run
- * knows; there only the step ids behind `steps.` are checked.
+ * Starts `claw` on a Node.js that can run it. Plain JavaScript that an older
+ * Node.js understands: below version 24 it hands over to the Node.js of the
+ * `node` package, and only then is there a second process.
  */
-import type { PipelineDefinition, StepDefinition } from '../actors/pipeline-definition.ts';
-import { ancestors } from '../actors/step-graph.ts';
-import { type TemplateReference, templateReferences } from '../actors/template.ts';
-import { RuntimeError } from '../kernel/errors.ts';
-import type { PipelinePath, PipelineProblem } from './pipeline-problem.ts';
+import { spawn } from 'node:child_process';
+import { existsSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { constants } from 'node:os';
+import { dirname, join, sep } from 'node:path';
+import { fileURLToPath } from 'node:url';
 
-interface Scope {
-  /** Second parts that each first part allows; null allows every one. */
-  readonly names: ReadonlyMap<string, readonly string[] | null>;
-  /** Steps whose results are there. */
-  readonly steps: ReadonlySet<string>;
-  /** Why the result of another step is not there. */
-  readonly absence: (step: string) => string;
+const nodeMajorMin = 24;
+const environmentStatus = 4;
+const packageRoot = dirname(dirname(fileURLToPath(import.meta.url)));
+
+if (Number.parseInt(process.versions.node, 10) >= nodeMajorMin) {
+  await startHere();
+} else {
+  handOver();
 }
 
-type Names = readonly (readonly [string, readonly string[] | null])[];
-
-const documentNames = ['name', 'text', 'part'];
-const runNames = ['name', 'seed'];
-const resultNames = ['verdict', 'output', 'reasons', 'confidence', 'attempts'];
-const pathPattern = /^[a-z][a-z0-9_-]*(\.[a-z0-9_-]+)*$/i;
-
-export function findTemplateProblems(definition: PipelineDefinition): PipelineProblem[] {
-  return [
-    ...definition.steps.flatMap((step, index) => [
-      ...stepTemplates(definition, step, index),
-      ...agentTemplates(definition, step),
-    ]),
-    ...unusedAgents(definition),
-    ...toolTemplates(definition),
-    ...recoveryTemplates(definition),
-  ];
-}
-
-/** What a prompt of this step may read. */
-function stepScope(definition: PipelineDefinition, step: StepDefinition, extra: Names = []): Scope {
-  const mapped = new Set(definition.steps.filter((other) => other.map).map((other) => other.id));
-  const before = ancestors(definition.steps, step.id);
-  const isMap = step.map !== undefined;
-  const steps = new Set([...before].filter((id) => isMap || !mapped.has(id)));
-  const own: Names = isMap ? [['document', documentNames]] : [['items', null]];
-  return {
-    names: new Map([...own, ['run', runNames], ['steps', null], ...extra]),
-    steps,
-    absence: (id) =>
-      before.has(id)
-        ? `"${id}" has a result for each document; read it inside {{#items}}`
-        : `step "${step.id}" does not need "${id}"; add it to needs`,
-  };
-}
-
-function eachNames(step: StepDefinition): Names {
-  return step.each === undefined ? [] : [['each', null]];
-}
-
-function* stepTemplates(
-  definition: PipelineDefinition,
-  step: StepDefinition,
-  index: number,
-): Generator<PipelineProblem> {
-  const path = ['steps', index];
-  if (step.each !== undefined) {
-    yield* pathProblems(definition, [...path, 'each'], step.each, stepScope(definition, step));
-  }
-  if (step.write !== undefined) {
-    const scope = stepScope(definition, step, eachNames(step));
-    // What the agent of the step answered is there once the step writes.
-    const written = { ...scope, steps: new Set([...scope.steps, step.id]) };
-    yield* templateProblems(definition, [...path, 'write', 'path'], step.write.path, written);
-    yield* templateProblems(
-      definition,
-      [...path, 'write', 'template'],
-      step.write.template,
-      written,
-    );
-  }
-}
-
-function* agentTemplates(
-  definition: PipelineDefinition,
-  step: StepDefinition,
-): Generator<PipelineProblem> {
-  if (step.agent === undefined || !Object.hasOwn(definition.agents, step.agent)) return;
-  const agent = definition.agents[step.agent];
-  const path = ['agents', step.agent];
-  const scope = stepScope(definition, step, eachNames(step));
-  yield* templateProblems(definition, [...path, 'prompt'], agent?.prompt, scope);
-  yield* templateProblems(definition, [...path, 'system'], agent?.system, scope);
-  yield* templateProblems(
-    definition,
-    [...path, 'supervise', 'grounding'],
-    agent?.supervise.grounding,
-    stepScope(definition, step, [...eachNames(step), ['facts', null]]),
-  );
-}
-
-/** Nobody renders the templates of an agent without a step, but they should still be templates. */
-function* unusedAgents(definition: PipelineDefinition): Generator<PipelineProblem> {
-  const used = new Set(definition.steps.map((step) => step.agent));
-  for (const [name, agent] of Object.entries(definition.agents)) {
-    if (used.has(name)) continue;
-    for (const [part, text] of [
-      ['prompt', agent.prompt],
-      ['system', agent.system],
-    ] as const) {
-      yield* syntaxProblems(['agents', name, part], text).problems;
+/** Node.js strips no types below a node_modules folder; a package carries compiled files. */
+async function startHere() {
+  const installed = packageRoot.split(sep).includes('node_modules');
+  const entry = installed ? '../dist/cli/main.js' : '../src/cli/main.ts';
+  try {
+    const { main } = await import(entry);
+    await main();
+  } catch (error) {
+    const reason = String(error.message).split('\n')[0];
+    if (error.code === 'ERR_MODULE_NOT_FOUND' || error.code === 'ERR_DLOPEN_FAILED') {
+      fail('NATIVE_PACKAGE_MISSING', `A package is missing (${reason}); run npm ci again here.`);
+      return;
     }
+    if (process.argv.includes('--debug')) throw error;
+    fail('INTERNAL', `The program does not load (${reason}); run again with --debug.`);
+    process.exitCode = 1;
   }
 }
 
-function* toolTemplates(definition: PipelineDefinition): Generator<PipelineProblem> {
-  for (const [name, tool] of Object.entries(definition.tools)) {
-    const scope: Scope = {
-      names: new Map(tool.parameters.map((parameter) => [parameter, null])),
-      steps: new Set(),
-      absence: () => 'a tool reads only the arguments of its call',
-    };
-    yield* nestedTemplates(definition, ['tools', name, 'arguments'], tool.arguments, scope);
-  }
-}
-
-function* nestedTemplates(
-  definition: PipelineDefinition,
-  path: PipelinePath,
-  value: unknown,
-  scope: Scope,
-): Generator<PipelineProblem> {
-  if (typeof value === 'string') yield* templateProblems(definition, path, value, scope);
-  if (typeof value !== 'object' || value === null) return;
-  for (const [key, inner] of Object.entries(value)) {
-    const part = Array.isArray(value) ? Number(key) : key;
-    yield* nestedTemplates(definition, [...path, part], inner, scope);
-  }
-}
-
-function* recoveryTemplates(definition: PipelineDefinition): Generator<PipelineProblem> {
-  if (definition.recovery === undefined) return;
-  const scope: Scope = {
-    names: new Map<string, readonly string[] | null>([
-      ['document', documentNames],
-      ['run', runNames],
-      ['step', null],
-      ['reasons', null],
-    ]),
-    steps: new Set(),
-    absence: () => 'recovery reads only document, run, step and reasons',
-  };
-  const { path, template } = definition.recovery.write;
-  yield* templateProblems(definition, ['recovery', 'write', 'path'], path, scope);
-  yield* templateProblems(definition, ['recovery', 'write', 'template'], template, scope);
-}
-
-function* pathProblems(
-  definition: PipelineDefinition,
-  path: PipelinePath,
-  text: string,
-  scope: Scope,
-): Generator<PipelineProblem> {
-  if (!pathPattern.test(text)) {
-    yield {
-      code: 'PIPELINE_INVALID',
-      path,
-      message: `"${text}" is not a path such as steps.extract.output.claims`,
-    };
+function handOver() {
+  const binary = bundledNode();
+  if (binary === null) {
+    fail(
+      'NODE_TOO_OLD',
+      `Node.js ${process.versions.node} is too old; install version ${nodeMajorMin} or newer, or run npm ci, which brings one.`,
+    );
     return;
   }
-  const reference = { name: text, offset: 0, nested: false };
-  const message = referenceFault(definition, reference, scope);
-  if (message !== null) yield { code: 'PIPELINE_UNKNOWN_REFERENCE', path, message };
-}
-
-function* templateProblems(
-  definition: PipelineDefinition,
-  path: PipelinePath,
-  text: string | undefined,
-  scope: Scope,
-): Generator<PipelineProblem> {
-  const { references, problems } = syntaxProblems(path, text);
-  yield* problems;
-  for (const reference of references) {
-    const message = referenceFault(definition, reference, scope);
-    if (message === null) continue;
-    yield { code: 'PIPELINE_UNKNOWN_REFERENCE', path, message, offset: reference.offset };
+  const child = spawn(binary, [fileURLToPath(import.meta.url), ...process.argv.slice(2)], {
+    stdio: 'inherit',
+  });
+  // The child takes a signal that it also gets from the terminal as one.
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) {
+    process.on(signal, () => child.kill(signal));
   }
+  child.once('error', (error) =>
+    fail('NODE_TOO_OLD', `${binary} does not start: ${error.message}.`),
+  );
+  child.once('exit', (status, signal) => {
+    process.exitCode = status ?? 128 + (constants.signals[signal] ?? 0);
+  });
 }
 
-function syntaxProblems(
-  path: PipelinePath,
-  text: string | undefined,
-): { references: TemplateReference[]; problems: PipelineProblem[] } {
-  if (text === undefined) return { references: [], problems: [] };
+function bundledNode() {
+  const require = createRequire(import.meta.url);
   try {
-    return { references: templateReferences(text), problems: [] };
-  } catch (error) {
-    if (!(error instanceof RuntimeError)) throw error;
-    const message = `the template is wrong: ${error.details.problem}`;
-    const offset = Number(error.details.offset);
-    return { references: [], problems: [{ code: 'PIPELINE_INVALID', path, message, offset }] };
+    const folder = dirname(require.resolve('node/package.json'));
+    const binary = join(folder, 'bin', process.platform === 'win32' ? 'node.exe' : 'node');
+    return existsSync(binary) ? binary : null;
+  } catch {
+    return null;
   }
 }
 
-/** Why a template cannot read this name, or null when it can. */
-function referenceFault(
-  definition: PipelineDefinition,
-  reference: TemplateReference,
-  scope: Scope,
-): string | null {
-  const [head, second, third] = reference.name.split('.') as [string, string?, string?];
-  if (head === 'steps' && second !== undefined && (scope.names.has(head) || reference.nested)) {
-    const exists = definition.steps.some((step) => step.id === second);
-    if (!exists) return `there is no step "${second}" to read`;
-    if (!reference.nested && !scope.steps.has(second)) return scope.absence(second);
-    return third === undefined || resultNames.includes(third)
-      ? null
-      : `the result of a step has no "${third}"; it has ${resultNames.join(', ')}`;
+function fail(code, message) {
+  process.stderr.write(`claw: ${message} (${code})\n`);
+  if (process.argv.includes('--json')) {
+    process.stdout.write(`${JSON.stringify({ error: { code, message } })}\n`);
   }
-  if (reference.nested) return null;
-  const parts = scope.names.get(head);
-  if (parts === undefined) {
-    return `there is no variable "${head}" here; there are ${[...scope.names.keys()].join(', ')}`;
-  }
-  if (parts === null || second === undefined || parts.includes(second)) return null;
-  return `"${head}" has no "${second}"; it has ${parts.join(', ')}`;
+  process.exitCode = environmentStatus;
 }
