@@ -52,7 +52,6 @@ function streamGeneration(
   { generate, controller }: { generate: GenerateTextRequest; controller: AbortController },
 ): FastifyReply {
   const lines = new Readable({ read: () => undefined, destroy: (_, done) => done(null) });
-  lines.once('close', () => controller.abort());
   const push = (line: GenerateLine): void => {
     // The answer is bounded by its token limit, so the buffer is too.
     if (!lines.destroyed) lines.push(`${JSON.stringify(line)}\n`);

@@ -30,7 +30,7 @@ function isHttpFault(error: unknown): error is HttpFault {
   );
 }
 
-export function toProblem(error: unknown): Problem {
+function toProblem(error: unknown): Problem {
   if (error instanceof RuntimeError) {
     return problem(error.code, error.message, errorCatalogue[error.code].http);
   }

@@ -7,11 +7,9 @@
  *
  * Invariants
  *   E1. Frames from one thread to one other arrive in the order of `send`.
- *   E2. No frame is published before frames that this thread sent to the
- *       leading thread earlier.
- *   E3. A damaged frame is counted and skipped; a handler that throws loses
+ *   E2. A damaged frame is counted and skipped; a handler that throws loses
  *       its own message only.
- *   E4. While frames wait in the outbox, something will flush them: the next
+ *   E3. While frames wait in the outbox, something will flush them: the next
  *       drain, a shortened sleep, or a timer on an event loop.
  */
 import type { MessagePort } from 'node:worker_threads';
@@ -94,15 +92,14 @@ export class Endpoint {
       ]),
     );
     this.#inbox = this.#peer(spec.self).inbox;
-    const leader = spec.peers.find(({ leads }) => leads);
-    this.#outbox = new Outbox(
-      { framesMax: limits.outboxFramesMax, bytesMax: limits.outboxBytesMax },
-      leader === undefined ? null : this.#peer(leader.id).queue,
-    );
+    this.#outbox = new Outbox({
+      framesMax: limits.outboxFramesMax,
+      bytesMax: limits.outboxBytesMax,
+    });
   }
 
   /**
-   * Publishes a message, or queues it while its inbox is full (E1, E2). False
+   * Publishes a message, or queues it while its inbox is full (E1). False
    * when the outbox is full too: nothing was sent. A `body` that is a
    * Uint8Array travels as it is, anything else through the codec. `topic` is
    * 0 to 65,535, `correlation` 0 to 2^32 − 1.
@@ -111,7 +108,7 @@ export class Endpoint {
   send(to: ThreadId, topic: number, body: unknown, correlation = 0): boolean {
     const peer = this.#peer(to);
     const message = encodeMessage({ topic, from: this.self, correlation, body });
-    if (this.#outbox.mayBypass(peer.queue) && this.#tryPublish(peer, message)) {
+    if (peer.queue.length === 0 && this.#tryPublish(peer, message)) {
       this.#sent += 1;
       return true;
     }
@@ -137,7 +134,7 @@ export class Endpoint {
   offer(to: ThreadId, topic: number, body: unknown): boolean {
     const peer = this.#peer(to);
     const message = encodeMessage({ topic, from: this.self, correlation: 0, body });
-    if (this.#outbox.mayBypass(peer.queue) && this.#tryPublish(peer, message)) {
+    if (peer.queue.length === 0 && this.#tryPublish(peer, message)) {
       this.#sent += 1;
       return true;
     }
@@ -156,19 +153,15 @@ export class Endpoint {
   /** Publishes what waits in the outbox as far as it fits; true when nothing is left. */
   flush(): boolean {
     if (this.#outbox.frames === 0) return true;
-    // A destination may be held back by the leading one, so go round until a round changes nothing.
-    for (let before = -1; before !== this.#outbox.frames && this.#outbox.frames > 0; ) {
-      before = this.#outbox.frames;
-      for (const peer of this.#peers.values()) {
-        this.#outbox.flush(peer.queue, (message) => this.#tryPublish(peer, message));
-      }
+    for (const peer of this.#peers.values()) {
+      this.#outbox.flush(peer.queue, (message) => this.#tryPublish(peer, message));
     }
     return this.#outbox.frames === 0;
   }
 
   /**
    * Flushes, then hands up to `limit` messages of the inbox to the handler.
-   * Returns how many frames were taken, damaged ones included (E3).
+   * Returns how many frames were taken, damaged ones included (E2).
    */
   drain(handler: BusHandler, limit: number = limits.drainFramesMax): number {
     this.flush();
@@ -180,7 +173,7 @@ export class Endpoint {
 
   /**
    * Stands still until there is mail or `timeoutMs` passed, at most
-   * `limits.outboxRetryMs` while frames wait in the outbox (E4). Only for
+   * `limits.outboxRetryMs` while frames wait in the outbox (E3). Only for
    * threads that wait by `atomics`.
    */
   park(timeoutMs: number): void {
@@ -260,7 +253,7 @@ export class Endpoint {
       return message;
     } catch (error) {
       if (!(error instanceof RuntimeError)) throw error;
-      this.#corrupt += 1; // (E3)
+      this.#corrupt += 1; // (E2)
       return null;
     }
   }
@@ -283,7 +276,7 @@ export class Endpoint {
     }
   };
 
-  /** Event loops retry by a timer (E4); the others when they drain or park. */
+  /** Event loops retry by a timer (E3); the others when they drain or park. */
   #armRetry(): void {
     if (this.#waits !== 'event-loop' || this.#retry !== null || this.#closed) return;
     this.#retry = setTimeout(() => {

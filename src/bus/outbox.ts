@@ -6,36 +6,28 @@
  *
  * Invariants
  *   O1. Frames of one destination leave in the order in which they were pushed.
- *   O2. While a frame to the leading destination waits, no frame that was
- *       pushed after it leaves, whatever its destination.
- *   O3. At most `framesMax` frames wait; once `bytesMax` bytes wait, `room`
+ *   O2. At most `framesMax` frames wait; once `bytesMax` bytes wait, `room`
  *       tells 0, so that nobody begins work that would send more.
  */
 import { assert } from '../kernel/assert.ts';
 import type { EncodedMessage } from './frame.ts';
 
-interface Waiting {
-  /** Position among all frames ever pushed. */
-  readonly order: number;
-  readonly message: EncodedMessage;
-}
-
 /** The frames of one destination. */
 export class OutboxQueue {
   /** Consumed entries stay before `#first` until half of the list is consumed. */
-  #waiting: Waiting[] = [];
+  #waiting: EncodedMessage[] = [];
   #first = 0;
 
   get length(): number {
     return this.#waiting.length - this.#first;
   }
 
-  get first(): Waiting | undefined {
+  get first(): EncodedMessage | undefined {
     return this.#waiting[this.#first];
   }
 
-  push(waiting: Waiting): void {
-    this.#waiting.push(waiting);
+  push(message: EncodedMessage): void {
+    this.#waiting.push(message);
   }
 
   shift(): void {
@@ -53,22 +45,18 @@ interface OutboxLimits {
 
 export class Outbox {
   readonly #limits: OutboxLimits;
-  readonly #leading: OutboxQueue | null;
-  #pushed = 0;
   #frames = 0;
   #bytes = 0;
 
-  /** `leading` is the queue that holds the others back (O2), if there is one. */
-  constructor(bounds: OutboxLimits, leading: OutboxQueue | null) {
+  constructor(bounds: OutboxLimits) {
     this.#limits = bounds;
-    this.#leading = leading;
   }
 
   get frames(): number {
     return this.#frames;
   }
 
-  /** Frames that `push` surely accepts and that the byte limit allows to begin (O3). */
+  /** Frames that `push` surely accepts and that the byte limit allows to begin (O2). */
   get room(): number {
     return this.#bytes >= this.#limits.bytesMax ? 0 : this.#limits.framesMax - this.#frames;
   }
@@ -77,30 +65,19 @@ export class Outbox {
     return this.#frames >= this.#limits.framesMax;
   }
 
-  /** Whether a new frame to this destination may be published past the outbox. */
-  mayBypass(queue: OutboxQueue): boolean {
-    if (this.#frames === 0) return true;
-    if (queue.length > 0) return false; // (O1)
-    return this.#leading === null || this.#leading.length === 0; // (O2)
-  }
-
   push(queue: OutboxQueue, message: EncodedMessage): void {
     assert(!this.isFull, 'a frame is pushed only where there is room');
-    queue.push({ order: this.#pushed, message });
-    this.#pushed += 1;
+    queue.push(message);
     this.#frames += 1;
     this.#bytes += message.body.length;
   }
 
-  /** Publishes frames of one destination until `tryPublish` refuses or order forbids. */
+  /** Publishes frames of one destination until `tryPublish` refuses. */
   flush(queue: OutboxQueue, tryPublish: (message: EncodedMessage) => boolean): void {
-    for (let next = queue.first; next !== undefined; next = queue.first) {
-      const barrier = this.#leading?.first?.order ?? Number.POSITIVE_INFINITY;
-      if (next.order > barrier) return; // (O2)
-      if (!tryPublish(next.message)) return;
-      queue.shift();
+    for (let next = queue.first; next !== undefined && tryPublish(next); next = queue.first) {
+      queue.shift(); // (O1)
       this.#frames -= 1;
-      this.#bytes -= next.message.body.length;
+      this.#bytes -= next.body.length;
     }
   }
 }

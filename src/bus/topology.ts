@@ -16,18 +16,12 @@ export interface ThreadSpec {
   readonly waits: 'atomics' | 'event-loop';
   /** Capacity of its inbox, a power of two; `limits.inboxRingBytes` unless given. */
   readonly inboxBytes?: number;
-  /**
-   * Frames to this thread go first: no thread publishes a frame, to whomever,
-   * before the frames that it sent to this one earlier. At most one thread.
-   */
-  readonly leads?: boolean;
 }
 
 /** A destination as one thread sees it. */
 export interface PeerSpec {
   readonly id: ThreadId;
   readonly inbox: SharedArrayBuffer;
-  readonly leads: boolean;
   /** Rings the destination's doorbell; null where it needs none. */
   readonly ringer: MessagePort | null;
 }
@@ -53,7 +47,6 @@ export function createBus(threads: readonly ThreadSpec[]): Map<ThreadId, BusSeat
   const ids = new Set(threads.map(({ id }) => id));
   assert(ids.size === threads.length, 'every thread has its own id');
   assert(threads.length <= limits.busThreadsMax, 'the bus has too many threads');
-  assert(threads.filter(({ leads }) => leads).length <= 1, 'at most one thread leads');
 
   const listeners = new Map<ThreadId, MessagePort[]>(threads.map(({ id }) => [id, []]));
   const inboxes = new Map(
@@ -63,15 +56,15 @@ export function createBus(threads: readonly ThreadSpec[]): Map<ThreadId, BusSeat
     ]),
   );
 
-  const peerSeenFrom = (self: ThreadId, { id, waits, leads }: ThreadSpec): PeerSpec => {
+  const peerSeenFrom = (self: ThreadId, { id, waits }: ThreadSpec): PeerSpec => {
     const inbox = inboxes.get(id);
     assert(inbox !== undefined, 'every thread has an inbox');
     if (waits === 'atomics' || id === self) {
-      return { id, inbox, leads: leads ?? false, ringer: null };
+      return { id, inbox, ringer: null };
     }
     const bell = createDoorbell();
     listeners.get(id)?.push(bell.listener);
-    return { id, inbox, leads: leads ?? false, ringer: bell.ringer };
+    return { id, inbox, ringer: bell.ringer };
   };
 
   const peers = new Map(

@@ -17,7 +17,7 @@ export async function findServer({
 }: Pick<CommandContext, 'services' | 'config'>): Promise<ServerClient | null> {
   const owner = await services.owner(config.dataDirectory);
   if (owner === null) return null;
-  if (owner.port === 0) {
+  if (owner.port === null || owner.port === 0) {
     throw new RuntimeError(
       'DATA_DIRECTORY_LOCKED',
       `Process ${owner.pid} uses ${config.dataDirectory} and serves no API; wait until it ends, or choose another --data.`,

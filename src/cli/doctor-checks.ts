@@ -75,7 +75,7 @@ async function checkNode(): Promise<Finding> {
 }
 
 async function checkNative(name: string, flags: readonly string[]): Promise<Finding> {
-  const entry = fileURLToPath(siblingModule(import.meta.url, 'native-probe'));
+  const entry = fileURLToPath(siblingModule(import.meta.url, 'native-probe-entry'));
   try {
     await runFile(process.execPath, [...flags, entry, name], { timeout: probeMsMax });
     return ok(name, 'The package loads and works.');

@@ -5,7 +5,7 @@
 import { Command } from 'commander';
 import { exitStatus } from '../kernel/errors.ts';
 import { limits } from '../kernel/limits.ts';
-import { packageVersion } from '../runtime/config.ts';
+import { productVersion } from '../runtime/version.ts';
 import type { Host } from './command.ts';
 import { cancelCommand } from './commands/cancel.ts';
 import { doctorCommand } from './commands/doctor.ts';
@@ -64,7 +64,7 @@ export async function claw(
 function newProgram(host: Host): Command {
   const program = new Command('claw')
     .description('OpenClaw: a local-first runtime for agents whose every decision can be replayed')
-    .version(packageVersion(), '--version')
+    .version(productVersion, '--version')
     .addHelpText('after', exitHelp);
   const make = [
     upCommand,

@@ -53,7 +53,8 @@ export class ProgressView {
     const width = Math.max(...this.#progress.steps.map(({ step }) => step.length), 0);
     const lines = this.#progress.steps.map((step) => bar(step, width));
     lines.push(`${this.#progress.events} events, ${this.#progress.retries} retries`);
-    const columns = this.#stream.columns ?? 80;
+    // Some terminals tell a width of 0.
+    const columns = this.#stream.columns || 80;
     this.#stream.write(
       `${up}${lines.map((line) => `\r\u001b[2K${line.slice(0, columns - 1)}\n`).join('')}`,
     );

@@ -1,5 +1,7 @@
 /** Where runs are started: in a live server, or in a runtime of this process. */
 
+import { assert } from '../kernel/assert.ts';
+import { limits } from '../kernel/limits.ts';
 import type { EventView, RunView, StartRunRequest } from '../runtime/views.ts';
 import type { CommandContext } from './command.ts';
 import { findServer } from './connect.ts';
@@ -19,12 +21,20 @@ export function localTarget(runtime: RunningRuntime): RunTarget {
   return {
     startRun: (request) => runtime.startRun(request),
     follow: async (id, onEvent) => {
-      const stop = runtime.subscribe(id, 1, onEvent);
-      try {
-        return await runtime.ended(id);
-      } finally {
-        stop();
+      let next = 1;
+      const take = (event: EventView): void => {
+        next = event.sequence + 1;
+        onEvent(event);
+      };
+      const stop = runtime.subscribe(id, next, take);
+      const run = await runtime.ended(id).finally(stop);
+      // The end may be known before its last events are delivered.
+      while (next <= run.events) {
+        const page = runtime.events(id, { from: next, limit: limits.eventsPageMax });
+        assert(page.length > 0, 'an ended run has all its events');
+        page.forEach(take);
       }
+      return run;
     },
     cancel: (id) => runtime.cancel(id),
     close: () => runtime.stop(),

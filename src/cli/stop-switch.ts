@@ -3,7 +3,7 @@
  * limits.shutdownMsMax, a second one at once; a failed runtime ends it too.
  * The journal makes every way safe; the clean one only leaves less to recover.
  */
-import { systemClock } from '../kernel/clock.ts';
+import { type Clock, systemClock } from '../kernel/clock.ts';
 import { exitStatus } from '../kernel/errors.ts';
 import { limits } from '../kernel/limits.ts';
 import type { Io } from './io.ts';
@@ -24,7 +24,7 @@ export class StopSwitch {
   readonly release: () => void;
   readonly #output: Output;
 
-  constructor(io: Io, output: Output) {
+  constructor(io: Io, output: Output, clock: Clock = systemClock) {
     this.#output = output;
     let request = (): void => undefined;
     this.requested = new Promise((resolve, reject) => {
@@ -35,7 +35,7 @@ export class StopSwitch {
     this.requested.catch(() => undefined);
     let firstAtMs: number | null = null;
     this.release = io.onSignal(() => {
-      const now = systemClock.monotonicMs();
+      const now = clock.monotonicMs();
       if (firstAtMs !== null) {
         if (now - firstAtMs < sameSignalMsMax) return;
         process.exit(interruptedStatus);

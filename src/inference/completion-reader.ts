@@ -31,15 +31,21 @@ interface Progress {
   lateChunks: number;
 }
 
-/** @throws RuntimeError INFERENCE_PROTOCOL, INFERENCE_REJECTED; what the body throws when it breaks. */
+/**
+ * @param onFinish Called once when it is known how the answer ended, although the stream goes on.
+ * @throws RuntimeError INFERENCE_PROTOCOL, INFERENCE_REJECTED; what the body throws when it breaks.
+ */
 export async function readCompletion(
   body: AsyncIterable<Uint8Array>,
   recorder: AnswerRecorder,
+  onFinish: () => void,
 ): Promise<GenerationOutcome> {
   const progress: Progress = { finish: null, usage: null, lateChunks: 0 };
   try {
     for await (const data of eventStreamData(body, limits.endpointAnswerBytesMax)) {
+      const before = progress.finish;
       if (data === '[DONE]' || !takeChunk(data, recorder, progress)) break;
+      if (before === null && progress.finish !== null) onFinish();
     }
   } catch (error) {
     if (progress.finish === null) throw error; // (C2)

@@ -9,6 +9,8 @@ import { siblingModule } from '../kernel/module-url.ts';
 
 /** A sound file on a slow disk may take longer; it is then taken for sound. */
 const probeMsMax = 60_000;
+/** Exit status of a process that ends with an error of its own language. */
+const refused = 1;
 
 /** @returns whether llama.cpp survives loading the file; its own complaint comes later. */
 export async function survivesLoading(file: string): Promise<boolean> {
@@ -20,8 +22,9 @@ export async function survivesLoading(file: string): Promise<boolean> {
     probe.kill('SIGKILL');
   }, probeMsMax);
   try {
-    const [, signal] = await once(probe, 'exit');
-    return late || signal === null;
+    // A process that a signal ended has no status.
+    const [status] = await once(probe, 'exit');
+    return late || status === 0 || status === refused;
   } catch {
     // No second process can be started here, so nothing speaks against the file.
     return true;

@@ -23,6 +23,9 @@ import type {
 } from './model-port.ts';
 import { abortedError, TimeLimit } from './time-limit.ts';
 
+/** A server has this long after its answer to tell the usage and to close. */
+const lateMsMax = 1_000;
+
 export class OpenAiModel implements ModelPort {
   readonly info: ModelInfo;
   readonly #endpoint: EndpointClient;
@@ -73,15 +76,20 @@ export class OpenAiModel implements ModelPort {
   ): Promise<GenerationOutcome> {
     // Ends the connection as soon as the answer is over, for whatever reason.
     const connection = new AbortController();
+    let lateTimer: NodeJS.Timeout | undefined;
     try {
       const signal = AbortSignal.any([time.signal, connection.signal]);
       const body = await this.#post(request, signal);
-      return await readCompletion(body, new AnswerRecorder(request, options.onToken));
+      const recorder = new AnswerRecorder(request, options.onToken);
+      return await readCompletion(body, recorder, () => {
+        lateTimer = setTimeout(() => connection.abort(), lateMsMax);
+      });
     } catch (error) {
       if (time.signal.aborted) throw time.error();
       if (error instanceof RuntimeError || error instanceof AssertionError) throw error;
       throw protocolError('its stream broke off', error, true);
     } finally {
+      clearTimeout(lateTimer);
       connection.abort();
     }
   }

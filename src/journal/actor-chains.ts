@@ -20,13 +20,18 @@ import {
 } from './record-descriptor.ts';
 
 interface ChainEnd {
-  readonly sequence: number;
-  readonly epoch: number;
+  sequence: number;
+  epoch: number;
   readonly digest: Buffer;
 }
 
+type ActorEnds = Map<string, ChainEnd>;
+
 export class ActorChains {
-  readonly #runs = new Map<string, Map<string, ChainEnd>>();
+  readonly #runs = new Map<string, ActorEnds>();
+  /** The run of the last record: consecutive records mostly share it. */
+  readonly #lastRun = Buffer.alloc(runBytes);
+  #lastActors: ActorEnds | undefined;
 
   /**
    * Why the event at `offset` may not follow, or null. Other records pass.
@@ -53,23 +58,50 @@ export class ActorChains {
   /** Moves the chain of the record's actor, or forgets a run that ended (C2). */
   accept(bytes: Buffer, offset: number): void {
     const type = typeAt(bytes, offset);
-    if (type === 'run-ended') this.#runs.delete(runKey(bytes, offset));
+    if (type === 'run-ended') this.#forget(bytes, offset);
     if (type !== 'event') return;
-    const run = runKey(bytes, offset);
-    let actors = this.#runs.get(run);
-    if (actors === undefined) {
-      actors = new Map();
-      this.#runs.set(run, actors);
+    const actors = this.#actors(bytes, offset) ?? this.#addRun(bytes, offset);
+    const key = actorKey(bytes, offset);
+    const known = actors.get(key);
+    const sequence = readUint64(bytes, offset + at.actorSequenceOffset);
+    const epoch = bytes.readUInt32LE(offset + at.epochOffset);
+    if (known === undefined) {
+      actors.set(key, { sequence, epoch, digest: digestAt(bytes, offset) });
+      return;
     }
-    actors.set(actorKey(bytes, offset), {
-      sequence: readUint64(bytes, offset + at.actorSequenceOffset),
-      epoch: bytes.readUInt32LE(offset + at.epochOffset),
-      digest: digestAt(bytes, offset),
-    });
+    known.sequence = sequence;
+    known.epoch = epoch;
+    const digest = offset + at.digestOffset;
+    bytes.copy(known.digest, 0, digest, digest + digestBytes);
   }
 
   #find(bytes: Buffer, offset: number): ChainEnd | undefined {
-    return this.#runs.get(runKey(bytes, offset))?.get(actorKey(bytes, offset));
+    return this.#actors(bytes, offset)?.get(actorKey(bytes, offset));
+  }
+
+  #actors(bytes: Buffer, offset: number): ActorEnds | undefined {
+    const start = offset + at.runOffset;
+    const end = start + runBytes;
+    if (this.#lastActors !== undefined && this.#lastRun.compare(bytes, start, end) === 0) {
+      return this.#lastActors;
+    }
+    const actors = this.#runs.get(bytes.toString('latin1', start, end));
+    bytes.copy(this.#lastRun, 0, start, end);
+    this.#lastActors = actors;
+    return actors;
+  }
+
+  #addRun(bytes: Buffer, offset: number): ActorEnds {
+    const start = offset + at.runOffset;
+    const actors: ActorEnds = new Map();
+    this.#runs.set(bytes.toString('latin1', start, start + runBytes), actors);
+    return actors;
+  }
+
+  #forget(bytes: Buffer, offset: number): void {
+    const start = offset + at.runOffset;
+    this.#runs.delete(bytes.toString('latin1', start, start + runBytes));
+    this.#lastActors = undefined;
   }
 }
 
@@ -79,10 +111,6 @@ function previousMatches(bytes: Buffer, offset: number, last: ChainEnd | undefin
   if (last === undefined) return !present;
   const start = offset + at.previousDigestOffset;
   return present && last.digest.compare(bytes, start, start + digestBytes) === 0;
-}
-
-function runKey(bytes: Buffer, offset: number): string {
-  return bytes.toString('latin1', offset + at.runOffset, offset + at.runOffset + runBytes);
 }
 
 function actorKey(bytes: Buffer, offset: number): string {

@@ -14,7 +14,7 @@ import { blobsFolder, journalFolder, workspacesFolder } from './data-folders.ts'
 import { errorNumber } from './file-port.ts';
 import { DataDirectoryLock } from './lock-file.ts';
 
-export { type LockView, readLock } from './lock-file.ts';
+export { readLock } from './lock-file.ts';
 
 const dataVersion = 1;
 const versionFile = 'VERSION';

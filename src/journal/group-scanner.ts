@@ -60,6 +60,8 @@ export class GroupScanner {
   #file: number | null = null;
   #header: SegmentHeader | null = null;
   #offset = 0;
+  /** Offset in the segment up to which bytes may be read. */
+  #limit = 0;
   #sequence = 0;
   #seal: Buffer = genesisSeal;
   #window = Buffer.allocUnsafe(0);
@@ -93,17 +95,19 @@ export class GroupScanner {
   }
 
   /**
-   * The next valid group.
+   * The next valid group. Where the caller knows how far the log is durable,
+   * nothing behind `until` is read.
    * @throws RuntimeError JOURNAL_CORRUPT for damage that no crash explains,
    *   DATA_VERSION_NEWER.
    */
-  next(): ScannedGroup | ScanEnd {
+  next(until?: JournalPosition): ScannedGroup | ScanEnd {
     if (this.#header === null && !this.#openFirst()) {
       return { kind: 'end', segment: 0, groupStart: 0, offset: 0 };
     }
     for (;;) {
       const header = this.#header;
       assert(header !== null, 'a segment is open');
+      this.#limit = until?.segment === header.number ? until.offset : header.bytes;
       const found = this.#scanGroup(header);
       if (found.kind === 'group') return found;
       this.#forgetWindow(); // (G2)
@@ -272,17 +276,16 @@ export class GroupScanner {
    * everything from `keepFrom` on still in the window; -1 past the end.
    */
   #ensure(keepFrom: number, offset: number, length: number): number {
-    const header = this.#header;
-    assert(header !== null && this.#file !== null, 'a segment is open');
+    assert(this.#file !== null, 'a segment is open');
     const end = offset + length;
-    if (end > header.bytes) return -1;
+    if (end > this.#limit) return -1;
     const have = this.#windowStart + this.#windowLength;
     if (this.#windowLength > 0 && offset >= this.#windowStart && end <= have) {
       return offset - this.#windowStart;
     }
     this.#slide(keepFrom, end - keepFrom);
     const from = this.#windowStart + this.#windowLength;
-    const room = Math.min(this.#window.length - this.#windowLength, header.bytes - from);
+    const room = Math.min(this.#window.length - this.#windowLength, this.#limit - from);
     this.#windowLength += readFully(this.#files, this.#file, this.#window, {
       offset: this.#windowLength,
       length: room,

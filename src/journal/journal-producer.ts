@@ -18,7 +18,7 @@ import { JournalProgress } from './journal-progress.ts';
 import { type AppendRecord, encodedBytes, encodeRecord } from './record.ts';
 
 /** Ring message type of a batch. */
-export const batchMessage = 1;
+const batchMessage = 1;
 
 /** What a thread needs to append; structured-cloneable. */
 export interface JournalMemory {

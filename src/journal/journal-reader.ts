@@ -83,7 +83,7 @@ export class JournalReader {
   /** Like `advance`, but one commit group at a time, so that memory stays bounded. */
   *groups(until?: JournalPosition): Generator<StoredRecord[]> {
     while (until === undefined || isBefore(this.position, until)) {
-      const found = this.#scanner.next();
+      const found = this.#scanner.next(until);
       if (found.kind === 'group') {
         yield this.#decode(found);
       } else if (until === undefined || !isBefore(this.position, until)) {

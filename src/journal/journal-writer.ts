@@ -204,7 +204,7 @@ export class JournalWriter {
     const length = end - start;
     if (length === 0 || length % 8 !== 0) return 'its size is not that of records';
     if (length + sealBytes > this.#groupBytesMax) return `it has ${length} bytes, too many`;
-    const pending = new ActorChains();
+    let pending: ActorChains | null = null;
     for (let offset = start; offset < end; ) {
       if (end - offset < at.headerBytes || !headerPlausible(bytes, offset)) {
         return 'a record is malformed';
@@ -214,7 +214,10 @@ export class JournalWriter {
       if (typeAt(bytes, offset) === 'seal') return 'seals are the writer’s own';
       const refusal = this.#chains.refusal(bytes, offset, pending);
       if (refusal !== null) return refusal;
-      if (next < end) pending.accept(bytes, offset);
+      if (next < end) {
+        pending ??= new ActorChains();
+        pending.accept(bytes, offset);
+      }
       offset = next;
     }
     return null;

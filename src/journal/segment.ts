@@ -42,7 +42,7 @@ const at = {
 
 export const segmentHeaderBytes = 128;
 /** Smallest segment that is worth its header. */
-export const segmentBytesMin = 16 * 1024;
+const segmentBytesMin = 16 * 1024;
 const segmentVersion = 1;
 const magic = Buffer.from('CLAWJRNL', 'latin1');
 const saltBytes = 8;

@@ -300,11 +300,3 @@ export function packageRoot(): string {
 export function embeddedModelFile(): string {
   return join(packageRoot(), 'models', 'tiny-agent.gguf');
 }
-
-const packageSchema = z.object({ version: z.string() });
-
-/** Version of this package. */
-export function packageVersion(): string {
-  const text = readFileSync(join(packageRoot(), 'package.json'), 'utf8');
-  return packageSchema.parse(JSON.parse(text)).version;
-}

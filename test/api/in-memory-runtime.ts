@@ -165,8 +165,15 @@ export class InMemoryRuntime implements RuntimePort {
     }
   }
 
-  end(id: string, status: RunStatus = 'succeeded', outputs: RunView['outputs'] = {}): RunView {
+  /** @param events how many the run has, where the last ones are still to be delivered */
+  end(
+    id: string,
+    status: RunStatus = 'succeeded',
+    outputs: RunView['outputs'] = {},
+    events?: number,
+  ): RunView {
     const run = this.#stored(id);
+    if (events !== undefined) run.view = { ...run.view, events };
     run.view = { ...run.view, status, endedAt: 2, resultHash: 'r', outputs };
     for (const resolve of run.waiting.splice(0)) resolve(run.view);
     return run.view;

@@ -93,6 +93,17 @@ test('a run that has ended is streamed whole and closed', async () => {
   expect(client.messages.map(({ type }) => type)).toEqual(['event', 'event', 'end']);
 });
 
+test('a run that ends before its last events are delivered is not cut short', async () => {
+  const client = new Client('');
+  await client.opened;
+  await expect.poll(() => runtime.subscriptions(id)).toBe(1);
+  runtime.end(id, 'succeeded', {}, 2);
+  await new Promise(setImmediate);
+  runtime.append(id, 2);
+  await client.closed;
+  expect(client.messages.map(({ type }) => type)).toEqual(['event', 'event', 'end']);
+});
+
 test('tokens come only when asked for, and only of this run', async () => {
   const other = (await runtime.startRun({ pipeline: 'p', input: { folder: 'f' } })).id;
   const withTokens = new Client('?tokens=1');

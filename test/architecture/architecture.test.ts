@@ -48,9 +48,9 @@ describe('the sources', () => {
   });
 
   it('are all reached from the command', () => {
-    expect(
-      unreachedFiles(sources, [...entry, file('bin/x.js', "import '../src/cli/main.ts'")]),
-    ).toEqual([]);
+    // bin/claw.js chooses at run time between the sources and what was compiled from them.
+    const command = file('bin/claw.js', "import '../src/cli/main.ts';");
+    expect(unreachedFiles(sources, [command])).toEqual([]);
   });
 
   it('are short enough to read once', () => {

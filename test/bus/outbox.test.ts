@@ -24,7 +24,7 @@ function flushed(outbox: Outbox, queue: OutboxQueue, room = Number.POSITIVE_INFI
 
 describe('an outbox', () => {
   it('lets frames of one destination out in order, as far as there is room', () => {
-    const outbox = new Outbox(bounds, null);
+    const outbox = new Outbox(bounds);
     const queue = new OutboxQueue();
     for (const topic of [1, 2, 3, 4]) outbox.push(queue, message(topic));
     expect(flushed(outbox, queue, 3)).toEqual([1, 2, 3]);
@@ -33,38 +33,8 @@ describe('an outbox', () => {
     expect(outbox.frames).toBe(0);
   });
 
-  it('lets a new frame pass only where none of its destination waits', () => {
-    const outbox = new Outbox(bounds, null);
-    const [full, open] = [new OutboxQueue(), new OutboxQueue()];
-    outbox.push(full, message(1));
-    expect(outbox.mayBypass(full)).toBe(false);
-    expect(outbox.mayBypass(open)).toBe(true);
-  });
-
-  it('holds everything back that was pushed after a waiting frame to the leader', () => {
-    const leader = new OutboxQueue();
-    const other = new OutboxQueue();
-    const outbox = new Outbox(bounds, leader);
-    outbox.push(other, message(1));
-    outbox.push(leader, message(2));
-    outbox.push(other, message(3));
-    expect(outbox.mayBypass(new OutboxQueue())).toBe(false);
-    expect(flushed(outbox, other)).toEqual([1]);
-    expect(flushed(outbox, leader)).toEqual([2]);
-    expect(flushed(outbox, other)).toEqual([3]);
-    expect(outbox.mayBypass(other)).toBe(true);
-  });
-
-  it('lets a frame to the leader pass frames of others', () => {
-    const leader = new OutboxQueue();
-    const other = new OutboxQueue();
-    const outbox = new Outbox(bounds, leader);
-    outbox.push(other, message(1));
-    expect(outbox.mayBypass(leader)).toBe(true);
-  });
-
   it('counts its room down to nothing', () => {
-    const outbox = new Outbox(bounds, null);
+    const outbox = new Outbox(bounds);
     const queue = new OutboxQueue();
     for (let room = 10; room > 0; room -= 1) {
       expect(outbox.room).toBe(room);
@@ -77,7 +47,7 @@ describe('an outbox', () => {
   });
 
   it('tells no room, yet accepts, while more bytes wait than its limit', () => {
-    const outbox = new Outbox(bounds, null);
+    const outbox = new Outbox(bounds);
     const queue = new OutboxQueue();
     outbox.push(queue, message(1, 999));
     expect(outbox.room).toBe(9);
@@ -89,7 +59,7 @@ describe('an outbox', () => {
   });
 
   it('keeps order over thousands of frames pushed and flushed in turns', () => {
-    const outbox = new Outbox({ framesMax: 10_000, bytesMax: 1_000_000 }, null);
+    const outbox = new Outbox({ framesMax: 10_000, bytesMax: 1_000_000 });
     const queue = new OutboxQueue();
     const seen: number[] = [];
     for (let topic = 0; topic < 5_000; topic += 1) {

@@ -125,6 +125,12 @@ describe('the embedded model', () => {
     expect(outcome.usage.promptTokens).toBeGreaterThan(20);
   });
 
+  it('reads the prompt without the begin token that its file forbids', async () => {
+    const outcome = await model.generate(request('Hello!'));
+    // <|im_start|> user \n Hello ! <|im_end|> \n <|im_start|> assistant \n.
+    expect(outcome.usage.promptTokens).toBe(10);
+  });
+
   it('gives an outcome of plain JSON', async () => {
     expect(findNonJson(await model.generate(extraction()))).toBeNull();
   });

@@ -181,7 +181,7 @@ describe('an answer of an endpoint', () => {
       sendEvent(response, chunk('ds', [['ds', 0.2]]));
     });
     const detectors = { minConfidence: 0.5, repetition: null };
-    const outcome = await model.generate(request('Where?', { detectors }));
+    const outcome = await model.generate(request('Where?', { detectors, timeoutMs: 120_000 }));
     expect(outcome).toMatchObject({
       status: 'halted',
       finish: 'halted',
@@ -189,6 +189,29 @@ describe('an answer of an endpoint', () => {
       halt: { detector: 'confidence', atToken: 1 },
     });
     await server.dropped;
+  });
+
+  it('is taken although the server never closes its stream', async () => {
+    const { server, model } = await serve((response) => {
+      sendEvent(response, chunk('Leeds', null));
+      sendEvent(response, chunk('', null, 'stop'));
+    });
+    const outcome = await model.generate(request('Where?', { timeoutMs: 120_000 }));
+    expect(outcome).toMatchObject({ finish: 'stop', text: 'Leeds' });
+    await server.dropped;
+  });
+
+  it('ends by itself exactly at the token limit', async () => {
+    const { model } = await serve((response) => {
+      sendEvent(response, chunk('Lee', null));
+      sendEvent(response, chunk('ds', null));
+      sendEvent(response, chunk('', null, 'stop'));
+      sendEvent(response, usageChunk(4, 2));
+      sendEvent(response, '[DONE]');
+      response.end();
+    });
+    const outcome = await model.generate(request('Where?', { maxTokens: 2 }));
+    expect(outcome).toMatchObject({ finish: 'stop', usage: { promptTokens: 4 } });
   });
 
   it('is cut at the token limit although the server goes on', async () => {

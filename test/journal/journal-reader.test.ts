@@ -3,10 +3,12 @@ import { dirname } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { blobRecord } from '../../src/journal/blob-record.ts';
 import { storeBlobs } from '../../src/journal/blob-store.ts';
-import { blobPath } from '../../src/journal/data-folders.ts';
+import { blobPath, journalFolder } from '../../src/journal/data-folders.ts';
+import { type FilePort, nodeFilePort } from '../../src/journal/file-port.ts';
 import { JournalReader } from '../../src/journal/journal-reader.ts';
 import { JournalWriter } from '../../src/journal/journal-writer.ts';
 import { recordDescriptor } from '../../src/journal/record-descriptor.ts';
+import { segmentPath } from '../../src/journal/segment.ts';
 import { sha256 } from '../../src/kernel/hash.ts';
 import {
   EventChain,
@@ -56,6 +58,28 @@ describe('the journal reader', () => {
     reader.close();
   });
 
+  test('reads an end again when the writer rolled over in between', () => {
+    const folder = temporaryFolder();
+    const writer = openSmall(folder);
+    const source = new EventChain();
+    writer.writeGroup([eventBatch(source, 1)]);
+    const second = segmentPath(journalFolder(folder), 2);
+    const files: FilePort = {
+      ...nodeFilePort,
+      open: (path, flags) => {
+        // The reader has just seen the end of segment 1 and now looks for segment 2.
+        while (path === second && writer.durable.segment < 2) {
+          writer.writeGroup([eventBatch(source, 20, 300)]);
+        }
+        return nodeFilePort.open(path, flags);
+      },
+    };
+    const reader = JournalReader.open(folder, { files });
+    expect(reader.advance()).toHaveLength(writer.durable.sequence);
+    writer.close();
+    reader.close();
+  });
+
   test('stops at the durable position it was given', () => {
     const folder = temporaryFolder();
     const writer = openSmall(folder);
@@ -66,6 +90,32 @@ describe('the journal reader', () => {
     expect(reader.advance(first)).toHaveLength(3);
     expect(reader.advance(first)).toEqual([]);
     expect(reader.advance()).toHaveLength(3);
+    writer.close();
+    reader.close();
+  });
+
+  test('follows a live writer from one durable position to the next, reading nothing twice', () => {
+    const folder = temporaryFolder();
+    const writer = openSmall(folder);
+    let bytesRead = 0;
+    const files: FilePort = {
+      ...nodeFilePort,
+      read: (file, bytes, range) => {
+        const read = nodeFilePort.read(file, bytes, range);
+        bytesRead += read;
+        return read;
+      },
+    };
+    const reader = JournalReader.open(folder, { files });
+    const source = new EventChain();
+    const seen: number[] = [];
+    while (writer.durable.segment < 3) {
+      const { durable } = writer.writeGroup([eventBatch(source, 3, 100)]);
+      seen.push(...reader.advance(durable).map(({ sequence }) => sequence));
+    }
+    expect(seen).toEqual(Array.from({ length: writer.durable.sequence }, (_, index) => index + 1));
+    // The rest of a segment is read once more when the next one appears.
+    expect(bytesRead).toBeLessThan(2 * 2 * smallSegment + writer.durable.offset);
     writer.close();
     reader.close();
   });

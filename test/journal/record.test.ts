@@ -11,6 +11,7 @@ import {
   recordDigest,
 } from '../../src/journal/record.ts';
 import { alignRecord, recordDescriptor } from '../../src/journal/record-descriptor.ts';
+import { sha256Bytes } from '../../src/kernel/hash.ts';
 import { actorId, runIdFromBytes } from '../../src/kernel/ids.ts';
 import { limits } from '../../src/kernel/limits.ts';
 import { EventChain, thrownBy } from './journal-fixture.ts';
@@ -49,6 +50,9 @@ describe('a record', () => {
         expect(position).toEqual({ segment: 3, offset: 128 });
         expect(sequence).toBe(0);
         expect(digest).toEqual(recordDigest(written));
+        const { digestedOffset, lengthOffset } = recordDescriptor;
+        const end = offset + bytes.readUInt32LE(offset + lengthOffset);
+        expect(digest).toEqual(sha256Bytes(bytes.subarray(offset + digestedOffset, end)));
       }),
     );
   });

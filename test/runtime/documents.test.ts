@@ -8,7 +8,7 @@ import { limits } from '../../src/kernel/limits.ts';
 import { listDocuments, readDocuments } from '../../src/runtime/documents.ts';
 import { CpuPool } from '../../src/runtime/pool/client.ts';
 
-const pool = new CpuPool(2);
+const pool = new CpuPool({ threads: 2 });
 afterAll(() => pool.close());
 
 let root = '';

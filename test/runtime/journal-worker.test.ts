@@ -78,6 +78,10 @@ describe('the journal worker', () => {
       '{"n":1}',
       '{"n":2}',
     ]);
+    expect(records.at(-1)?.sequence).toBe(notice.sequence);
+    expect(new JournalProgress(client.memory.progress).read().sequence).toBeGreaterThanOrEqual(
+      notice.sequence,
+    );
     reader.close();
     await client.close();
   });

@@ -130,6 +130,18 @@ describe('parsePipeline', () => {
     expect(parseText(text).agents.writer?.limits.maxTokens).toBe(7);
   });
 
+  it('finds the place of a fault behind an alias', () => {
+    const text = edited({
+      'tools: [lookup]': 'tools: [lookup]\n    limits: &odd { maxTokens: none }',
+      '  writer:\n': '  writer:\n    limits: *odd\n',
+    });
+    const problems = refusal(text).details.problems;
+    expect(problems).toEqual([
+      expect.stringContaining(`${place(text, 'none')}agents.extract.limits.maxTokens`),
+      expect.stringContaining(`${place(text, 'none')}agents.writer.limits.maxTokens`),
+    ]);
+  });
+
   it.each([
     ['broken YAML', { 'input:\n': 'input: [\n' }, 'PIPELINE_INVALID', 'include:', /the YAML/],
     [

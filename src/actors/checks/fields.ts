@@ -124,12 +124,18 @@ function namesAndPlaces(output: JsonObject, text: string): Record<'names' | 'pla
   };
 }
 
+/** Whether a sentence has anything that one of the fields could be about. */
+export function mayHaveFields(sentence: string): boolean {
+  return /\d/.test(sentence) || datesIn(sentence).length > 0 || capitalRuns(sentence).length > 0;
+}
+
 /** Confirms each of the four fields or moves it to `doubtful`. Asking again may help. */
-export const fields: Check = ({ output, document }) => {
+export const fields: Check = ({ output, document, each }) => {
   if (typeof output !== 'object' || output === null || Array.isArray(output)) {
     return { output, reasons: ['The answer has no fields.'], retry: true };
   }
-  const text = bodyLines(document);
+  // An agent that works through sentences is checked against its sentence.
+  const text = typeof each === 'string' ? each : bodyLines(document);
   const verdicts: Record<FieldName, FieldVerdict> = {
     ...namesAndPlaces(output, text),
     dates: byPattern(listOf(output, 'dates'), datesIn(text), { looksLike: dateWord, text }),

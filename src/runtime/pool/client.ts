@@ -6,6 +6,8 @@
  *   C1. The queue is bounded; a full one is refused, never grown.
  *   C2. An error of a task arrives as the same RuntimeError, rebuilt by code.
  *   C3. After close, every task is refused and no thread is left.
+ *   C4. Every task ends: when a thread does not start, piscina keeps the queue
+ *       waiting for ever, so the pool fails its tasks itself.
  */
 import { availableParallelism } from 'node:os';
 import { fileURLToPath } from 'node:url';
@@ -15,20 +17,37 @@ import { limits } from '../../kernel/limits.ts';
 import { siblingModule } from '../../kernel/module-url.ts';
 import type { PoolReply, PoolTask, PoolTaskName, PoolTasks } from './protocol.ts';
 
+export interface CpuPoolOptions {
+  /** Defaults to one less than the cores, at least 1; at most `limits.poolThreadsMax`. */
+  readonly threads?: number;
+  /** The module that the threads run. */
+  readonly entry?: URL;
+}
+
+interface RunningTask {
+  readonly reply: Promise<PoolReply>;
+  readonly fail: (reason: Error) => void;
+}
+
 export class CpuPool {
   readonly #pool: Piscina<PoolTask, PoolReply>;
-  readonly #running = new Set<Promise<unknown>>();
+  readonly #running = new Set<RunningTask>();
+  #failure: Error | null = null;
   #closing: Promise<void> | null = null;
 
-  /** `threads` defaults to one less than the cores, at least 1, at most `limits.poolThreadsMax`. */
-  constructor(threads = Math.max(1, availableParallelism() - 1)) {
+  constructor(options: CpuPoolOptions = {}) {
+    const threads = options.threads ?? Math.max(1, availableParallelism() - 1);
     this.#pool = new Piscina({
-      filename: fileURLToPath(siblingModule(import.meta.url, 'entry')),
+      filename: fileURLToPath(options.entry ?? siblingModule(import.meta.url, 'entry')),
       name: 'runTask',
       minThreads: 0,
       maxThreads: Math.min(threads, limits.poolThreadsMax),
       maxQueue: limits.poolQueueMax,
       idleTimeout: limits.poolIdleMsMax,
+    });
+    this.#pool.on('error', (failure: Error) => {
+      this.#failure = failure; // (C4)
+      for (const task of this.#running) task.fail(failure);
     });
   }
 
@@ -69,15 +88,18 @@ export class CpuPool {
 
   /** Waits itself: piscina's close loses tasks whose thread is still starting. */
   async #finish(): Promise<void> {
-    await Promise.allSettled(this.#running);
-    await this.#pool.close();
+    await Promise.allSettled([...this.#running].map((task) => task.reply));
+    await (this.#failure === null ? this.#pool.close() : this.#pool.destroy());
   }
 
   async #send(task: PoolTask): Promise<PoolReply> {
-    const running = this.#pool.run(task);
+    const { promise: reply, resolve, reject: fail } = Promise.withResolvers<PoolReply>();
+    const running: RunningTask = { reply, fail };
     this.#running.add(running);
+    if (this.#failure === null) this.#pool.run(task).then(resolve, fail);
+    else fail(this.#failure);
     try {
-      return await running;
+      return await reply;
     } catch (cause) {
       const reason = cause instanceof Error ? cause.message : String(cause);
       throw new RuntimeError('INTERNAL', `A ${task.type} task of the pool was lost: ${reason}.`, {

@@ -1,6 +1,7 @@
 import { mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { pathToFileURL } from 'node:url';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { RuntimeError } from '../../../src/kernel/errors.ts';
 import { sha256 } from '../../../src/kernel/hash.ts';
@@ -14,8 +15,8 @@ beforeAll(() => {
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
 const pools: CpuPool[] = [];
-function openPool(threads?: number): CpuPool {
-  const pool = new CpuPool(threads);
+function openPool(threads = 1, entry?: URL): CpuPool {
+  const pool = new CpuPool({ threads, ...(entry === undefined ? {} : { entry }) });
   pools.push(pool);
   return pool;
 }
@@ -95,6 +96,18 @@ describe('CpuPool', () => {
     for (const result of refused) {
       expect(result.reason).toMatchObject({ code: 'OUTBOX_FULL', retryable: true });
     }
+  });
+
+  it('fails its tasks when a thread does not start, instead of waiting for ever', async () => {
+    const pool = openPool(1, pathToFileURL(file('broken.mjs', 'throw new Error("broken");')));
+    const path = file('lost.txt', 'x');
+    const results = await Promise.allSettled([1, 2].map(() => pool.run('hash-file', { path })));
+    for (const result of results) {
+      expect(result).toMatchObject({ status: 'rejected', reason: { code: 'INTERNAL' } });
+    }
+    await expect(pool.run('hash-file', { path })).rejects.toThrow(/was lost: .*broken/);
+    await pool.close();
+    expect(pool.threads).toBe(0);
   });
 
   it('finishes accepted tasks on close, then refuses and leaves no thread', async () => {

@@ -1,0 +1,21 @@
+import type { Check } from './check.ts';
+
+/**
+ * Doubts an answer whose least certain token is below `with.min` (0 to 1).
+ * Where the model tells no probabilities the confidence is unknown, and unknown
+ * is doubted too. With `with.retry: false` asking again is no remedy.
+ */
+export const confidence: Check = ({ output, confidence: found, parameters }) => {
+  const least = typeof parameters.min === 'number' ? parameters.min : 0.5;
+  const retry = parameters.retry !== false;
+  if (found === null) {
+    return { output, reasons: ['The model does not tell how certain it is.'], retry: false };
+  }
+  if (found >= least) return { output, reasons: [] };
+  const percent = (value: number) => `${Math.floor(value * 100)} %`;
+  return {
+    output,
+    reasons: [`The model is only ${percent(found)} certain; ${percent(least)} is asked for.`],
+    retry,
+  };
+};
