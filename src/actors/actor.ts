@@ -21,7 +21,13 @@ import {
   type RunId,
 } from '../kernel/ids.ts';
 import type { ActorEvent } from './event.ts';
-import type { AbortIntention, ActIntention, FinishIntention, Intention, MachineName } from './intention.ts';
+import type {
+  AbortIntention,
+  ActIntention,
+  FinishIntention,
+  Intention,
+  MachineName,
+} from './intention.ts';
 import {
   actorHash,
   initialState,
@@ -117,10 +123,16 @@ function withoutTag(open: Actor['open'], tag: string): Actor['open'] {
   return rest;
 }
 
-function fold(actor: Actor, incoming: Pick<Envelope, 'from' | 'number' | 'event'>): Pick<Actor, 'received' | 'open'> {
+function fold(
+  actor: Actor,
+  incoming: Pick<Envelope, 'from' | 'number' | 'event'>,
+): Pick<Actor, 'received' | 'open'> {
   const { from, number, event } = incoming;
   if (event.type === 'outcome') {
-    assert(Object.hasOwn(actor.open, event.tag), `an outcome answers an open intention: ${event.tag} (F2)`);
+    assert(
+      Object.hasOwn(actor.open, event.tag),
+      `an outcome answers an open intention: ${event.tag} (F2)`,
+    );
     return { received: actor.received, open: withoutTag(actor.open, event.tag) };
   }
   const last = actor.received[from] ?? 0;
@@ -203,7 +215,16 @@ export function applyEvent(
 
 export function actorToJson(actor: Actor): ActorJson {
   const { run, id, sequence, state, sent, received, open } = actor;
-  return { run, id, sequence, machine: state.machine, state: stateToJson(state), sent, received, open };
+  return {
+    run,
+    id,
+    sequence,
+    machine: state.machine,
+    state: stateToJson(state),
+    sent,
+    received,
+    open,
+  };
 }
 
 export function actorFromJson(json: ActorJson): Actor {

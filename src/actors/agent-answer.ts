@@ -11,7 +11,11 @@ export interface Answer {
   readonly attempts: number;
 }
 
-export function answerFrom(judgement: Judgement, attempts: number, more: readonly string[] = []): Answer {
+export function answerFrom(
+  judgement: Judgement,
+  attempts: number,
+  more: readonly string[] = [],
+): Answer {
   return {
     output: judgement.output,
     answered: judgement.answered,
@@ -27,7 +31,9 @@ function verdictOf(answers: readonly Answer[]): StepResult['verdict'] {
 }
 
 function leastConfidence(answers: readonly Answer[]): number | null {
-  const known = answers.flatMap((answer) => (answer.confidence === null ? [] : [answer.confidence]));
+  const known = answers.flatMap((answer) =>
+    answer.confidence === null ? [] : [answer.confidence],
+  );
   return known.length === 0 ? null : Math.min(...known);
 }
 

@@ -82,7 +82,10 @@ function questionOf(context: AgentContext): string {
 function generate(context: AgentContext): Intention {
   const { agent } = requireAgent(context);
   const scope = templateScope(context.variables, currentElement(context));
-  const system = agent.system === undefined ? [] : [{ role: 'system', content: renderTemplate(agent.system, scope) }];
+  const system =
+    agent.system === undefined
+      ? []
+      : [{ role: 'system', content: renderTemplate(agent.system, scope) }];
   const prompt = context.grounding ?? questionOf(context);
   return act(
     generateTag,
@@ -119,10 +122,16 @@ function judgementOf(context: AgentContext): Judgement {
 }
 
 /** Closes the present element with its judgement and turns to the next one. */
-function nextElement(context: AgentContext, more: { output?: Json; reasons?: readonly string[] } = {}): Partial<AgentContext> {
+function nextElement(
+  context: AgentContext,
+  more: { output?: Json; reasons?: readonly string[] } = {},
+): Partial<AgentContext> {
   const answer = answerFrom(judgementOf(context), context.attempt + 1, more.reasons ?? []);
   return {
-    answers: [...context.answers, more.output === undefined ? answer : { ...answer, output: more.output }],
+    answers: [
+      ...context.answers,
+      more.output === undefined ? answer : { ...answer, output: more.output },
+    ],
     attempt: 0,
     temperature: null,
     attemptSeed: context.seed,
@@ -167,7 +176,10 @@ function write(context: AgentContext): Intention {
   return act(
     writeTag,
     { actuator: 'file', operation: 'write' },
-    { path: renderTemplate(step.write.path, variables), text: renderTemplate(step.write.template, variables) },
+    {
+      path: renderTemplate(step.write.path, variables),
+      text: renderTemplate(step.write.template, variables),
+    },
   );
 }
 
@@ -207,7 +219,12 @@ function isFor(tag: string, statuses: 'completed' | 'any') {
     (statuses === 'any' || event.outcome.status === 'completed');
 }
 
-const emptyVariables: StepVariables = { document: null, steps: '{}', items: null, run: { name: '', seed: 0 } };
+const emptyVariables: StepVariables = {
+  document: null,
+  steps: '{}',
+  items: null,
+  run: { name: '', seed: 0 },
+};
 
 export const agentMachine = setup({
   types: { context: {} as AgentContext, events: {} as TimedEvent },
@@ -239,7 +256,16 @@ export const agentMachine = setup({
           actions: assign(({ context, event }) => {
             assert(event.machine === 'agent', 'an agent is started as one');
             const { self, parent, definition, step, variables, seed } = event;
-            return { ...context, self, parent, definition, step, variables, seed, attemptSeed: seed };
+            return {
+              ...context,
+              self,
+              parent,
+              definition,
+              step,
+              variables,
+              seed,
+              attemptSeed: seed,
+            };
           }),
         },
       },
@@ -255,10 +281,17 @@ export const agentMachine = setup({
       entry: intend<Arguments>(({ context }) => [generate(context)]),
       on: {
         outcome: [
-          { guard: isFor(generateTag, 'completed'), target: 'judging', actions: assign(judgeOutcome) },
+          {
+            guard: isFor(generateTag, 'completed'),
+            target: 'judging',
+            actions: assign(judgeOutcome),
+          },
           { guard: isFor(generateTag, 'any'), target: 'failed' },
         ],
-        cancel: { target: 'cancelling', actions: intend<Arguments>(() => [{ kind: 'abort', tag: generateTag }]) },
+        cancel: {
+          target: 'cancelling',
+          actions: intend<Arguments>(() => [{ kind: 'abort', tag: generateTag }]),
+        },
       },
     },
     judging: {
@@ -297,8 +330,15 @@ export const agentMachine = setup({
         return call.type === 'call' ? [call.intention] : [];
       }),
       on: {
-        outcome: { guard: isFor(toolTag, 'any'), target: 'choosing', actions: assign(takeToolOutcome) },
-        cancel: { target: 'cancelling', actions: intend<Arguments>(() => [{ kind: 'abort', tag: toolTag }]) },
+        outcome: {
+          guard: isFor(toolTag, 'any'),
+          target: 'choosing',
+          actions: assign(takeToolOutcome),
+        },
+        cancel: {
+          target: 'cancelling',
+          actions: intend<Arguments>(() => [{ kind: 'abort', tag: toolTag }]),
+        },
       },
     },
     writing: {
@@ -309,12 +349,16 @@ export const agentMachine = setup({
             guard: isFor(writeTag, 'completed'),
             target: 'done',
             actions: assign(({ event }) => ({
-              written: event.outcome.status === 'completed' ? (event.outcome.value as JsonObject) : null,
+              written:
+                event.outcome.status === 'completed' ? (event.outcome.value as JsonObject) : null,
             })),
           },
           { guard: isFor(writeTag, 'any'), target: 'failed' },
         ],
-        cancel: { target: 'cancelling', actions: intend<Arguments>(() => [{ kind: 'abort', tag: writeTag }]) },
+        cancel: {
+          target: 'cancelling',
+          actions: intend<Arguments>(() => [{ kind: 'abort', tag: writeTag }]),
+        },
       },
     },
     cancelling: { on: { outcome: 'cancelled' } },
@@ -331,7 +375,10 @@ export const agentMachine = setup({
     failed: {
       type: 'final',
       entry: intend<Arguments>(({ context, event }) => {
-        assert(event.type === 'outcome' && event.outcome.status !== 'completed', 'a failed outcome');
+        assert(
+          event.type === 'outcome' && event.outcome.status !== 'completed',
+          'a failed outcome',
+        );
         return [
           {
             kind: 'send',
@@ -344,7 +391,11 @@ export const agentMachine = setup({
     cancelled: {
       type: 'final',
       entry: intend<Arguments>(({ context }) => [
-        { kind: 'send', to: context.parent, event: { type: 'agent-cancelled', step: context.step } },
+        {
+          kind: 'send',
+          to: context.parent,
+          event: { type: 'agent-cancelled', step: context.step },
+        },
       ]),
     },
   },

@@ -6,11 +6,7 @@
 import { assert } from '../kernel/assert.ts';
 import type { Json } from '../kernel/json.ts';
 import type { StepVariables } from './event.ts';
-import type {
-  AgentDefinition,
-  PipelineDefinition,
-  StepDefinition,
-} from './pipeline-definition.ts';
+import type { AgentDefinition, PipelineDefinition, StepDefinition } from './pipeline-definition.ts';
 import type { StepResult } from './step-result.ts';
 
 const rememberedMax = 64;
@@ -32,7 +28,10 @@ export function stepOf(definition: PipelineDefinition, id: string): StepDefiniti
 }
 
 /** The agent of a step, or null for a step that only writes. */
-export function agentOf(definition: PipelineDefinition, step: StepDefinition): AgentDefinition | null {
+export function agentOf(
+  definition: PipelineDefinition,
+  step: StepDefinition,
+): AgentDefinition | null {
   if (step.agent === undefined) return null;
   const found = definition.agents[step.agent];
   assert(found !== undefined, `no agent ${step.agent}`);

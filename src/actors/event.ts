@@ -63,7 +63,11 @@ export type StartAgentEvent = StartCommon & {
   readonly variables: StepVariables;
 };
 
-export type StartEvent = StartRunEvent | StartDocumentEvent | StartSupervisorEvent | StartAgentEvent;
+export type StartEvent =
+  | StartRunEvent
+  | StartDocumentEvent
+  | StartSupervisorEvent
+  | StartAgentEvent;
 
 /** The outcome of an external intention, delivered by the host. */
 export interface OutcomeEvent {

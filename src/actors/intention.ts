@@ -5,9 +5,10 @@
  * Tags name an open external intention inside its actor, so that a pure
  * machine can tell its outcomes apart without knowing its own sequence.
  */
+
+import type { ErrorMessage } from '../kernel/errors.ts';
 import type { ActorId } from '../kernel/ids.ts';
 import type { Json, JsonObject } from '../kernel/json.ts';
-import type { ErrorMessage } from '../kernel/errors.ts';
 import type { ActorEvent } from './event.ts';
 
 /**

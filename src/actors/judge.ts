@@ -41,7 +41,11 @@ function parseAnswer(agent: AgentDefinition, text: string): { output: Json } | {
   }
 }
 
-export function judge(agent: AgentDefinition, generation: Generation, scope: JudgeScope): Judgement {
+export function judge(
+  agent: AgentDefinition,
+  generation: Generation,
+  scope: JudgeScope,
+): Judgement {
   const confidence = generation.minConfidence;
   const unanswered = { output: null, answered: false, confidence, retry: true };
   if (generation.status === 'halted') {
@@ -60,7 +64,12 @@ export function judge(agent: AgentDefinition, generation: Generation, scope: Jud
       reasons.push(`The check ${use} does not exist.`);
       continue;
     }
-    const verdict = check({ ...scope, output, confidence, parameters: parameters as { [key: string]: Json } });
+    const verdict = check({
+      ...scope,
+      output,
+      confidence,
+      parameters: parameters as { [key: string]: Json },
+    });
     output = verdict.output;
     reasons.push(...verdict.reasons);
     retry ||= verdict.reasons.length > 0 && verdict.retry === true;

@@ -14,8 +14,8 @@ import { AssertionError, assert } from '../kernel/assert.ts';
 import { hashJson, sha256 } from '../kernel/hash.ts';
 import type { ActorId } from '../kernel/ids.ts';
 import { childActorId } from '../kernel/ids.ts';
-import { limits } from '../kernel/limits.ts';
 import type { Json } from '../kernel/json.ts';
+import { limits } from '../kernel/limits.ts';
 import { definitionOf, stepOf } from './definition.ts';
 import type { DocumentReference, StepVariables } from './event.ts';
 import type { PipelineDefinition, StepDefinition } from './pipeline-definition.ts';
@@ -126,7 +126,9 @@ function mustSkip(context: PipelineContext, step: StepDefinition): boolean {
 }
 
 /** Marks what may start now as running (P1), skipping what cannot (P2). */
-export function advance(context: PipelineContext): Pick<PipelineContext, 'results' | 'running' | 'started'> {
+export function advance(
+  context: PipelineContext,
+): Pick<PipelineContext, 'results' | 'running' | 'started'> {
   let results = context.results;
   for (let round = 0; round <= limits.pipelineStepsMax; round += 1) {
     const now: PipelineContext = { ...context, results };
@@ -152,7 +154,9 @@ export function isComplete(context: PipelineContext): boolean {
 }
 
 function stepsText(context: PipelineContext): string {
-  const entries = Object.entries(context.results).map(([id, text]) => `${JSON.stringify(id)}:${text}`);
+  const entries = Object.entries(context.results).map(
+    ([id, text]) => `${JSON.stringify(id)}:${text}`,
+  );
   return `{${entries.join(',')}}`;
 }
 
@@ -189,17 +193,28 @@ function comparableSteps(context: PipelineContext): { [step: string]: Json } {
   );
 }
 
-export function itemOf(context: PipelineContext): { item: string; digest: string; handedToHuman: boolean } {
+export function itemOf(context: PipelineContext): {
+  item: string;
+  digest: string;
+  handedToHuman: boolean;
+} {
   const { name, part } = documentOf(context);
   const own = ownSteps(context).map((step) => [step.id, resultOfStep(context, step.id)] as const);
   return {
-    item: JSON.stringify({ document: { name, part: part?.index ?? 0 }, steps: Object.fromEntries(own) }),
+    item: JSON.stringify({
+      document: { name, part: part?.index ?? 0 },
+      steps: Object.fromEntries(own),
+    }),
     digest: hashJson(comparableSteps(context)),
     handedToHuman: own.some(([, result]) => result.verdict !== 'accepted'),
   };
 }
 
-export function summaryOf(event: { item: string; digest: string; handedToHuman: boolean }): ItemSummary {
+export function summaryOf(event: {
+  item: string;
+  digest: string;
+  handedToHuman: boolean;
+}): ItemSummary {
   const { item, digest, handedToHuman } = event;
   const isBlob = item.length >= limits.inlineTextCharactersMax;
   return { item: isBlob ? { sha256: sha256(item) } : { text: item }, digest, handedToHuman };
@@ -207,10 +222,15 @@ export function summaryOf(event: { item: string; digest: string; handedToHuman: 
 
 /** Hashes of the items whose texts have to be read again. */
 export function itemBlobs(context: PipelineContext): readonly string[] {
-  return Object.values(context.items).flatMap(({ item }) => ('sha256' in item ? [item.sha256] : []));
+  return Object.values(context.items).flatMap(({ item }) =>
+    'sha256' in item ? [item.sha256] : [],
+  );
 }
 
-export function collectItems(context: PipelineContext, texts: Readonly<Record<string, string>>): readonly string[] {
+export function collectItems(
+  context: PipelineContext,
+  texts: Readonly<Record<string, string>>,
+): readonly string[] {
   return context.documents.map((_, index) => {
     const summary = context.items[index];
     assert(summary !== undefined, `document ${index} is done`);
@@ -221,7 +241,10 @@ export function collectItems(context: PipelineContext, texts: Readonly<Record<st
 }
 
 /** Steps of every scope, by id, given up because the document could not be read. */
-export function unreadable(context: PipelineContext, message: string): Readonly<Record<string, string>> {
+export function unreadable(
+  context: PipelineContext,
+  message: string,
+): Readonly<Record<string, string>> {
   const result: StepResult = {
     verdict: 'escalated',
     output: null,
@@ -276,5 +299,8 @@ export function runResult(context: PipelineContext): RunResult {
 export function stepIsShared(context: PipelineContext, step: string): boolean {
   const definition = definitionOf(context.definition);
   const { map } = stepOf(definition, step);
-  return map === undefined && definition.steps.some((other) => other.map !== undefined && other.needs.includes(step));
+  return (
+    map === undefined &&
+    definition.steps.some((other) => other.map !== undefined && other.needs.includes(step))
+  );
 }

@@ -113,7 +113,7 @@ function shareStep({ context, event }: Arguments): readonly Intention[] {
 
 function textsOf(event: TimedEvent): Readonly<Record<string, string>> {
   assert(event.type === 'outcome' && event.outcome.status === 'completed', 'blobs were read');
-  return (event.outcome.value as JsonObject)['texts'] as Record<string, string>;
+  return (event.outcome.value as JsonObject).texts as Record<string, string>;
 }
 
 function takeText({ context, event }: Arguments): Partial<PipelineContext> {
@@ -133,7 +133,10 @@ function completed({ event }: Arguments): boolean {
 }
 
 function cancelAll({ context }: Arguments): readonly Intention[] {
-  const children = [supervisorOf(context), ...openDocuments(context).map((index) => documentActor(context, index))];
+  const children = [
+    supervisorOf(context),
+    ...openDocuments(context).map((index) => documentActor(context, index)),
+  ];
   return children.map((to) => ({ kind: 'send', to, event: { type: 'cancel' } }));
 }
 
@@ -143,7 +146,11 @@ function end({ context }: Arguments): readonly Intention[] {
   const { item, digest, handedToHuman } = itemOf(context);
   const { parent, index } = context;
   return [
-    { kind: 'send', to: parent, event: { type: 'document-done', index, item, digest, handedToHuman } },
+    {
+      kind: 'send',
+      to: parent,
+      event: { type: 'document-done', index, item, digest, handedToHuman },
+    },
   ];
 }
 
@@ -201,7 +208,10 @@ export const pipelineMachine = setup({
             target: 'working',
             actions: [
               assign(begin),
-              intend<Arguments>(({ context }) => [spawnSupervisor(context), ...spawnDocuments(context)]),
+              intend<Arguments>(({ context }) => [
+                spawnSupervisor(context),
+                ...spawnDocuments(context),
+              ]),
             ],
           },
         ],
@@ -209,14 +219,20 @@ export const pipelineMachine = setup({
     },
     reading: {
       entry: intend<Arguments>(({ context }) => [
-        readBlobs(documentTag, context.documents.map((document) => document.sha256)),
+        readBlobs(
+          documentTag,
+          context.documents.map((document) => document.sha256),
+        ),
       ]),
       on: {
         outcome: [
           {
             guard: completed,
             target: 'working',
-            actions: [assign(takeText), intend<Arguments>(({ context }) => [spawnSupervisor(context)])],
+            actions: [
+              assign(takeText),
+              intend<Arguments>(({ context }) => [spawnSupervisor(context)]),
+            ],
           },
           { target: 'done', actions: assign(takeUnreadable) },
         ],
@@ -261,7 +277,9 @@ export const pipelineMachine = setup({
           {
             guard: completed,
             target: 'working',
-            actions: assign(({ context, event }) => ({ collected: collectItems(context, textsOf(event)) })),
+            actions: assign(({ context, event }) => ({
+              collected: collectItems(context, textsOf(event)),
+            })),
           },
           { target: 'broken' },
         ],
@@ -302,10 +320,19 @@ export const pipelineMachine = setup({
     broken: {
       type: 'final',
       entry: intend<Arguments>(({ event }) => {
-        assert(event.type === 'outcome' && event.outcome.status !== 'completed', 'blobs were not read');
+        assert(
+          event.type === 'outcome' && event.outcome.status !== 'completed',
+          'blobs were not read',
+        );
         const { code, message } = event.outcome.error;
         return [
-          { kind: 'finish', status: 'failed', outputs: {}, resultHash: '', error: { code, message } },
+          {
+            kind: 'finish',
+            status: 'failed',
+            outputs: {},
+            resultHash: '',
+            error: { code, message },
+          },
         ];
       }),
     },

@@ -20,7 +20,7 @@ const machines: Readonly<Record<MachineName, AnyStateMachine>> = {
   agent: agentMachine,
 };
 
-type Snapshot = ReturnType<typeof transition<AnyStateMachine>>[0];
+export type Snapshot = ReturnType<typeof transition<AnyStateMachine>>[0];
 
 /** A machine in some state. Opaque: `stateToJson` is its plain form. */
 export interface MachineState {
@@ -48,17 +48,40 @@ export function initialState(machine: MachineName): MachineState {
   return { machine, snapshot: getInitialSnapshot(machines[machine]) };
 }
 
-export function step(state: MachineState, event: TimedEvent): { state: MachineState; intentions: readonly Intention[] } {
-  const [snapshot, actions] = transition(machines[state.machine], state.snapshot, event);
-  assert(snapshot.status !== 'error', `the machine ${state.machine} does not fail`);
-  const intentions = actions.flatMap((action) => {
+/**
+ * Takes one transition of any machine and collects the parameters of its only
+ * action; nothing is executed.
+ */
+export function stepMachine<Parameters>(
+  machine: AnyStateMachine,
+  snapshot: Snapshot,
+  taken: { readonly event: { readonly type: string }; readonly action: string },
+): { snapshot: Snapshot; emitted: readonly Parameters[] } {
+  const [next, actions] = transition(machine, snapshot, taken.event);
+  assert(next.status !== 'error', `the machine ${machine.id} does not fail`);
+  const emitted = actions.map((action) => {
     // XState's types know only its own actions here, not those of a setup.
     const { type, params } = action as { type: string; params: unknown };
-    assert(type === 'intend', `a machine has no action but intend: ${type}`);
-    return (params as IntendParameters).intentions;
+    assert(type === taken.action, `the machine ${machine.id} has no action ${type}`);
+    return params as Parameters;
   });
+  return { snapshot: next, emitted };
+}
+
+export function step(
+  state: MachineState,
+  event: TimedEvent,
+): { state: MachineState; intentions: readonly Intention[] } {
+  const { machine } = state;
+  const taken = { event, action: 'intend' };
+  const { snapshot, emitted } = stepMachine<IntendParameters>(
+    machines[machine],
+    state.snapshot,
+    taken,
+  );
+  const intentions = emitted.flatMap((parameters) => parameters.intentions);
   assert(intentions.length <= limits.intentionsPerStepMax, 'a step stays within its intentions');
-  return { state: { machine: state.machine, snapshot }, intentions };
+  return { state: { machine, snapshot }, intentions };
 }
 
 export function isDone(state: MachineState): boolean {
@@ -67,12 +90,20 @@ export function isDone(state: MachineState): boolean {
 
 export function stateToJson(state: MachineState): MachineStateJson {
   const { value, context, status } = state.snapshot;
-  return { value: value as Json, context: context as JsonObject, status: status === 'done' ? 'done' : 'active' };
+  return {
+    value: value as Json,
+    context: context as JsonObject,
+    status: status === 'done' ? 'done' : 'active',
+  };
 }
 
 export function stateFromJson(machine: MachineName, json: MachineStateJson): MachineState {
   const { value, context } = json;
-  const snapshot = machines[machine].resolveState({ value: value as string, context, status: json.status });
+  const snapshot = machines[machine].resolveState({
+    value: value as string,
+    context,
+    status: json.status,
+  });
   return { machine, snapshot };
 }
 

@@ -40,7 +40,11 @@ function childOf(context: SupervisorContext, step: string): Child {
   return child;
 }
 
-function withChild(context: SupervisorContext, step: string, change: Partial<Child>): Partial<SupervisorContext> {
+function withChild(
+  context: SupervisorContext,
+  step: string,
+  change: Partial<Child>,
+): Partial<SupervisorContext> {
   return { children: { ...context.children, [step]: { ...childOf(context, step), ...change } } };
 }
 
@@ -147,7 +151,13 @@ export function backoff({ context, event }: SupervisorArguments): readonly Inten
 }
 
 function failedResult(error: ErrorMessage, failures: number): StepResult {
-  return { verdict: 'escalated', output: null, reasons: [error.message], confidence: null, attempts: failures };
+  return {
+    verdict: 'escalated',
+    output: null,
+    reasons: [error.message],
+    confidence: null,
+    attempts: failures,
+  };
 }
 
 /** The result that an agent's last event means for its step. */
@@ -190,12 +200,18 @@ export function recover({ context, event }: SupervisorArguments): readonly Inten
   ];
 }
 
-function stepDone(context: SupervisorContext, step: string, result: StepResult): readonly Intention[] {
+function stepDone(
+  context: SupervisorContext,
+  step: string,
+  result: StepResult,
+): readonly Intention[] {
   return [{ kind: 'send', to: context.parent, event: { type: 'step-done', step, result } }];
 }
 
 function tagStep(event: TimedEvent, prefix: string): string | null {
-  return event.type === 'outcome' && event.tag.startsWith(prefix) ? event.tag.slice(prefix.length) : null;
+  return event.type === 'outcome' && event.tag.startsWith(prefix)
+    ? event.tag.slice(prefix.length)
+    : null;
 }
 
 export function endRecovery({ context, event }: SupervisorArguments): readonly Intention[] {
@@ -246,13 +262,19 @@ export function recoveryStep(event: TimedEvent): string | null {
   return tagStep(event, recoveryPrefix);
 }
 
-export function waitForBackoff({ context, event }: SupervisorArguments): Partial<SupervisorContext> {
+export function waitForBackoff({
+  context,
+  event,
+}: SupervisorArguments): Partial<SupervisorContext> {
   assert(event.type === 'agent-failed', 'a failure is retried');
   const failures = childOf(context, event.step).failures + 1;
   return withChild(context, event.step, { failures, open: `${backoffPrefix}${event.step}` });
 }
 
-export function waitForRecovery({ context, event }: SupervisorArguments): Partial<SupervisorContext> {
+export function waitForRecovery({
+  context,
+  event,
+}: SupervisorArguments): Partial<SupervisorContext> {
   assert(event.type === 'agent-done' || event.type === 'agent-failed', 'an agent ended');
   return withChild(context, event.step, {
     escalated: finalResult({ context, event }),
@@ -290,4 +312,3 @@ export function reportEnd({ context, event }: SupervisorArguments): readonly Int
   assert(event.type === 'agent-done' || event.type === 'agent-failed', 'an agent ended');
   return stepDone(context, event.step, finalResult({ context, event }));
 }
-

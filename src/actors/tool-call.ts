@@ -24,7 +24,11 @@ function renderArguments(value: unknown, given: JsonObject): Json {
   return value as Json;
 }
 
-export function toolCallOf(definition: PipelineDefinition, agent: AgentDefinition, output: Json): ToolCall {
+export function toolCallOf(
+  definition: PipelineDefinition,
+  agent: AgentDefinition,
+  output: Json,
+): ToolCall {
   if (agent.tools.length === 0 || !isJsonObject(output)) return { type: 'none' };
   const { tool, args } = output;
   if (typeof tool !== 'string' || tool === 'none') return { type: 'none' };
@@ -39,7 +43,10 @@ export function toolCallOf(definition: PipelineDefinition, agent: AgentDefinitio
   }
   const { actuator, operation } = description;
   if (!isKnownOperation(actuator, operation)) {
-    return { type: 'refused', reason: `The tool ${tool} names the unknown operation ${actuator}.${operation}.` };
+    return {
+      type: 'refused',
+      reason: `The tool ${tool} names the unknown operation ${actuator}.${operation}.`,
+    };
   }
   const rendered = renderArguments(description.arguments, given) as JsonObject;
   const limited =

@@ -4,7 +4,10 @@ export type Operation = 'add' | 'sub' | 'mul' | 'div';
 
 const operationWords: readonly (readonly [Operation, RegExp])[] = [
   ['add', /\b(?:add|adding|plus|sum of|sum up|added to|add up|total of)\b|\d\s*\+\s*\d/i],
-  ['sub', /\b(?:subtract|subtracting|minus|take away|deduct|difference between|less)\b|\d\s+-\s+\d/i],
+  [
+    'sub',
+    /\b(?:subtract|subtracting|minus|take away|deduct|difference between|less)\b|\d\s+-\s+\d/i,
+  ],
   ['mul', /\b(?:multiply|multiplying|multiplied by|times|product of)\b|\d\s*[*x×]\s*\d/i],
   ['div', /\b(?:divide|dividing|divided by|split into)\b|\d\s*[/÷]\s*\d/i],
 ];

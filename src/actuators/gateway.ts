@@ -23,13 +23,13 @@ import type { IntentionKey, RunId } from '../kernel/ids.ts';
 import { findNonJson, type Json } from '../kernel/json.ts';
 import { limits } from '../kernel/limits.ts';
 import type { Actuator, Operation } from './actuator.ts';
+import { ActuatorActor } from './actuator-actor.ts';
 import {
   type CheckedRequest,
   firstProblem,
   type IntentionOutcome,
   intentionRequestSchema,
 } from './intention-request.ts';
-import { Lane } from './lane.ts';
 import { RememberedOutcomes } from './remembered-outcomes.ts';
 
 export interface GatewayOptions {
@@ -44,7 +44,7 @@ export interface GatewayOptions {
 
 interface Door {
   readonly actuator: Actuator;
-  readonly lane: Lane;
+  readonly actor: ActuatorActor;
 }
 
 /** A request that may be carried out. */
@@ -52,7 +52,7 @@ interface Admitted {
   readonly request: CheckedRequest;
   readonly operation: Operation;
   readonly args: unknown;
-  readonly lane: Lane;
+  readonly actor: ActuatorActor;
   /** Hash of everything that makes the intention what it is (G4). */
   readonly digest: string;
 }
@@ -73,11 +73,11 @@ export class ActuatorGateway {
     this.#options = options;
     for (const actuator of options.actuators) {
       assert(!this.#doors.has(actuator.name), `two actuators are named ${actuator.name}`);
-      const lane = new Lane({
+      const actor = new ActuatorActor({
         runningMax: actuator.concurrency ?? limits.actuatorConcurrencyDefault,
         waitingMax: limits.actuatorQueueMax,
       });
-      this.#doors.set(actuator.name, { actuator, lane });
+      this.#doors.set(actuator.name, { actuator, actor });
     }
   }
 
@@ -102,6 +102,7 @@ export class ActuatorGateway {
   async close(): Promise<void> {
     const inFlight = [...this.#inFlight.values()];
     for (const { controller } of inFlight) controller.abort();
+    for (const { actor } of this.#doors.values()) actor.close();
     await Promise.all(inFlight.map(({ outcome }) => outcome));
   }
 
@@ -135,7 +136,7 @@ export class ActuatorGateway {
       return refused(key, 'INTENTION_INVALID', message);
     }
     const digest = hashJson([name, request.operation, request.arguments]);
-    return { request, operation, args: args.data, lane: door.lane, digest };
+    return { request, operation, args: args.data, actor: door.actor, digest };
   }
 
   #signatureProblem(request: CheckedRequest): string | null {
@@ -156,7 +157,7 @@ export class ActuatorGateway {
   }
 
   #start(admitted: Admitted): Promise<IntentionOutcome> | IntentionOutcome {
-    const { lane, digest } = admitted;
+    const { actor, digest } = admitted;
     const { key } = admitted.request;
     const running = this.#inFlight.get(key);
     const known = running ?? this.#remembered.get(key);
@@ -168,13 +169,14 @@ export class ActuatorGateway {
         `The key ${key} already stands for another intention.`,
       ); // (G4)
     }
-    if (!lane.tryAdmit()) {
+    const turn = actor.request(key);
+    if (turn === null) {
       const message = `Too many intentions wait for ${admitted.request.actuator}; try again later.`;
       return refused(key, 'ACTUATOR_BUSY', message, true);
     }
     const controller = new AbortController();
-    const outcome = this.#carryOut(admitted, controller.signal).then((ended) => {
-      lane.leave();
+    const outcome = this.#carryOut(admitted, turn, controller.signal).then((ended) => {
+      actor.ended(key);
       this.#inFlight.delete(key);
       if (ended.status === 'completed') this.#remembered.set(key, digest, ended);
       return ended;
@@ -183,23 +185,25 @@ export class ActuatorGateway {
     return outcome;
   }
 
-  /** Waits for the disk and for its turn, performs, and checks the result. Never rejects. */
-  async #carryOut(admitted: Admitted, signal: AbortSignal): Promise<IntentionOutcome> {
-    const { request, operation, lane } = admitted;
+  /** Waits for its turn and for the disk, performs, and checks the result. Never rejects. */
+  async #carryOut(
+    admitted: Admitted,
+    turn: Promise<void>,
+    signal: AbortSignal,
+  ): Promise<IntentionOutcome> {
+    const { request, operation } = admitted;
     const { key, run } = request;
     try {
+      await orAborted(turn, signal);
       if (operation.effect !== 'pure') {
         await orAborted(this.#options.whenDurable(request.journalPosition), signal); // (G2)
       }
-      const value = await lane.run(async () => {
-        if (signal.aborted) throw aborted();
-        return await operation.perform(admitted.args, {
-          key,
-          run,
-          workspace: this.#options.workspaceOf(run),
-          signal,
-          clock: this.#options.clock,
-        });
+      const value = await operation.perform(admitted.args, {
+        key,
+        run,
+        workspace: this.#options.workspaceOf(run),
+        signal,
+        clock: this.#options.clock,
       });
       return { key, status: 'completed', value: checkedResult(request, operation, value) };
     } catch (error) {

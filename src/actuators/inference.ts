@@ -8,6 +8,7 @@ import {
   type GenerationRequest,
   generationRequestSchema,
 } from '../inference/model-port.ts';
+import { encodeTokenColumns } from '../inference/token-columns.ts';
 import { parseIntentionKey } from '../kernel/ids.ts';
 import type { JsonObject } from '../kernel/json.ts';
 import { limits } from '../kernel/limits.ts';
@@ -28,13 +29,14 @@ export interface Generator {
 const probability = z.number().min(0).max(1).nullable();
 const count = z.number().int().nonnegative();
 
-const outcomeSchema: z.ZodType<GenerationOutcome> = z.strictObject({
+/** The outcome as it is journaled: its tokens as one text of binary columns. */
+type JournaledGeneration = Omit<GenerationOutcome, 'tokens'> & { readonly tokens: string };
+
+const outcomeSchema: z.ZodType<JournaledGeneration> = z.strictObject({
   status: z.enum(['completed', 'halted']),
   text: z.string(),
   finish: z.enum(['stop', 'length', 'schema', 'halted']),
-  tokens: z.array(
-    z.strictObject({ text: z.string(), confidence: probability, forced: z.boolean() }),
-  ),
+  tokens: z.base64(),
   minConfidence: probability,
   halt: z
     .strictObject({
@@ -56,11 +58,11 @@ export function inferenceActuator(generator: Generator): Actuator {
         effect: 'pure',
         arguments: generationRequestSchema,
         result: outcomeSchema,
-        perform: (request, { key, run, signal }) =>
-          generator.generate(request, {
-            signal,
-            label: { run, actor: parseIntentionKey(key).actor },
-          }),
+        async perform(request, { key, run, signal }) {
+          const { actor } = parseIntentionKey(key);
+          const outcome = await generator.generate(request, { signal, label: { run, actor } });
+          return { ...outcome, tokens: encodeTokenColumns(outcome.tokens) };
+        },
       }),
     },
   };

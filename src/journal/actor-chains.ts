@@ -6,10 +6,13 @@
  * Invariants
  *   C1. An event has actor sequence last + 1, the digest of the last as its
  *       previous digest, and an epoch not below the last.
- *   C2. A run that ended is forgotten, so that memory follows the open runs
- *       and not the history. Its actors cannot go on.
+ *   C2. Of the runs that ended only the last `limits.openRunsMax` are known, so
+ *       that memory follows the open runs and not the history, and an outcome
+ *       that comes late is still recorded. Actors of a forgotten run cannot go
+ *       on.
  */
 
+import { limits } from '../kernel/limits.ts';
 import { digestAt, typeAt } from './record.ts';
 import {
   recordDescriptor as at,
@@ -29,6 +32,8 @@ type ActorEnds = Map<string, ChainEnd>;
 
 export class ActorChains {
   readonly #runs = new Map<string, ActorEnds>();
+  /** Keys of runs that ended, oldest first. */
+  readonly #ended = new Set<string>();
   /** The run of the last record: consecutive records mostly share it. */
   readonly #lastRun = Buffer.alloc(runBytes);
   #lastActors: ActorEnds | undefined;
@@ -55,10 +60,10 @@ export class ActorChains {
     return null;
   }
 
-  /** Moves the chain of the record's actor, or forgets a run that ended (C2). */
+  /** Moves the chain of the record's actor, or notes that its run ended. */
   accept(bytes: Buffer, offset: number): void {
     const type = typeAt(bytes, offset);
-    if (type === 'run-ended') this.#forget(bytes, offset);
+    if (type === 'run-ended') this.#end(bytes, offset);
     if (type !== 'event') return;
     const actors = this.#actors(bytes, offset) ?? this.#addRun(bytes, offset);
     const key = actorKey(bytes, offset);
@@ -98,10 +103,16 @@ export class ActorChains {
     return actors;
   }
 
-  #forget(bytes: Buffer, offset: number): void {
+  /** (C2) */
+  #end(bytes: Buffer, offset: number): void {
     const start = offset + at.runOffset;
-    this.#runs.delete(bytes.toString('latin1', start, start + runBytes));
-    this.#lastActors = undefined;
+    this.#ended.add(bytes.toString('latin1', start, start + runBytes));
+    for (const run of this.#ended) {
+      if (this.#ended.size <= limits.openRunsMax) return;
+      this.#ended.delete(run);
+      this.#runs.delete(run);
+      this.#lastActors = undefined;
+    }
   }
 }
 

@@ -6,6 +6,7 @@
 import fs from 'node:fs';
 
 export interface FilePort {
+  /** `wx` creates a file that must not exist, for reading and writing. */
   open(path: string, flags: 'r' | 'r+' | 'wx'): number;
   close(file: number): void;
   /** Bytes written, which may be fewer than asked. */
@@ -14,6 +15,10 @@ export interface FilePort {
   read(file: number, bytes: Buffer, range: ByteRange): number;
   size(file: number): number;
   fdatasync(file: number): void;
+  /** Writes from the start of the file on another thread; nobody hears how it ends. */
+  writeInBackground(file: number, bytes: Buffer): void;
+  /** Syncs on another thread; nobody hears how it ends. */
+  syncInBackground(file: number): void;
   rename(from: string, to: string): void;
   unlink(path: string): void;
   /** Names in a folder, unsorted; an empty list when there is no folder. */
@@ -31,7 +36,7 @@ export interface ByteRange {
 }
 
 export const nodeFilePort: FilePort = {
-  open: (path, flags) => fs.openSync(path, flags, 0o600),
+  open: (path, flags) => fs.openSync(path, flags === 'wx' ? 'wx+' : flags, 0o600),
   close: (file) => fs.closeSync(file),
   write: (file, bytes, { offset, length, position }) =>
     fs.writeSync(file, bytes, offset, length, position),
@@ -39,6 +44,8 @@ export const nodeFilePort: FilePort = {
     fs.readSync(file, bytes, offset, length, position),
   size: (file) => fs.fstatSync(file).size,
   fdatasync: (file) => fs.fdatasyncSync(file),
+  writeInBackground: (file, bytes) => fs.write(file, bytes, 0, bytes.length, 0, () => undefined),
+  syncInBackground: (file) => fs.fdatasync(file, () => undefined),
   rename: (from, to) => fs.renameSync(from, to),
   unlink: (path) => fs.unlinkSync(path),
   list: (folder) => (fs.existsSync(folder) ? fs.readdirSync(folder) : []),

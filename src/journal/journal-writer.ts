@@ -44,7 +44,9 @@ import {
   type SegmentHeader,
   segmentHeaderBytes,
   segmentPath,
+  unfinishedPath,
 } from './segment.ts';
+import { SegmentPreparation } from './segment-preparation.ts';
 
 export interface JournalWriterOptions {
   readonly files?: FilePort;
@@ -79,6 +81,7 @@ export class JournalWriter {
   #stagedTimeMs = 0;
   #starts: number[] = [];
   #digests = Buffer.alloc(digestBytes * 65);
+  #preparation: SegmentPreparation | null = null;
   #failure: RuntimeError | null = null;
 
   /**
@@ -194,6 +197,8 @@ export class JournalWriter {
   }
 
   close(): void {
+    this.#preparation?.abandon();
+    this.#preparation = null;
     if (this.#file !== null) this.#files.close(this.#file);
     this.#file = null;
     this.#failure ??= new RuntimeError('JOURNAL_FAILED', 'The journal is closed.');
@@ -267,6 +272,7 @@ export class JournalWriter {
     this.#sequence += this.#starts.length;
     this.#staged = 0;
     this.#starts = [];
+    this.#prepareNext(header);
   }
 
   /** Puts the seal behind the staged records; it carries the seal before it and itself as digests. */
@@ -310,18 +316,33 @@ export class JournalWriter {
     }
   }
 
+  /** Has the next segment made in time. */
+  #prepareNext(header: SegmentHeader): void {
+    if (this.#preparation !== null) this.#preparation.flush();
+    else if (this.#offset > header.bytes / 4) {
+      const path = unfinishedPath(this.#folder);
+      this.#preparation = new SegmentPreparation(this.#files, path, this.#segmentBytes);
+    }
+  }
+
   /** Everything written so far is durable here, as S2 demands. */
   #rollOver(): void {
     if (this.#file !== null) this.#files.close(this.#file);
     this.#file = null;
     const number = (this.#header?.number ?? 0) + 1;
-    createSegment(this.#files, this.#folder, {
-      number,
-      bytes: this.#segmentBytes,
-      firstSequence: this.#sequence + 1,
-      previousSeal: this.#seal,
-    });
-    this.#file = this.#files.open(segmentPath(this.#folder, number), 'r+');
+    const prepared = this.#preparation?.take() ?? null;
+    this.#preparation = null;
+    this.#file = createSegment(
+      this.#files,
+      this.#folder,
+      {
+        number,
+        bytes: this.#segmentBytes,
+        firstSequence: this.#sequence + 1,
+        previousSeal: this.#seal,
+      },
+      prepared,
+    );
     this.#header = readSegmentHeader(this.#files, this.#file, number);
     this.#offset = segmentHeaderBytes;
   }

@@ -80,13 +80,41 @@ export function listSegments(files: FilePort, folder: string): number[] {
     .sort((left, right) => left - right);
 }
 
-/** Creates the next segment durably (S1). Throws what the port throws. */
+/** Where the next segment is made before it gets its name (S1). */
+export function unfinishedPath(folder: string): string {
+  return join(folder, 'next.segment.tmp');
+}
+
+/**
+ * Creates the next segment durably (S1) and returns it open. `prepared` is an
+ * open file of zeros at `unfinishedPath`, if there is one. Throws what the port
+ * throws.
+ */
 export function createSegment(
   files: FilePort,
   folder: string,
   header: Omit<SegmentHeader, 'seed'>,
-): void {
+  prepared: number | null = null,
+): number {
   assert(header.bytes >= segmentBytesMin && header.bytes % 8 === 0, 'a usable segment size');
+  const bytes = encodeHeader(header);
+  const file = prepared ?? files.open(unfinishedPath(folder), 'wx');
+  try {
+    writeFully(files, file, bytes, { offset: 0, length: bytes.length, position: 0 });
+    if (prepared === null) {
+      writeZeros(files, file, { from: segmentHeaderBytes, to: header.bytes });
+    }
+    files.fdatasync(file);
+    files.rename(unfinishedPath(folder), segmentPath(folder, header.number));
+    files.syncFolder(folder);
+    return file;
+  } catch (error) {
+    files.close(file);
+    throw error;
+  }
+}
+
+function encodeHeader(header: Omit<SegmentHeader, 'seed'>): Buffer {
   const bytes = Buffer.alloc(segmentHeaderBytes);
   magic.copy(bytes, at.magic);
   bytes.writeUInt32LE(segmentVersion, at.version);
@@ -96,19 +124,7 @@ export function createSegment(
   writeUint64(bytes, header.firstSequence, at.firstSequence);
   header.previousSeal.copy(bytes, at.previousSeal);
   bytes.writeUInt32LE(crc32c(bytes, at.version), at.crc);
-
-  const path = segmentPath(folder, header.number);
-  const temporary = `${path}.tmp`;
-  const file = files.open(temporary, 'wx');
-  try {
-    writeFully(files, file, bytes, { offset: 0, length: bytes.length, position: 0 });
-    writeZeros(files, file, { from: segmentHeaderBytes, to: header.bytes });
-    files.fdatasync(file);
-  } finally {
-    files.close(file);
-  }
-  files.rename(temporary, path);
-  files.syncFolder(folder);
+  return bytes;
 }
 
 export function writeZeros(

@@ -7,9 +7,9 @@
  *       gaps or duplicates; a message that came too early is held back.
  */
 import type { Actor, Envelope } from '../actors/actor.ts';
+import type { SigningKey } from '../identity/signing-key.ts';
 import { assert } from '../kernel/assert.ts';
 import { limits } from '../kernel/limits.ts';
-import type { SigningKey } from '../identity/signing-key.ts';
 
 export class ActorCell {
   actor: Actor;
@@ -82,6 +82,7 @@ export class ActorCell {
     const held = this.#early.get(from);
     if (held === undefined) return;
     this.#early.delete(from);
-    for (const envelope of held.sort((left, right) => left.number - right.number)) this.accept(envelope);
+    for (const envelope of held.sort((left, right) => left.number - right.number))
+      this.accept(envelope);
   }
 }

@@ -43,7 +43,7 @@ function keyOf(run: RunId, actor: ActorId): bigint {
 }
 
 function pack(owner: number, epoch: number): number {
-  return ((owner << 24) | (epoch & epochMask)) | 0;
+  return (owner << 24) | (epoch & epochMask) | 0;
 }
 
 export class ActorDirectory {
@@ -63,7 +63,11 @@ export class ActorDirectory {
   }
 
   /** Makes the actor known as owned by `host` at `epoch`; false when the table is full. */
-  insert(run: RunId, actor: ActorId, owner: { readonly host: number; readonly epoch: number }): boolean {
+  insert(
+    run: RunId,
+    actor: ActorId,
+    owner: { readonly host: number; readonly epoch: number },
+  ): boolean {
     const key = keyOf(run, actor);
     for (let probe = 0; probe < this.#slots; probe += 1) {
       const slot = this.#slotAt(key, probe);
@@ -94,7 +98,11 @@ export class ActorDirectory {
   }
 
   /** Gives an owned actor up, its snapshot at `sequence` being journaled (D3). False when it is not owned so. */
-  hibernate(run: RunId, actor: ActorId, from: { readonly host: number; readonly epoch: number; readonly sequence: number }): boolean {
+  hibernate(
+    run: RunId,
+    actor: ActorId,
+    from: { readonly host: number; readonly epoch: number; readonly sequence: number },
+  ): boolean {
     const slot = this.#find(run, actor);
     if (slot === null) return false;
     Atomics.store(this.#words, slot * 4 + 3, from.sequence);
@@ -102,7 +110,11 @@ export class ActorDirectory {
   }
 
   /** Takes a hibernated actor; the new epoch, or null when another host was first (D2). */
-  claim(run: RunId, actor: ActorId, to: { readonly host: number; readonly epoch: number }): number | null {
+  claim(
+    run: RunId,
+    actor: ActorId,
+    to: { readonly host: number; readonly epoch: number },
+  ): number | null {
     const slot = this.#find(run, actor);
     if (slot === null) return null;
     const epoch = to.epoch + 1;

@@ -12,16 +12,23 @@
  *   H4. An outcome is folded only while its intention is open under the same
  *       key; later ones change nothing (law D3).
  */
-import { actorFromJson, applyEvent, type Envelope, newActor, type OpenIntention, type StepEffects } from '../actors/actor.ts';
+import {
+  actorFromJson,
+  applyEvent,
+  type Envelope,
+  newActor,
+  type OpenIntention,
+  type StepEffects,
+} from '../actors/actor.ts';
 import { isDone } from '../actors/step.ts';
+import type { SigningKey } from '../identity/signing-key.ts';
+import { type AppendRecord, recordDigest } from '../journal/record.ts';
 import { assert } from '../kernel/assert.ts';
 import type { Clock } from '../kernel/clock.ts';
 import type { ActorId, RunId } from '../kernel/ids.ts';
 import { limits } from '../kernel/limits.ts';
-import { type AppendRecord, recordDigest } from '../journal/record.ts';
 import { ActorCell } from './actor-cell.ts';
 import type { ActorDirectory } from './actor-directory.ts';
-import type { SigningKey } from '../identity/signing-key.ts';
 import { eventRecords, runEndedRecords, snapshotRecords } from './event-record.ts';
 import type { AdoptMessage, OutcomeMessage, WakeMessage } from './topics.ts';
 
@@ -34,7 +41,11 @@ export interface HostPorts {
   sendEnvelope(host: number, envelope: Envelope): void;
   /** A new signing key, registered at the gateway. */
   newKey(run: RunId, actor: ActorId): SigningKey;
-  act(cell: { readonly run: RunId; readonly id: ActorId; readonly key: SigningKey }, open: OpenIntention, position: number): void;
+  act(
+    cell: { readonly run: RunId; readonly id: ActorId; readonly key: SigningKey },
+    open: OpenIntention,
+    position: number,
+  ): void;
   abort(open: OpenIntention): void;
   wake(message: WakeMessage): void;
   /** Room for the intentions of one more step. */
@@ -115,7 +126,8 @@ export class ActorHost {
   adopt(message: AdoptMessage): void {
     const actor = actorFromJson(message.actor);
     const key = cellKey(actor.run, actor.id);
-    const digest = message.previousDigest === null ? null : Buffer.from(message.previousDigest, 'hex');
+    const digest =
+      message.previousDigest === null ? null : Buffer.from(message.previousDigest, 'hex');
     const cell = new ActorCell(actor, message.epoch, digest, this.#ports.clock.monotonicMs());
     assert(!this.#cells.has(key), `the actor ${actor.id} is not here already`);
     this.#cells.set(key, cell);
@@ -206,7 +218,12 @@ export class ActorHost {
   #create(envelope: Envelope, epoch: number): void {
     const { run, to, machine } = envelope;
     assert(machine !== null, 'the first message names the machine');
-    const cell = new ActorCell(newActor(run, to, machine), epoch, null, this.#ports.clock.monotonicMs());
+    const cell = new ActorCell(
+      newActor(run, to, machine),
+      epoch,
+      null,
+      this.#ports.clock.monotonicMs(),
+    );
     this.#cells.set(cellKey(run, to), cell);
     this.#accept(cell, envelope);
   }

@@ -6,7 +6,7 @@
  *   W2. Once the journal has failed, every present and later waiter is refused.
  */
 import type { JournalPosition } from '../journal/record.ts';
-import { RuntimeError } from '../kernel/errors.ts';
+import type { RuntimeError } from '../kernel/errors.ts';
 import type { DurableNotice } from './journal-worker/protocol.ts';
 
 interface Waiter {

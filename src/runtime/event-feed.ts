@@ -31,7 +31,12 @@ export class EventFeed {
 
   /** Calls the listener for each event from sequence `from` on, until the returned function is called. */
   subscribe(entry: RunEntry, from: number, listener: (event: EventView) => void): () => void {
-    const subscription: Subscription = { entry, listener, next: Math.max(1, from), scheduled: null };
+    const subscription: Subscription = {
+      entry,
+      listener,
+      next: Math.max(1, from),
+      scheduled: null,
+    };
     const ofRun = this.#subscriptions.get(entry.id) ?? new Set();
     this.#subscriptions.set(entry.id, ofRun.add(subscription));
     this.#schedule(subscription);

@@ -7,14 +7,14 @@ import { actorToJson } from '../actors/actor.ts';
 import type { ActorEvent, DocumentReference } from '../actors/event.ts';
 import type { FinishIntention } from '../actors/intention.ts';
 import { machineVersion } from '../actors/step.ts';
+import { blobRecord } from '../journal/blob-record.ts';
+import { externalize, internalize } from '../journal/blob-store.ts';
+import type { AppendRecord, StoredRecord } from '../journal/record.ts';
 import { assert } from '../kernel/assert.ts';
 import type { Sha256 } from '../kernel/hash.ts';
 import { type ActorId, parseIntentionKey, type RunId } from '../kernel/ids.ts';
 import type { Json } from '../kernel/json.ts';
 import { limits } from '../kernel/limits.ts';
-import { externalize, internalize } from '../journal/blob-store.ts';
-import { blobRecord } from '../journal/blob-record.ts';
-import type { AppendRecord, StoredRecord } from '../journal/record.ts';
 
 /** Body of an `event` record. */
 export interface EventBody {
@@ -52,7 +52,8 @@ function encodeBody(value: unknown, timeMs: number): { body: Buffer; blobs: Appe
   const records: AppendRecord[] = [];
   for (const [hash, content] of blobs) {
     // Larger ones came from an actuator or from the start of the run, which stored them first.
-    if (content.length <= limits.blobRecordBytesMax) records.push(blobRecord(hash, content, timeMs));
+    if (content.length <= limits.blobRecordBytesMax)
+      records.push(blobRecord(hash, content, timeMs));
   }
   return { body: Buffer.from(JSON.stringify(short)), blobs: records };
 }
@@ -61,7 +62,13 @@ function decodeBody(record: StoredRecord, blobs: BlobLookup): unknown {
   return internalize(JSON.parse(record.body.toString('utf8')) as Json, blobs);
 }
 
-const outside = { actor: null, actorSequence: 0, epoch: 0, cause: null, previousDigest: null } as const;
+const outside = {
+  actor: null,
+  actorSequence: 0,
+  epoch: 0,
+  cause: null,
+  previousDigest: null,
+} as const;
 
 export interface EventRecordParts {
   readonly effects: StepEffects;
@@ -112,12 +119,20 @@ export function snapshotRecords(actor: Actor, epoch: number, timeMs: number): Ap
   ];
 }
 
-export function runStartedRecords(run: RunId, content: RunStartedBody, timeMs: number): AppendRecord[] {
+export function runStartedRecords(
+  run: RunId,
+  content: RunStartedBody,
+  timeMs: number,
+): AppendRecord[] {
   const { body, blobs } = encodeBody(content, timeMs);
   return [...blobs, { ...outside, type: 'run-started', run, timeMs, body }];
 }
 
-export function runEndedRecords(run: RunId, finish: FinishIntention, timeMs: number): AppendRecord[] {
+export function runEndedRecords(
+  run: RunId,
+  finish: FinishIntention,
+  timeMs: number,
+): AppendRecord[] {
   const { kind: _kind, ...content } = finish;
   const { body, blobs } = encodeBody(content, timeMs);
   return [...blobs, { ...outside, type: 'run-ended', run, timeMs, body }];

@@ -16,9 +16,9 @@ import {
   newActor,
 } from '../actors/actor.ts';
 import { isDone, isMachineName, machineVersion } from '../actors/step.ts';
+import type { StoredRecord } from '../journal/record.ts';
 import { hashJson } from '../kernel/hash.ts';
 import type { ActorId, RunId } from '../kernel/ids.ts';
-import type { StoredRecord } from '../journal/record.ts';
 import { type BlobLookup, type EventBody, eventOf } from './event-record.ts';
 
 /** Where a replay found something else than the journal says. */
@@ -64,7 +64,11 @@ export interface StreamRecord {
   readonly record: StoredRecord;
 }
 
-function diverged(entry: StreamRecord, body: EventBody, found: Pick<Divergence, 'expected' | 'actual' | 'difference'>): Divergence {
+function diverged(
+  entry: StreamRecord,
+  body: EventBody,
+  found: Pick<Divergence, 'expected' | 'actual' | 'difference'>,
+): Divergence {
   return {
     sequence: entry.sequence,
     actor: body.actor,
@@ -75,11 +79,19 @@ function diverged(entry: StreamRecord, body: EventBody, found: Pick<Divergence, 
 }
 
 /** The first thing in which a replayed step differs from its record, or null. */
-function compare(entry: StreamRecord, body: EventBody, effects: ReturnType<typeof applyEvent>): Divergence | null {
+function compare(
+  entry: StreamRecord,
+  body: EventBody,
+  effects: ReturnType<typeof applyEvent>,
+): Divergence | null {
   if (effects.actor.sequence !== entry.record.actorSequence) {
     const expected = String(entry.record.actorSequence);
     const actual = String(effects.actor.sequence);
-    return diverged(entry, body, { expected, actual, difference: 'The event has another place in its actor.' });
+    return diverged(entry, body, {
+      expected,
+      actual,
+      difference: 'The event has another place in its actor.',
+    });
   }
   if (effects.hash !== body.hash) {
     const difference = `The state is another: ${JSON.stringify(actorToJson(effects.actor).state).slice(0, 2_000)}`;

@@ -2,8 +2,9 @@
  * Follows the journal file and keeps the index of runs up to date. Whatever it
  * shows is durable, because it reads nothing else (law D2).
  */
-import type { JournalPosition } from '../journal/record.ts';
+
 import { JournalReader } from '../journal/journal-reader.ts';
+import type { JournalPosition } from '../journal/record.ts';
 import { assert } from '../kernel/assert.ts';
 import { RuntimeError } from '../kernel/errors.ts';
 import { isRunId, type RunId } from '../kernel/ids.ts';
@@ -22,7 +23,10 @@ export class JournalFollower {
   }
 
   /** Reads on, up to the durable end where it is known; calls back for each change, in order. */
-  advance(until?: JournalPosition, onChange: (change: IndexChange) => void = () => undefined): void {
+  advance(
+    until?: JournalPosition,
+    onChange: (change: IndexChange) => void = () => undefined,
+  ): void {
     for (const group of this.#reader.groups(until)) {
       for (const record of group) onChange(this.index.apply(record));
     }
@@ -41,7 +45,12 @@ export class JournalFollower {
     assert(indexed !== undefined, `the run has an event ${sequence}`);
     const record = this.#reader.read(indexed.position);
     const body = eventOf(record, (hash) => this.#reader.blob(hash));
-    return eventView(body, { sequence, actorSequence: record.actorSequence, time: record.timeMs, stateHash: indexed.stateHash });
+    return eventView(body, {
+      sequence,
+      actorSequence: record.actorSequence,
+      time: record.timeMs,
+      stateHash: indexed.stateHash,
+    });
   }
 
   /** The records of a run, or of one actor from one of its events on, in stream order. */
@@ -57,7 +66,8 @@ export class JournalFollower {
     return this.#reader.read(position);
   }
 
-  readonly blob = (hash: Parameters<JournalReader['blob']>[0]): Buffer | null => this.#reader.blob(hash);
+  readonly blob = (hash: Parameters<JournalReader['blob']>[0]): Buffer | null =>
+    this.#reader.blob(hash);
 
   close(): void {
     this.#reader.close();

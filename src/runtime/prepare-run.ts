@@ -58,7 +58,10 @@ async function loadPipeline(pipeline: StartRunRequest['pipeline']): Promise<Load
 function seedOf(request: StartRunRequest): number {
   const seed = request.seed ?? 1;
   if (Number.isInteger(seed) && seed >= 0 && seed <= seedMax) return seed;
-  throw new RuntimeError('REQUEST_INVALID', `The seed must be a whole number from 0 to ${seedMax}.`);
+  throw new RuntimeError(
+    'REQUEST_INVALID',
+    `The seed must be a whole number from 0 to ${seedMax}.`,
+  );
 }
 
 function countSteps(definition: PipelineDefinition, documents: number): number {
@@ -90,7 +93,10 @@ async function fillWorkspace(target: string, loaded: LoadedPipeline): Promise<vo
  * @throws RuntimeError of the pipeline (PIPELINE_…), the input (INPUT_…,
  *   DOCUMENT_…, TOO_MANY_DOCUMENTS) or the request (REQUEST_INVALID).
  */
-export async function prepareRun(request: StartRunRequest, context: PrepareContext): Promise<PreparedRun> {
+export async function prepareRun(
+  request: StartRunRequest,
+  context: PrepareContext,
+): Promise<PreparedRun> {
   const seed = seedOf(request);
   const loaded = await loadPipeline(request.pipeline);
   const { definition } = loaded;

@@ -3,8 +3,8 @@
  * server that is writing, needs no lock and changes nothing.
  */
 import { join } from 'node:path';
-import { workspacesFolder } from '../journal/data-folders.ts';
 import { checkDataDirectory } from '../journal/data-directory.ts';
+import { workspacesFolder } from '../journal/data-folders.ts';
 import { JournalFollower } from './journal-follower.ts';
 import { CpuPool } from './pool/client.ts';
 import { type ReplayReport, replayRun } from './replay.ts';
@@ -31,7 +31,10 @@ export class ReadOnlyRuntime {
   }
 
   /** Events from `from`, at most `limit`. @throws RuntimeError RUN_NOT_FOUND */
-  events(id: string, range: { readonly from: number; readonly limit: number }): readonly EventView[] {
+  events(
+    id: string,
+    range: { readonly from: number; readonly limit: number },
+  ): readonly EventView[] {
     const entry = this.#follower.entry(id);
     const events: EventView[] = [];
     const end = Math.min(entry.events.length, range.from + range.limit - 1);

@@ -23,10 +23,16 @@ function lastEvent(follower: JournalFollower, entry: RunEntry, actor: ActorId) {
  * Snapshot + tail.
  * @throws RuntimeError JOURNAL_CORRUPT, BLOB_MISSING
  */
-export function rehydrate(follower: JournalFollower, entry: RunEntry, wake: WakeMessage): AdoptMessage {
+export function rehydrate(
+  follower: JournalFollower,
+  entry: RunEntry,
+  wake: WakeMessage,
+): AdoptMessage {
   const known = entry.actors.get(wake.actor);
   assert(known !== undefined && known.snapshot !== null, 'the actor has a snapshot');
-  let actor: Actor = actorFromJson(snapshotOf(follower.read(known.snapshot.position), follower.blob));
+  let actor: Actor = actorFromJson(
+    snapshotOf(follower.read(known.snapshot.position), follower.blob),
+  );
   const snapshotSequence = actor.sequence;
   for (const index of known.events.slice(snapshotSequence)) {
     const position = entry.events[index]?.position;

@@ -62,7 +62,10 @@ function sequencesOf(entry: RunEntry, belongs: (actor: ActorId) => boolean): num
 /** @throws RuntimeError RUN_NOT_FOUND, JOURNAL_CORRUPT, BLOB_MISSING */
 export function replayShard(request: ReplayRequest): ReplayResult {
   return withRun(request, (follower, entry) => {
-    const sequences = sequencesOf(entry, (actor) => shardOf(actor, request.shards) === request.shard);
+    const sequences = sequencesOf(
+      entry,
+      (actor) => shardOf(actor, request.shards) === request.shard,
+    );
     const folded = foldRun(follower.records(entry, sequences), follower.blob, { keepSends: false });
     return { events: folded.events, divergence: folded.divergence };
   });

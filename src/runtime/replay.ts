@@ -19,8 +19,15 @@ export interface ReplayReport {
 const eventsPerShard = 500;
 
 /** @throws RuntimeError JOURNAL_CORRUPT, BLOB_MISSING */
-export async function replayRun(dataDirectory: string, entry: RunEntry, pool: CpuPool): Promise<ReplayReport> {
-  const shards = Math.min(limits.poolThreadsMax, Math.max(1, Math.ceil(entry.events.length / eventsPerShard)));
+export async function replayRun(
+  dataDirectory: string,
+  entry: RunEntry,
+  pool: CpuPool,
+): Promise<ReplayReport> {
+  const shards = Math.min(
+    limits.poolThreadsMax,
+    Math.max(1, Math.ceil(entry.events.length / eventsPerShard)),
+  );
   const results = await Promise.all(
     Array.from({ length: shards }, (_, shard) =>
       pool.run('replay-range', { dataDirectory, run: entry.id, shard, shards }),

@@ -33,7 +33,10 @@ function hostOf(actor: ActorId, hosts: number): number {
 }
 
 /** Makes a new actor known on its host and sends it its first message. */
-export function deliverFirst(envelope: Envelope, ports: Pick<ResumePorts, 'directory' | 'hosts' | 'deliver'>): void {
+export function deliverFirst(
+  envelope: Envelope,
+  ports: Pick<ResumePorts, 'directory' | 'hosts' | 'deliver'>,
+): void {
   const host = hostOf(envelope.to, ports.hosts);
   const inserted = ports.directory.insert(envelope.run, envelope.to, { host, epoch: 1 });
   assert(inserted, 'the directory has a slot for each actor of the open runs');

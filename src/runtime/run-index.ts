@@ -7,16 +7,16 @@
  *   I2. `stateHash` after an event is the chain of the actor hashes up to it.
  */
 import type { ActorEvent } from '../actors/event.ts';
-import { chainHash, sha256, type Sha256 } from '../kernel/hash.ts';
-import type { ActorId, RunId } from '../kernel/ids.ts';
 import type { JournalPosition, StoredRecord } from '../journal/record.ts';
+import { chainHash, type Sha256, sha256 } from '../kernel/hash.ts';
+import type { ActorId, RunId } from '../kernel/ids.ts';
 import {
   type BlobLookup,
   type EventBody,
-  rawBodyOf,
-  type RunStartedBody,
-  runEndedOf,
   type RunEndedBody,
+  type RunStartedBody,
+  rawBodyOf,
+  runEndedOf,
   runStartedOf,
 } from './event-record.ts';
 import type { RunStatus, RunView, Usage } from './views.ts';
@@ -52,10 +52,17 @@ export interface RunEntry {
 /** State hash of a run before its first event. */
 const emptyStateHash = sha256('');
 
-const noUsage: Usage = { generations: 0, promptTokens: 0, answerTokens: 0, interventions: 0, toolCalls: 0 };
+const noUsage: Usage = {
+  generations: 0,
+  promptTokens: 0,
+  answerTokens: 0,
+  interventions: 0,
+  toolCalls: 0,
+};
 
 function generationUsage(value: unknown): { promptTokens: number; answerTokens: number } {
-  const usage = (value as { usage?: { promptTokens?: number; answerTokens?: number } } | null)?.usage;
+  const usage = (value as { usage?: { promptTokens?: number; answerTokens?: number } } | null)
+    ?.usage;
   return { promptTokens: usage?.promptTokens ?? 0, answerTokens: usage?.answerTokens ?? 0 };
 }
 

@@ -8,10 +8,16 @@
  *       claim is written.
  */
 import { availableParallelism } from 'node:os';
-import { createBus, type BusSeat, type Endpoint, openEndpoint, type ThreadId } from '../bus/endpoint.ts';
-import { allocateJournalMemory, JournalProducer } from '../journal/journal-producer.ts';
+import {
+  type BusSeat,
+  createBus,
+  type Endpoint,
+  openEndpoint,
+  type ThreadId,
+} from '../bus/endpoint.ts';
 import type { ModelInfo } from '../inference/model-port.ts';
 import type { ModelSettings } from '../inference/open-model.ts';
+import { allocateJournalMemory, JournalProducer } from '../journal/journal-producer.ts';
 import { assert } from '../kernel/assert.ts';
 import { RuntimeError } from '../kernel/errors.ts';
 import { limits } from '../kernel/limits.ts';
@@ -132,7 +138,13 @@ export async function startThreads(
   const hosts = await Promise.all(
     hostIds.map((id, index) => {
       const seat = seatOf(seats, id);
-      const data = { index, count, endpoint: seat.spec, journal: memory, directory: directoryMemory };
+      const data = {
+        index,
+        count,
+        endpoint: seat.spec,
+        journal: memory,
+        directory: directoryMemory,
+      };
       return startHostWorker(data, seat.transferList, (_, error) => failed(`host ${index}`)(error));
     }),
   );
@@ -159,7 +171,13 @@ export async function startThreads(
     inference,
     model: inference.ready,
     hosts,
-    names: ['main', 'journal', 'actuators', 'inference', ...hosts.map(({ index }) => `host-${index}`)],
+    names: [
+      'main',
+      'journal',
+      'actuators',
+      'inference',
+      ...hosts.map(({ index }) => `host-${index}`),
+    ],
     stop,
   };
 }

@@ -5,10 +5,10 @@
  */
 import { join } from 'node:path';
 import type { BusMessage } from '../bus/endpoint.ts';
-import { storeBlobs } from '../journal/blob-store.ts';
-import { workspacesFolder } from '../journal/data-folders.ts';
-import { type DataDirectory, openDataDirectory } from '../journal/data-directory.ts';
 import type { ModelInfo } from '../inference/model-port.ts';
+import { storeBlobs } from '../journal/blob-store.ts';
+import { type DataDirectory, openDataDirectory } from '../journal/data-directory.ts';
+import { workspacesFolder } from '../journal/data-folders.ts';
 import { systemClock } from '../kernel/clock.ts';
 import { fromErrorMessage, RuntimeError, toErrorMessage } from '../kernel/errors.ts';
 import type { RunId } from '../kernel/ids.ts';
@@ -28,26 +28,20 @@ import { canRehydrate, rehydrate } from './rehydrate.ts';
 import { deliverFirst, type ResumePorts, resumeRun } from './resume-run.ts';
 import { type IndexChange, type RunEntry, runView } from './run-index.ts';
 import { type RuntimeThreads, startThreads } from './runtime-threads.ts';
-import {
-  actuatorThread,
-  hostThread,
-  inferenceThread,
-  topics,
-  type WakeMessage,
-} from './topics.ts';
+import { actuatorThread, hostThread, inferenceThread, topics, type WakeMessage } from './topics.ts';
+import { productVersion } from './version.ts';
 import type {
   EventView,
   GeneratedText,
   GenerateTextRequest,
   HealthView,
-  RunView,
   RuntimePort,
+  RunView,
   SandboxReport,
   SandboxRequest,
   StartRunRequest,
   TokenView,
 } from './views.ts';
-import { productVersion } from './version.ts';
 
 export interface RuntimeHooks {
   readonly onNotice?: (text: string) => void;
@@ -149,7 +143,10 @@ export class Runtime implements RuntimePort {
     return this.#view(this.#follower.entry(id));
   }
 
-  events(id: string, range: { readonly from: number; readonly limit: number }): readonly EventView[] {
+  events(
+    id: string,
+    range: { readonly from: number; readonly limit: number },
+  ): readonly EventView[] {
     const entry = this.#follower.entry(id);
     const from = Math.max(1, range.from);
     const limit = Math.min(range.limit, limits.eventsPageMax);
@@ -204,7 +201,8 @@ export class Runtime implements RuntimePort {
     onToken?: (token: { text: string; confidence: number | null }) => void,
     signal?: AbortSignal,
   ): Promise<GeneratedText> {
-    const system = request.system === undefined ? [] : [{ role: 'system' as const, content: request.system }];
+    const system =
+      request.system === undefined ? [] : [{ role: 'system' as const, content: request.system }];
     const outcome = await this.#inference.generate(
       {
         messages: [...system, { role: 'user', content: request.prompt }],
@@ -215,7 +213,10 @@ export class Runtime implements RuntimePort {
         timeoutMs: limits.generationMsMax,
         detectors: { minConfidence: null, repetition: null },
       },
-      { ...(onToken === undefined ? {} : { onToken }), ...(signal === undefined ? {} : { signal }) },
+      {
+        ...(onToken === undefined ? {} : { onToken }),
+        ...(signal === undefined ? {} : { signal }),
+      },
     );
     const { text, tokens, minConfidence, usage } = outcome;
     return { model: this.#modelInfo().name, text, tokens, minConfidence, usage };
@@ -266,9 +267,13 @@ export class Runtime implements RuntimePort {
 
   #send(to: Parameters<RuntimeThreads['endpoint']['send']>[0], topic: number, body: unknown): void {
     if (this.#threads.endpoint.send(to, topic, body)) return;
-    throw new RuntimeError('OUTBOX_FULL', 'The runtime has no room for another message; try again later.', {
-      retryable: true,
-    });
+    throw new RuntimeError(
+      'OUTBOX_FULL',
+      'The runtime has no room for another message; try again later.',
+      {
+        retryable: true,
+      },
+    );
   }
 
   #resumePorts(): ResumePorts {
@@ -317,10 +322,11 @@ export class Runtime implements RuntimePort {
   #token(message: BusMessage): void {
     const notice = readTokenNotice(message);
     const label = notice?.label;
-    if (notice === null || typeof label?.['run'] !== 'string' || typeof label['actor'] !== 'string') return;
+    if (notice === null || typeof label?.run !== 'string' || typeof label.actor !== 'string')
+      return;
     const token: TokenView = {
-      run: label['run'] as RunId,
-      actor: label['actor'],
+      run: label.run as RunId,
+      actor: label.actor,
       text: notice.text,
       confidence: notice.confidence,
     };
@@ -375,7 +381,10 @@ export class Runtime implements RuntimePort {
  *   DATA_VERSION_NEWER, JOURNAL_CORRUPT, DISK_FULL, MODEL_NOT_FOUND,
  *   MODEL_INVALID, NATIVE_PACKAGE_MISSING, and what an endpoint answers.
  */
-export async function startRuntime(config: RuntimeConfig, hooks: RuntimeHooks = {}): Promise<Runtime> {
+export async function startRuntime(
+  config: RuntimeConfig,
+  hooks: RuntimeHooks = {},
+): Promise<Runtime> {
   const data = openDataDirectory(config.dataDirectory, systemClock.nowMs());
   let runtime: Runtime | null = null;
   let threads: RuntimeThreads | null = null;

@@ -2,9 +2,10 @@
  * Who is who on the bus, and what the frames between the runtime's threads
  * mean. Numbers are stable within a process only.
  */
-import { threadId, type ThreadId } from '../bus/endpoint.ts';
+
 import type { ActorJson, Envelope } from '../actors/actor.ts';
 import type { Outcome } from '../actors/intention.ts';
+import { type ThreadId, threadId } from '../bus/endpoint.ts';
 import type { ActorId, IntentionKey, RunId } from '../kernel/ids.ts';
 
 export const mainThread = threadId(0);

@@ -2,8 +2,9 @@
  * What the runtime shows and accepts: the port that the API and the command
  * line are written against.
  */
-import type { JsonObject } from '../kernel/json.ts';
+
 import type { RunId } from '../kernel/ids.ts';
+import type { JsonObject } from '../kernel/json.ts';
 
 export type RunStatus = 'running' | 'succeeded' | 'failed' | 'cancelled' | 'suspended';
 
@@ -32,7 +33,11 @@ export interface RunView {
   /** Outputs by step id, workspace and report paths; null until the run ends. */
   readonly outputs: JsonObject | null;
   readonly usage: Usage;
-  readonly progress: { readonly stepsDone: number; readonly stepsTotal: number; readonly handedToHuman: number };
+  readonly progress: {
+    readonly stepsDone: number;
+    readonly stepsTotal: number;
+    readonly handedToHuman: number;
+  };
   readonly error: { readonly code: string; readonly message: string } | null;
 }
 
@@ -49,7 +54,11 @@ export interface EventView {
   readonly event: JsonObject;
   readonly actorHash: string;
   readonly stateHash: string;
-  readonly intentions: readonly { readonly kind: string; readonly target: string; readonly digest: string }[];
+  readonly intentions: readonly {
+    readonly kind: string;
+    readonly target: string;
+    readonly digest: string;
+  }[];
 }
 
 /** A token as it is generated: live, unjournaled, may be shed. */
@@ -79,7 +88,11 @@ export interface GenerateTextRequest {
 export interface GeneratedText {
   readonly model: string;
   readonly text: string;
-  readonly tokens: readonly { readonly text: string; readonly confidence: number | null; readonly forced: boolean }[];
+  readonly tokens: readonly {
+    readonly text: string;
+    readonly confidence: number | null;
+    readonly forced: boolean;
+  }[];
   readonly minConfidence: number | null;
   readonly usage: { readonly promptTokens: number; readonly answerTokens: number };
 }
@@ -100,7 +113,11 @@ export interface SandboxReport {
 export interface HealthView {
   readonly status: 'ok';
   readonly version: string;
-  readonly model: { readonly name: string; readonly backend: 'llama.cpp' | 'openai-compatible'; readonly demonstration: boolean };
+  readonly model: {
+    readonly name: string;
+    readonly backend: 'llama.cpp' | 'openai-compatible';
+    readonly demonstration: boolean;
+  };
   readonly threads: readonly string[];
   readonly openRuns: number;
 }
@@ -119,7 +136,11 @@ export interface RuntimePort {
   /** Resolves when the run has ended. */
   ended(id: string): Promise<RunView>;
   cancel(id: string): Promise<RunView>;
-  generate(request: GenerateTextRequest, onToken?: (token: { text: string; confidence: number | null }) => void, signal?: AbortSignal): Promise<GeneratedText>;
+  generate(
+    request: GenerateTextRequest,
+    onToken?: (token: { text: string; confidence: number | null }) => void,
+    signal?: AbortSignal,
+  ): Promise<GeneratedText>;
   sandbox(request: SandboxRequest): Promise<SandboxReport>;
   stop(): Promise<void>;
 }

@@ -1,9 +1,9 @@
 /** Runs whole pipelines over the pure machines, with a scripted world in place of threads and actuators. */
 import { describe, expect, it } from 'vitest';
-import { type Envelope, newActor, type Actor, applyEvent } from '../../src/actors/actor.ts';
+import { type Actor, applyEvent, type Envelope, newActor } from '../../src/actors/actor.ts';
 import type { FinishIntention, Outcome } from '../../src/actors/intention.ts';
-import { isDone } from '../../src/actors/step.ts';
 import { pipelineDefinitionSchema } from '../../src/actors/pipeline-definition.ts';
+import { isDone } from '../../src/actors/step.ts';
 import { canonicalJson, sha256 } from '../../src/kernel/hash.ts';
 import { actorId, newRunId } from '../../src/kernel/ids.ts';
 import type { JsonObject } from '../../src/kernel/json.ts';
@@ -21,7 +21,12 @@ interface Played {
 }
 
 /** A tiny scheduler: first in, first out, until nothing is left. */
-function play(definition: unknown, texts: readonly string[], world: World, interrupt?: (played: Played) => Envelope | null): Played {
+function play(
+  definition: unknown,
+  texts: readonly string[],
+  world: World,
+  interrupt?: (played: Played) => Envelope | null,
+): Played {
   const run = newRunId();
   const blobs = new Map(texts.map((text) => [sha256(text) as string, text]));
   const actors = new Map<string, Actor>();
@@ -43,7 +48,11 @@ function play(definition: unknown, texts: readonly string[], world: World, inter
         self: actorId('run'),
         definition: canonicalJson(pipelineDefinitionSchema.parse(definition)),
         seed: 7,
-        documents: texts.map((text, index) => ({ name: `m${index}.txt`, sha256: sha256(text), part: null })),
+        documents: texts.map((text, index) => ({
+          name: `m${index}.txt`,
+          sha256: sha256(text),
+          part: null,
+        })),
       },
     },
   ];
@@ -51,11 +60,13 @@ function play(definition: unknown, texts: readonly string[], world: World, inter
   while (queue.length > 0) {
     const envelope = queue.shift() as Envelope;
     const known = actors.get(envelope.to);
-    if (known === undefined && envelope.machine === null) throw new Error(`nobody is ${envelope.to}`);
+    if (known === undefined && envelope.machine === null)
+      throw new Error(`nobody is ${envelope.to}`);
     if (known !== undefined && isDone(known.state)) continue;
     const actor = known ?? newActor(run, envelope.to, envelope.machine ?? 'agent');
     at += 1;
-    if (envelope.event.type === 'document-done') blobs.set(sha256(envelope.event.item), envelope.event.item);
+    if (envelope.event.type === 'document-done')
+      blobs.set(sha256(envelope.event.item), envelope.event.item);
     const effects = applyEvent(actor, envelope, at);
     actors.set(envelope.to, effects.actor);
     events.push({ actor: envelope.to, type: envelope.event.type });
@@ -66,7 +77,7 @@ function play(definition: unknown, texts: readonly string[], world: World, inter
       acts.push({ actor: envelope.to, operation, args: intention.arguments });
       let outcome = world.act(operation, intention.arguments, envelope.to);
       if (operation === 'blobs.read') {
-        const hashes = intention.arguments['hashes'] as string[];
+        const hashes = intention.arguments.hashes as string[];
         outcome = {
           status: 'completed',
           value: { texts: Object.fromEntries(hashes.map((hash) => [hash, blobs.get(hash) ?? ''])) },
@@ -74,12 +85,31 @@ function play(definition: unknown, texts: readonly string[], world: World, inter
       }
       if (outcome === null) continue;
       const event = { type: 'outcome', tag: intention.tag, outcome } as const;
-      queue.push({ run, to: envelope.to, from: '@actuator', number: 0, cause: key, event, machine: null });
+      queue.push({
+        run,
+        to: envelope.to,
+        from: '@actuator',
+        number: 0,
+        cause: key,
+        event,
+        machine: null,
+      });
     }
     for (const { intention, key } of effects.aborts) {
-      const outcome: Outcome = { status: 'failed', error: { code: 'INTENTION_ABORTED', message: 'stopped' } };
+      const outcome: Outcome = {
+        status: 'failed',
+        error: { code: 'INTENTION_ABORTED', message: 'stopped' },
+      };
       const event = { type: 'outcome', tag: intention.tag, outcome } as const;
-      queue.push({ run, to: envelope.to, from: '@actuator', number: 0, cause: key, event, machine: null });
+      queue.push({
+        run,
+        to: envelope.to,
+        from: '@actuator',
+        number: 0,
+        cause: key,
+        event,
+        machine: null,
+      });
     }
     const more = interrupt?.({ finish, actors, acts, events });
     if (more) queue.push({ ...more, run });
@@ -90,18 +120,37 @@ function play(definition: unknown, texts: readonly string[], world: World, inter
 function generated(text: string, minConfidence = 0.9): Outcome {
   return {
     status: 'completed',
-    value: { status: 'completed', text, finish: 'stop', tokens: [], minConfidence, halt: null, usage: { promptTokens: 1, answerTokens: 1 } },
+    value: {
+      status: 'completed',
+      text,
+      finish: 'stop',
+      tokens: [],
+      minConfidence,
+      halt: null,
+      usage: { promptTokens: 1, answerTokens: 1 },
+    },
   };
 }
 
 function halted(evidence: string): Outcome {
   return {
     status: 'completed',
-    value: { status: 'halted', text: '', finish: 'halted', tokens: [], minConfidence: 0.1, halt: { detector: 'confidence', atToken: 0, evidence }, usage: { promptTokens: 1, answerTokens: 1 } },
+    value: {
+      status: 'halted',
+      text: '',
+      finish: 'halted',
+      tokens: [],
+      minConfidence: 0.1,
+      halt: { detector: 'confidence', atToken: 0, evidence },
+      usage: { promptTokens: 1, answerTokens: 1 },
+    },
   };
 }
 
-const written: Outcome = { status: 'completed', value: { path: 'report.md', bytes: 1, sha256: 'x' } };
+const written: Outcome = {
+  status: 'completed',
+  value: { path: 'report.md', bytes: 1, sha256: 'x' },
+};
 
 const simple = {
   name: 'demo',
@@ -111,10 +160,15 @@ const simple = {
 
 describe('a pipeline over the pure machines', () => {
   it('asks once for each document and succeeds', () => {
-    const played = play(simple, ['one', 'two'], { act: (_, args) => generated(`said ${JSON.stringify(args['messages'])}`) });
-    expect(played.finish).toMatchObject({ status: 'succeeded', outputs: { documents: { total: 2, handedToHuman: 0 } } });
+    const played = play(simple, ['one', 'two'], {
+      act: (_, args) => generated(`said ${JSON.stringify(args.messages)}`),
+    });
+    expect(played.finish).toMatchObject({
+      status: 'succeeded',
+      outputs: { documents: { total: 2, handedToHuman: 0 } },
+    });
     const asked = played.acts.filter(({ operation }) => operation === 'inference.generate');
-    expect(asked.map(({ args }) => args['messages'])).toEqual([
+    expect(asked.map(({ args }) => args.messages)).toEqual([
       [{ role: 'user', content: 'one' }],
       [{ role: 'user', content: 'two' }],
     ]);
@@ -124,12 +178,15 @@ describe('a pipeline over the pure machines', () => {
     const definition = {
       ...simple,
       agents: { ...simple.agents, second: { prompt: 'after {{steps.echo.output}}' } },
-      steps: [{ id: 'second', agent: 'second', map: 'documents', needs: ['echo'] }, ...simple.steps],
+      steps: [
+        { id: 'second', agent: 'second', map: 'documents', needs: ['echo'] },
+        ...simple.steps,
+      ],
     };
     const played = play(definition, ['one'], { act: () => generated('heard') });
     const prompts = played.acts
       .filter(({ operation }) => operation === 'inference.generate')
-      .map(({ args }) => (args['messages'] as { content: string }[])[0]?.content);
+      .map(({ args }) => (args.messages as { content: string }[])[0]?.content);
     expect(prompts).toEqual(['one', 'after heard']);
   });
 
@@ -139,7 +196,12 @@ describe('a pipeline over the pure machines', () => {
       agents: {
         echo: {
           prompt: 'Where is it?',
-          supervise: { minConfidence: 0.5, retries: 2, grounding: 'Facts: {{facts}}', temperatures: [0.3] },
+          supervise: {
+            minConfidence: 0.5,
+            retries: 2,
+            grounding: 'Facts: {{facts}}',
+            temperatures: [0.3],
+          },
         },
       },
       recovery: { write: { path: 'human/{{document.name}}', template: '{{step}}: {{reasons}}' } },
@@ -150,10 +212,13 @@ describe('a pipeline over the pure machines', () => {
     const asked = played.acts.filter(({ operation }) => operation === 'inference.generate');
     expect(asked).toHaveLength(3);
     expect(asked[1]?.args).toMatchObject({ temperature: 0.3, seed: 8 });
-    expect(JSON.stringify(asked[1]?.args['messages'])).toContain('Facts: The key is in Bonn.');
+    expect(JSON.stringify(asked[1]?.args.messages)).toContain('Facts: The key is in Bonn.');
     const files = played.acts.filter(({ operation }) => operation === 'file.write');
-    expect(files.map(({ args }) => args['path'])).toEqual(['human/m0.txt']);
-    expect(played.finish).toMatchObject({ status: 'succeeded', outputs: { documents: { handedToHuman: 1 } } });
+    expect(files.map(({ args }) => args.path)).toEqual(['human/m0.txt']);
+    expect(played.finish).toMatchObject({
+      status: 'succeeded',
+      outputs: { documents: { handedToHuman: 1 } },
+    });
   });
 
   it('restarts an agent after a technical failure, with a pause by the clock, up to the limit', () => {
@@ -163,17 +228,26 @@ describe('a pipeline over the pure machines', () => {
     };
     const definition = {
       ...simple,
-      steps: [{ id: 'echo', agent: 'echo', map: 'documents', retry: { maxAttempts: 3, backoffMs: 100, factor: 2 } }],
+      steps: [
+        {
+          id: 'echo',
+          agent: 'echo',
+          map: 'documents',
+          retry: { maxAttempts: 3, backoffMs: 100, factor: 2 },
+        },
+      ],
     };
     const waits: number[] = [];
     const played = play(definition, ['one'], {
       act: (operation, args) => {
         if (operation !== 'clock.wake') return failure;
-        waits.push(Number(args['at']));
-        return { status: 'completed', value: { at: Number(args['at']) } };
+        waits.push(Number(args.at));
+        return { status: 'completed', value: { at: Number(args.at) } };
       },
     });
-    expect(played.acts.filter(({ operation }) => operation === 'inference.generate')).toHaveLength(3);
+    expect(played.acts.filter(({ operation }) => operation === 'inference.generate')).toHaveLength(
+      3,
+    );
     expect(waits).toHaveLength(2);
     expect(played.finish).toMatchObject({ outputs: { documents: { handedToHuman: 1 } } });
     const agents = [...played.actors.keys()].filter((id) => id.includes('supervisor/'));
@@ -185,9 +259,14 @@ describe('a pipeline over the pure machines', () => {
   });
 
   it('does not restart after a failure that would only repeat', () => {
-    const failure: Outcome = { status: 'failed', error: { code: 'CONTEXT_TOO_LONG', message: 'long', retryable: false } };
+    const failure: Outcome = {
+      status: 'failed',
+      error: { code: 'CONTEXT_TOO_LONG', message: 'long', retryable: false },
+    };
     const played = play(simple, ['one'], { act: () => failure });
-    expect(played.acts.filter(({ operation }) => operation === 'inference.generate')).toHaveLength(1);
+    expect(played.acts.filter(({ operation }) => operation === 'inference.generate')).toHaveLength(
+      1,
+    );
   });
 
   it('skips what needs a step that was given up, unless it always runs', () => {
@@ -218,7 +297,12 @@ describe('a pipeline over the pure machines', () => {
         },
       },
       tools: {
-        calc: { actuator: 'sandbox', operation: 'run', parameters: ['a', 'b'], arguments: { source: '{{a}}+{{b}}' } },
+        calc: {
+          actuator: 'sandbox',
+          operation: 'run',
+          parameters: ['a', 'b'],
+          arguments: { source: '{{a}}+{{b}}' },
+        },
       },
       steps: [{ id: 'plan', agent: 'plan', map: 'documents' }],
       reportOf: tool,
@@ -233,7 +317,9 @@ describe('a pipeline over the pure machines', () => {
       });
     };
     const granted = call('calc');
-    expect(granted.acts.find(({ operation }) => operation === 'sandbox.run')?.args).toMatchObject({ source: '1+2' });
+    expect(granted.acts.find(({ operation }) => operation === 'sandbox.run')?.args).toMatchObject({
+      source: '1+2',
+    });
     expect(granted.finish).toMatchObject({ outputs: { documents: { handedToHuman: 0 } } });
     const refused = call('shell');
     expect(refused.acts.some(({ operation }) => operation === 'sandbox.run')).toBe(false);
@@ -248,13 +334,19 @@ describe('a pipeline over the pure machines', () => {
         {
           id: 'report',
           needs: ['echo'],
-          write: { path: 'report.md', template: '{{#items}}{{document.name}}={{steps.echo.output}};{{/items}}' },
+          write: {
+            path: 'report.md',
+            template: '{{#items}}{{document.name}}={{steps.echo.output}};{{/items}}',
+          },
         },
       ],
       report: 'report.md',
     };
     const played = play(definition, ['one', 'two'], {
-      act: (operation, args) => (operation === 'file.write' ? written : generated(JSON.stringify(args).includes('one') ? 'A' : 'B'.repeat(300))),
+      act: (operation, args) =>
+        operation === 'file.write'
+          ? written
+          : generated(JSON.stringify(args).includes('one') ? 'A' : 'B'.repeat(300)),
     });
     const file = played.acts.find(({ operation }) => operation === 'file.write');
     expect(file?.args).toEqual({ path: 'report.md', text: `m0.txt=A;m1.txt=${'B'.repeat(300)};` });
@@ -277,7 +369,15 @@ describe('a pipeline over the pure machines', () => {
       const asked = acts.filter(({ operation }) => operation === 'inference.generate').length;
       if (asked < 2 || sent) return null;
       sent = true;
-      return { run: newRunId(), to: actorId('run'), from: '@runtime', number: 2, cause: null, event: { type: 'cancel' }, machine: null };
+      return {
+        run: newRunId(),
+        to: actorId('run'),
+        from: '@runtime',
+        number: 2,
+        cause: null,
+        event: { type: 'cancel' },
+        machine: null,
+      };
     });
     expect(sent).toBe(true);
     expect(played.finish).toMatchObject({ status: 'cancelled' });

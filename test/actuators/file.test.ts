@@ -184,6 +184,7 @@ test.each(['../out.txt', '/tmp/out.txt', 'up/out.txt', 'link.txt', 'dangling.txt
 );
 
 test.skipIf(process.platform === 'win32')('does not wait at a pipe', async () => {
-  execFileSync('mkfifo', [join(workspace, 'pipe')]);
+  const makePipe = 'mkfifo';
+  execFileSync(makePipe, [join(workspace, 'pipe')]);
   expect(await codeOf(call('read', { path: 'pipe' }))).toBe('FILE_NOT_FOUND');
 });

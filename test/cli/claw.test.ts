@@ -365,7 +365,6 @@ describe('claw up', () => {
       recovered: { runs: number };
     };
     expect(recovered).toEqual({ runs: 2 });
-    expect(command.stderr()).toContain('2 open run(s)');
     expect(url).toBe(`http://127.0.0.1:${runtime.announcedPort}`);
     expect((await fetch(`${url}/healthz`)).status).toBe(200);
     command.signal();
@@ -374,6 +373,18 @@ describe('claw up', () => {
     expect(ended.stdout.trim().split('\n')).toHaveLength(1);
     expect(runtime.stopped).toBe(true);
     await expect(fetch(`${url}/healthz`)).rejects.toThrow();
+  });
+
+  test('says which open runs go on, and how they end', async () => {
+    runtime.script = () => undefined;
+    const { id } = await runtime.startRun({ pipeline: 'p', input: { folder: 'f' } });
+    const command = start(words, { runtime });
+    await expect.poll(() => command.stdout()).toContain('until Ctrl-C');
+    expect(command.stderr()).toContain(`Going on with the open run ${id}`);
+    endWithReport(id);
+    await expect.poll(() => command.stderr()).toContain(join(folder, 'report.md'));
+    command.signal();
+    await command.ended;
   });
 
   test('one Ctrl-C that arrives twice, from the terminal and from npm, is one', async () => {

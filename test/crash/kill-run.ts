@@ -54,7 +54,8 @@ async function startServer(dataDirectory: string): Promise<Server> {
   if (pid === undefined) throw new Error('claw up did not start');
   const deadline = Date.now() + startMsMax;
   while (Date.now() < deadline) {
-    if (child.exitCode !== null) throw new Error(`claw up ended with ${child.exitCode}: ${complaint}`);
+    if (child.exitCode !== null)
+      throw new Error(`claw up ended with ${child.exitCode}: ${complaint}`);
     const lock = readLock(dataDirectory);
     if (lock?.pid === pid && lock.port !== null) {
       return { child, pid, url: `http://127.0.0.1:${lock.port}` };
@@ -89,7 +90,9 @@ async function waitForEnd(server: Server, run: string, msMax: number): Promise<R
     const view = await getJson<RunView>(`${server.url}/v1/runs/${run}`);
     if (view.status !== 'running') return view;
     if (Date.now() > deadline) {
-      throw new Error(`the run did not end in ${msMax} ms; it has ${view.events} events, ${view.progress.stepsDone} of ${view.progress.stepsTotal} steps`);
+      throw new Error(
+        `the run did not end in ${msMax} ms; it has ${view.events} events, ${view.progress.stepsDone} of ${view.progress.stepsTotal} steps`,
+      );
     }
     await sleep(pollMs);
   }
@@ -121,12 +124,17 @@ async function allEvents(server: Server, run: string): Promise<EventView[]> {
 function doubledOutcomes(events: readonly EventView[]): string[] {
   const folded = new Map<string, number>();
   for (const { event, cause } of events) {
-    if (event['type'] === 'outcome' && cause !== null) folded.set(cause, (folded.get(cause) ?? 0) + 1);
+    if (event.type === 'outcome' && cause !== null) folded.set(cause, (folded.get(cause) ?? 0) + 1);
   }
-  return [...folded].filter(([, count]) => count > 1).map(([key]) => `The outcome of ${key} was folded twice.`);
+  return [...folded]
+    .filter(([, count]) => count > 1)
+    .map(([key]) => `The outcome of ${key} was folded twice.`);
 }
 
-function rewritten(before: ReadonlyMap<string, number>, after: ReadonlyMap<string, number>): string[] {
+function rewritten(
+  before: ReadonlyMap<string, number>,
+  after: ReadonlyMap<string, number>,
+): string[] {
   return [...before].flatMap(([path, inode]) => {
     const now = after.get(path);
     if (now === undefined) return [`The file ${path} is gone.`];
@@ -140,9 +148,17 @@ export async function runKilled(plan: KillPlan): Promise<KilledRun> {
   const problems: string[] = [];
   let server = await startServer(dataDirectory);
   try {
-    const body = JSON.stringify({ pipeline: plan.pipeline, input: { folder: plan.input }, seed: 1 });
+    const body = JSON.stringify({
+      pipeline: plan.pipeline,
+      input: { folder: plan.input },
+      seed: 1,
+    });
     const headers = { 'content-type': 'application/json' };
-    const { id } = await getJson<RunView>(`${server.url}/v1/runs`, { method: 'POST', headers, body });
+    const { id } = await getJson<RunView>(`${server.url}/v1/runs`, {
+      method: 'POST',
+      headers,
+      body,
+    });
     const workspace = join(dataDirectory, 'workspaces', id);
     let kills = 0;
     for (const instant of plan.instants) {
@@ -160,7 +176,10 @@ export async function runKilled(plan: KillPlan): Promise<KilledRun> {
     const run = await waitForEnd(server, id, plan.runMsMax);
     problems.push(...rewritten(seen, workspaceFiles(workspace)));
     problems.push(...doubledOutcomes(await allEvents(server, id)));
-    const report = readFileSync(join(workspace, String(run.outputs?.['report'] ?? 'report.md')), 'utf8');
+    const report = readFileSync(
+      join(workspace, String(run.outputs?.report ?? 'report.md')),
+      'utf8',
+    );
     const { stdout } = await promisify(execFile)(
       process.execPath,
       [claw, 'replay', id, '--data', dataDirectory, '--json'],
@@ -168,8 +187,10 @@ export async function runKilled(plan: KillPlan): Promise<KilledRun> {
     );
     const replay = JSON.parse(stdout) as { equal: boolean; stateHash: string; events: number };
     if (!replay.equal) problems.push('The replay is not equal.');
-    if (replay.stateHash !== run.stateHash) problems.push('The replay has another state hash than the run.');
-    if (replay.events !== run.events) problems.push(`The replay has ${replay.events} events, the run ${run.events}.`);
+    if (replay.stateHash !== run.stateHash)
+      problems.push('The replay has another state hash than the run.');
+    if (replay.events !== run.events)
+      problems.push(`The replay has ${replay.events} events, the run ${run.events}.`);
     return { run, report, kills, problems };
   } finally {
     await stopServer(server).catch(() => undefined);

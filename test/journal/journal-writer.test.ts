@@ -6,6 +6,8 @@ import { JournalReader } from '../../src/journal/journal-reader.ts';
 import { JournalWriter } from '../../src/journal/journal-writer.ts';
 import { listSegments } from '../../src/journal/segment.ts';
 import { sha256 } from '../../src/kernel/hash.ts';
+import { newRunId, type RunId } from '../../src/kernel/ids.ts';
+import { limits } from '../../src/kernel/limits.ts';
 import {
   EventChain,
   encodeBatch,
@@ -101,14 +103,27 @@ describe('the journal writer', () => {
     writer.close();
   });
 
-  test('forgets a run that ended, whose actors cannot go on', () => {
-    const writer = openSmall(temporaryFolder());
+  test('takes late events of a run that ended, and forgets it after many more have', () => {
+    const folder = temporaryFolder();
     const source = new EventChain();
     const first = source.next();
-    writer.writeGroup([encodeBatch([first])]);
-    writer.writeGroup([encodeBatch([{ ...first, type: 'run-ended', actor: null }])]);
-    expect(writer.writeGroup([encodeBatch([source.next()])]).refused).toHaveLength(1);
+    const ended = (run: RunId) =>
+      encodeBatch([{ ...first, type: 'run-ended' as const, actor: null, run }]);
+    const writer = openSmall(folder);
+    writer.writeGroup([encodeBatch([first]), ended(testRun)]);
+    expect(writer.writeGroup([encodeBatch([source.next()])]).refused).toEqual([]);
+    for (let count = 1; count < limits.openRunsMax; count += 1) {
+      writer.writeGroup([ended(newRunId())]);
+    }
+    expect(writer.writeGroup([encodeBatch([source.next()])]).refused).toEqual([]);
+    const late = source.next();
+    writer.writeGroup([ended(newRunId())]);
+    expect(writer.writeGroup([encodeBatch([late])]).refused).toHaveLength(1);
     writer.close();
+    // Recovery comes to the same judgement.
+    const again = openSmall(folder);
+    expect(again.writeGroup([encodeBatch([late])]).refused).toHaveLength(1);
+    again.close();
   });
 
   test('stores a blob once, also after a restart', () => {

@@ -158,12 +158,14 @@ describe('the inference worker', () => {
   it('aborts one call and serves the others', async () => {
     const { clients } = shared;
     const abort = new AbortController();
+    const before = clients.main.generate(request('Hello!'));
     const aborted = clients.main.generate(long(), {
       signal: abort.signal,
       onToken: () => abort.abort(),
     });
     const next = clients.main.generate(request('Hello!'));
     await expect(aborted).rejects.toEqual(code('INFERENCE_ABORTED'));
+    expect((await before).text).toBe('Hello! How can I help you?');
     expect((await next).text).toBe('Hello! How can I help you?');
     await expect(clients.main.generate(long(), { signal: abort.signal })).rejects.toEqual(
       code('INFERENCE_ABORTED'),

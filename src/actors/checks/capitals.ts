@@ -11,7 +11,10 @@ import { sentencesOf } from '../sentences.ts';
 /** Capitalised words that follow one another. */
 export interface CapitalRun {
   readonly text: string;
-  /** The word before, in lower case, or '' at the beginning of a sentence or after a comma. */
+  /**
+   * The word before, in lower case, or '' at the beginning of a sentence or
+   * after a comma. Names in a list share the word before the first of them.
+   */
   readonly before: string;
   /** The word or number after, in lower case, or ''. */
   readonly after: string;
@@ -57,6 +60,7 @@ function isNameWord(word: string): boolean {
 function runsOfSentence(sentence: string): CapitalRun[] {
   const tokens = sentence.match(wordOrMark) ?? [];
   const runs: CapitalRun[] = [];
+  let lastEnd = 0;
   for (let index = 0; index < tokens.length; ) {
     let end = index;
     while (end < tokens.length && isNameWord(tokens[end] ?? '')) end += 1;
@@ -64,12 +68,16 @@ function runsOfSentence(sentence: string): CapitalRun[] {
       index += 1;
       continue;
     }
+    const between = tokens.slice(lastEnd, index).join(' ').toLowerCase();
+    const listed = runs.length > 0 && /^(?:,|,? ?(?:and|or|nor|&))$/.test(between);
+    const before = (tokens[index - 1] ?? '').toLowerCase().replace(/[^\p{L}\d]/gu, '');
     runs.push({
       text: tokens.slice(index, end).join(' ').replace(/['’]s$/, ''),
-      before: (tokens[index - 1] ?? '').toLowerCase().replace(/[^\p{L}\d]/gu, ''),
+      before: listed ? (runs.at(-1)?.before ?? '') : before,
       after: (tokens[end] ?? '').toLowerCase(),
     });
     index = end;
+    lastEnd = end;
   }
   return runs;
 }

@@ -27,10 +27,19 @@ interface FieldVerdict {
 const surelyPlace = new Set(['in', 'near', 'at', 'outside', 'around']);
 const maybePlace = new Set(['from', 'via', 'between', 'through', 'our']);
 /** After these both a person and a place may stand. */
-const eitherOne = new Set(['from', 'to', 'of', 'for', 'and', 'or', 'between', 'via']);
+const eitherOne = new Set([
+  'from', 'to', 'of', 'for', 'and', 'or', 'between', 'via', 'neither', 'nor', 'both', 'than', 'about', 'like',
+]);
 const determiners = new Set([
   'the', 'a', 'an', 'our', 'your', 'my', 'his', 'her', 'their', 'this', 'that', 'new', 'old',
 ]);
+const personBefore = new Set(['is', 'am', 'by', 'with', 'dear', 'hi', 'hello', 'mr', 'mrs', 'ms', 'dr', 'prof', 'ask', 'tell', 'colleague', 'thanks', 'regards']);
+const personAfter = new Set(
+  'will has had is was said says asked asks paid told wrote writes knows know called promised signed sent and works can would needs wants here'.split(' '),
+);
+/** Last word of names that are neither people nor towns. */
+const organisation =
+  /\b(?:Logistics|Hotel|Inn|Ltd|Limited|Inc|GmbH|AG|PLC|LLC|Group|Services?|Bank|Systems|Solutions|Partners|Consulting|Insurance|Airlines?|Airways|Street|Road|Lane|Avenue|Square|Project|Team|Office|Centre|Center|University|School|College|Station|Airport|Caf[eé]|Restaurant|House|Tower|Hall|Room|Building|Department|Ministry|Council|Museum|Theatre|Supplies|Foods|Media|Motors|Energy|Telecom|Software|Express|Cargo|Freight|Couriers?|Post)$/;
 
 function listOf(output: JsonObject, field: FieldName): string[] {
   const value = output[field];
@@ -68,7 +77,7 @@ function runsOf(value: string, runs: readonly CapitalRun[]): CapitalRun[] {
 }
 
 function isProduct(run: CapitalRun): boolean {
-  return determiners.has(run.before) || /^\d/.test(run.after);
+  return determiners.has(run.before) || /^\d/.test(run.after) || organisation.test(run.text);
 }
 
 interface Claimed {
@@ -86,7 +95,11 @@ function doubtsOfRun(run: CapitalRun, claimed: Claimed): Partial<Record<FieldNam
   }
   if (isName) {
     if (surelyPlace.has(run.before)) return { names: `${run.text} looks like a place` };
-    if (run.before === 'from') return { names: `${run.text} may be a place` };
+    const single = !run.text.includes(' ');
+    if (single && eitherOne.has(run.before)) {
+      const reason = `${run.text} may be a person or a place`;
+      return { names: reason, places: reason };
+    }
     return isProduct(run) ? { names: `${run.text} may not be a person` } : {};
   }
   if (isPlace) {
@@ -97,8 +110,11 @@ function doubtsOfRun(run: CapitalRun, claimed: Claimed): Partial<Record<FieldNam
   const reason = `the message has ${run.text}, which was not extracted`;
   if (surelyPlace.has(run.before)) return { places: reason };
   if (isProduct(run)) return {};
-  if (!eitherOne.has(run.before)) return { names: reason };
-  return { names: reason, places: reason };
+  const person =
+    run.text.includes(' ') || personBefore.has(run.before) || personAfter.has(run.after);
+  return person && !eitherOne.has(run.before)
+    ? { names: reason }
+    : { names: reason, places: reason };
 }
 
 function namesAndPlaces(output: JsonObject, text: string): Record<'names' | 'places', FieldVerdict> {

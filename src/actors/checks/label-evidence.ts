@@ -5,12 +5,14 @@
  * Invariants
  *   L1. A label is confirmed when more words speak for it than for any other.
  *   L2. Where no word speaks at all, only a confidence of at least `with.alone`
- *       confirms it.
+ *       confirms it; without that parameter nothing does.
  */
 import { isJsonObject, type Json, type JsonObject } from '../../kernel/json.ts';
 import { matterOf } from '../message-parts.ts';
 import type { Check } from './check.ts';
 import { wordsOf } from './occurrence.ts';
+
+const ending = /^(?:s|e|es|ies|ed|d|ing|er|ers|y)$/;
 
 /** An entry matches its word with an ending: `invoice` matches `invoices` and `invoiced`. */
 function matches(entry: string, words: readonly string[]): boolean {
@@ -19,7 +21,7 @@ function matches(entry: string, words: readonly string[]): boolean {
     parts.every((part, offset) => {
       const word = words[start + offset] ?? '';
       const stem = part.length > 4 ? part.replace(/[ey]$/, '') : part;
-      return word === part || (word.startsWith(stem) && word.length - stem.length <= 4);
+      return word === part || (word.startsWith(stem) && ending.test(word.slice(stem.length)));
     }),
   );
 }
@@ -46,7 +48,8 @@ export const labelEvidence: Check = ({ output, document, confidence, parameters 
   const strongest = rivals.toSorted((a, b) => b.found.length - a.found.length)[0];
   if (own.length > 0 && rivals.length === 0) return { output, reasons: [] };
   if (votes.every((vote) => vote.found.length === 0)) {
-    const alone = typeof parameters.alone === 'number' ? parameters.alone : 1;
+    // No confidence reaches 2 (L2).
+    const alone = typeof parameters.alone === 'number' ? parameters.alone : 2;
     if (confidence !== null && confidence >= alone) return { output, reasons: [] };
     return { output, reasons: [`No word of the message speaks for ${label}.`], retry: true };
   }

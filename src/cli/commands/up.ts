@@ -11,6 +11,7 @@ import { type CommandContext, type Host, newCommand, onAction } from '../command
 import { requireNoOwner } from '../connect.ts';
 import { type ExampleResult, runExample } from '../example.ts';
 import { requireFreePort } from '../free-port.ts';
+import { runSummary } from '../run-summary.ts';
 import type { RunningRuntime } from '../services.ts';
 import { StopSwitch } from '../stop-switch.ts';
 
@@ -59,9 +60,7 @@ async function serve(
   try {
     await runtime.announcePort(api.port);
     output.print(banner(context, runtime, api.url));
-    if (runtime.recovered.runs > 0) {
-      output.notice(`Going on with ${runtime.recovered.runs} open run(s) of an earlier process.`);
-    }
+    announceResumed(context, runtime);
     const result =
       example && isNew
         ? await Promise.race([runExample(context, runtime, exampleFolder()), stop.requested])
@@ -71,6 +70,19 @@ async function serve(
     return exitStatus.ok;
   } finally {
     await api.close();
+  }
+}
+
+/** Open runs of an earlier process: that they go on, and later how they ended. */
+function announceResumed({ output }: CommandContext, runtime: RunningRuntime): void {
+  for (const { id, status } of runtime.runs()) {
+    if (status !== 'running') continue;
+    output.notice(`Going on with the open run ${id}.`);
+    runtime.ended(id).then(
+      (run) => output.notice(`The run ${id} has ended:\n${runSummary(run)}`),
+      // A runtime that fails says so itself, through onFailure.
+      () => undefined,
+    );
   }
 }
 

@@ -4,13 +4,13 @@
  */
 import { join } from 'node:path';
 import { isMainThread, workerData } from 'node:worker_threads';
+import type { Outcome } from '../../actors/intention.ts';
 import { blobsActuator } from '../../actuators/blobs.ts';
 import { clockActuator } from '../../actuators/clock.ts';
 import { fileActuator } from '../../actuators/file.ts';
 import { ActuatorGateway } from '../../actuators/gateway.ts';
 import { inferenceActuator } from '../../actuators/inference.ts';
 import { sandboxActuator } from '../../actuators/sandbox.ts';
-import type { Outcome } from '../../actors/intention.ts';
 import { type BusMessage, openEndpoint, type ThreadId } from '../../bus/endpoint.ts';
 import { KeyDirectory, type KeyRegistration } from '../../identity/key-directory.ts';
 import { externalize, storeBlobs } from '../../journal/blob-store.ts';
@@ -58,7 +58,7 @@ const gateway = new ActuatorGateway({
     blobsActuator({
       lookup: (hash) => {
         // Blobs are read rarely, so the index catches up only now.
-        for (const _group of journal.groups(durable.end)) continue;
+        for (const _group of journal.groups(durable.end));
         return journal.blob(hash);
       },
     }),

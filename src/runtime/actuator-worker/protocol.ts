@@ -1,6 +1,7 @@
 /** What the actuator worker is started with. Everything else comes over the bus. */
-import type { EndpointSpec } from '../../bus/endpoint.ts';
+
 import type { IntentionRequest } from '../../actuators/intention-request.ts';
+import type { EndpointSpec } from '../../bus/endpoint.ts';
 
 export interface ActuatorWorkerData {
   readonly endpoint: EndpointSpec;

@@ -3,6 +3,7 @@
  * its inbox only, and on the journal when that ring is full.
  */
 import { isMainThread, parentPort, workerData } from 'node:worker_threads';
+import type { Envelope } from '../../actors/actor.ts';
 import { type BusMessage, openEndpoint } from '../../bus/endpoint.ts';
 import { signRegistration } from '../../identity/key-directory.ts';
 import { signIntention } from '../../identity/signed-intention.ts';
@@ -13,12 +14,11 @@ import { systemClock } from '../../kernel/clock.ts';
 import { toErrorMessage } from '../../kernel/errors.ts';
 import { parseIntentionKey } from '../../kernel/ids.ts';
 import { limits } from '../../kernel/limits.ts';
-import type { Envelope } from '../../actors/actor.ts';
 import { ActorDirectory } from '../actor-directory.ts';
 import { ActorHost } from '../actor-host.ts';
 import {
-  actuatorThread,
   type AdoptMessage,
+  actuatorThread,
   hostThread,
   mainThread,
   type OutcomeMessage,

@@ -56,7 +56,6 @@ export class InferenceService {
   /** Stops every generation, replies to all, and frees the model. */
   async close(): Promise<void> {
     this.#closing = true;
-    
     const model = await this.#model.catch(() => null);
     await model?.close();
     await Promise.all(this.#running);

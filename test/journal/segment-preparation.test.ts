@@ -1,0 +1,71 @@
+import { readdirSync } from 'node:fs';
+import { describe, expect, test } from 'vitest';
+import { journalFolder } from '../../src/journal/data-folders.ts';
+import { type FilePort, nodeFilePort } from '../../src/journal/file-port.ts';
+import { JournalReader } from '../../src/journal/journal-reader.ts';
+import { JournalWriter } from '../../src/journal/journal-writer.ts';
+import {
+  EventChain,
+  eventBatch,
+  segmentBytesOf,
+  smallSegment,
+  temporaryFolder,
+} from './journal-fixture.ts';
+
+/** Fills three segments over a port and says how many zeros the writer itself wrote into them. */
+function fillThree(changes: Partial<FilePort>): { folder: string; zeroWrites: number } {
+  const folder = temporaryFolder();
+  let zeroWrites = 0;
+  const files: FilePort = {
+    ...nodeFilePort,
+    write: (file, bytes, range) => {
+      if (bytes.every((byte) => byte === 0)) zeroWrites += 1;
+      return nodeFilePort.write(file, bytes, range);
+    },
+    syncInBackground: () => undefined,
+    ...changes,
+  };
+  const writer = JournalWriter.open(folder, { segmentBytes: smallSegment, files });
+  const source = new EventChain();
+  while (writer.durable.segment < 3) writer.writeGroup([eventBatch(source, 10, 200)]);
+  const { sequence } = writer.durable;
+  writer.close();
+  const reader = JournalReader.open(folder, { verifyDigests: true });
+  expect(reader.advance()).toHaveLength(sequence);
+  reader.close();
+  for (const number of [1, 2, 3]) expect(segmentBytesOf(folder, number)).toHaveLength(smallSegment);
+  return { folder, zeroWrites };
+}
+
+const whole = (file: number, bytes: Buffer) => {
+  nodeFilePort.write(file, bytes, { offset: 0, length: bytes.length, position: 0 });
+};
+
+describe('the preparation of the next segment', () => {
+  test('spares the writer the zeros when they were written in time', () => {
+    // Only the first segment has nobody to prepare it.
+    expect(fillThree({ writeInBackground: whole }).zeroWrites).toBe(1);
+  });
+
+  test('is given up when the zeros are late, or only some of them came', () => {
+    expect(fillThree({ writeInBackground: () => undefined }).zeroWrites).toBe(3);
+    const some = (file: number, bytes: Buffer) => whole(file, bytes.subarray(0, 4_096));
+    expect(fillThree({ writeInBackground: some }).zeroWrites).toBe(3);
+  });
+
+  test('may fail without harm', () => {
+    const fail = () => {
+      throw Object.assign(new Error('injected'), { code: 'EIO' });
+    };
+    expect(fillThree({ writeInBackground: fail }).zeroWrites).toBe(3);
+  });
+
+  test('leaves nothing behind when the writer closes', () => {
+    const { folder } = fillThree({ writeInBackground: whole });
+    const writer = JournalWriter.open(folder, { segmentBytes: smallSegment });
+    const source = new EventChain('run/other');
+    writer.writeGroup([eventBatch(source, 100, 200)]);
+    writer.close();
+    expect(readdirSync(journalFolder(folder)).filter((name) => name.endsWith('.tmp'))).toEqual([]);
+  });
+});
