@@ -51,6 +51,8 @@ export interface PipelineContext {
   readonly items: Readonly<Record<string, ItemSummary>>;
   /** Run: documents whose pipelines stopped after a cancel. */
   readonly stopped: readonly number[];
+  /** Run: texts of items by hash, while they are being collected. */
+  readonly itemTexts: Readonly<Record<string, string>>;
   /** Run: the text of each item, collected when the last document was done. */
   readonly collected: readonly string[] | null;
 }
@@ -220,17 +222,17 @@ export function summaryOf(event: {
   return { item: isBlob ? { sha256: sha256(item) } : { text: item }, digest, handedToHuman };
 }
 
-/** Hashes of the items whose texts have to be read again. */
-export function itemBlobs(context: PipelineContext): readonly string[] {
-  return Object.values(context.items).flatMap(({ item }) =>
-    'sha256' in item ? [item.sha256] : [],
+/** Hashes of the items whose texts have to be read again, as many as one intention asks for. */
+export function nextItemBlobs(context: PipelineContext): readonly string[] {
+  const read = new Set(Object.keys(context.itemTexts));
+  const hashes = Object.values(context.items).flatMap(({ item }) =>
+    'sha256' in item && !read.has(item.sha256) ? [item.sha256] : [],
   );
+  return hashes.slice(0, limits.itemsPerReadMax);
 }
 
-export function collectItems(
-  context: PipelineContext,
-  texts: Readonly<Record<string, string>>,
-): readonly string[] {
+export function collectItems(context: PipelineContext): readonly string[] {
+  const texts = context.itemTexts;
   return context.documents.map((_, index) => {
     const summary = context.items[index];
     assert(summary !== undefined, `document ${index} is done`);

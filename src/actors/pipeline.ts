@@ -16,9 +16,9 @@ import {
   documentActor,
   hasMappedSteps,
   isComplete,
-  itemBlobs,
   itemOf,
   needsCollecting,
+  nextItemBlobs,
   openDocuments,
   type PipelineContext,
   runResult,
@@ -80,6 +80,11 @@ function spawnDocuments(context: PipelineContext): readonly Intention[] {
 
 function readBlobs(tag: string, hashes: readonly string[]): Intention {
   return act(tag, { actuator: 'blobs', operation: 'read' }, { hashes: [...hashes] });
+}
+
+function readItems(context: PipelineContext): readonly Intention[] {
+  const hashes = nextItemBlobs(context);
+  return hashes.length === 0 ? [] : [readBlobs(itemsTag, hashes)];
 }
 
 function startSteps({ context }: Arguments): readonly Intention[] {
@@ -192,6 +197,7 @@ export const pipelineMachine = setup({
     started: [],
     items: {},
     stopped: [],
+    itemTexts: {},
     collected: null,
   },
   initial: 'starting',
@@ -271,14 +277,20 @@ export const pipelineMachine = setup({
       },
     },
     collecting: {
-      entry: intend<Arguments>(({ context }) => [readBlobs(itemsTag, itemBlobs(context))]),
+      always: {
+        guard: ({ context }) => nextItemBlobs(context).length === 0,
+        target: 'working',
+        actions: assign(({ context }) => ({ collected: collectItems(context), itemTexts: {} })),
+      },
+      entry: intend<Arguments>(({ context }) => readItems(context)),
       on: {
         outcome: [
           {
             guard: completed,
-            target: 'working',
+            target: 'collecting',
+            reenter: true,
             actions: assign(({ context, event }) => ({
-              collected: collectItems(context, textsOf(event)),
+              itemTexts: { ...context.itemTexts, ...textsOf(event) },
             })),
           },
           { target: 'broken' },

@@ -198,6 +198,7 @@ export class ActuatorGateway {
       if (operation.effect !== 'pure') {
         await orAborted(this.#options.whenDurable(request.journalPosition), signal); // (G2)
       }
+      if (signal.aborted) throw aborted();
       const value = await operation.perform(admitted.args, {
         key,
         run,
@@ -231,8 +232,10 @@ async function orAborted(promise: Promise<void>, signal: AbortSignal): Promise<v
   const { promise: stopped, reject } = Promise.withResolvers<never>();
   const onAbort = (): void => reject(aborted());
   signal.addEventListener('abort', onAbort, { once: true });
+  if (signal.aborted) onAbort();
   try {
-    await Promise.race([promise, stopped]);
+    // The abort comes first: it wins even when the other has already come.
+    await Promise.race([stopped, promise]);
   } finally {
     signal.removeEventListener('abort', onAbort);
   }

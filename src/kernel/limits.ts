@@ -9,7 +9,7 @@ const MiB = 1024 * KiB;
 
 export const limits = {
   /** Data capacity of a thread's inbox ring. A power of two. */
-  inboxRingBytes: 8 * MiB,
+  inboxRingBytes: 16 * MiB,
   /** Data capacity of the journal worker's ring. A power of two. */
   journalRingBytes: 16 * MiB,
   /** Largest message is the ring's capacity divided by this. */
@@ -68,8 +68,8 @@ export const limits = {
 
   /** Most intentions one step of an actor may emit. */
   intentionsPerStepMax: 1_024,
-  /** Largest canonical state of one actor. */
-  actorStateBytesMax: 512 * KiB,
+  /** Items of documents that a pipeline reads back with one intention. */
+  itemsPerReadMax: 64,
   /** Messages that wait for one actor. */
   mailboxMax: 4_096,
   /** Actors kept live in a host before the idle ones hibernate. */

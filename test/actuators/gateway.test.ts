@@ -136,6 +136,7 @@ test('takes the key of the actor with the request, when its host vouches for it'
     'SIGNATURE_INVALID',
   ]);
   const outcome = gateway.perform({ ...request(), registration: registration() });
+  await settled();
   calls[0]?.resolve({ n: 1 });
   expect((await outcome).status).toBe('completed');
 });
@@ -251,6 +252,7 @@ test('a joined or repeated key still needs a valid signature', async () => {
   const first = gateway.perform(request());
   const stranger = request({ signer: generateKeyPair() });
   expect(errorOf(await gateway.perform(stranger))).toEqual(['refused', 'SIGNATURE_INVALID']);
+  await settled();
   calls[0]?.resolve({ n: 1 });
   await first;
   expect(errorOf(await gateway.perform(stranger))).toEqual(['refused', 'SIGNATURE_INVALID']);
@@ -262,6 +264,7 @@ test('a key stands for one intention', async () => {
   const first = gateway.perform(request({ arguments: { n: 1 } }));
   const other = request({ arguments: { n: 2 } });
   expect(errorOf(await gateway.perform(other))).toEqual(['refused', 'INTENTION_INVALID']);
+  await settled();
   calls[0]?.resolve({ n: 1 });
   await first;
   expect(errorOf(await gateway.perform(other))).toEqual(['refused', 'INTENTION_INVALID']);
@@ -336,6 +339,7 @@ test('a full queue refuses, and serves again once there is room', async () => {
     status: 'refused',
     error: { code: 'ACTUATOR_BUSY', retryable: true },
   });
+  await settled();
   calls[0]?.resolve({ n: 1 });
   await admitted[0];
   const served = gateway.perform(late);
@@ -371,6 +375,7 @@ test('an abort reaches what is performed, what waits for its turn and what waits
   }
   expect(errorOf(await waking)).toEqual(['failed', 'INTENTION_ABORTED']);
   expect(errorOf(await undurable)).toEqual(['failed', 'INTENTION_ABORTED']);
+  await settled();
   calls[0]?.resolve({ n: 1 });
   expect((await performed).status).toBe('completed');
   expect(errorOf(await queued)).toEqual(['failed', 'INTENTION_ABORTED']);

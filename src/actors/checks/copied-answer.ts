@@ -3,14 +3,13 @@
  * `{ question, answer, claim }`, where the claim is for the critic.
  *
  * Invariants
- *   C1. The answer stands in the body of the message whole, and is no piece of
- *       a longer name, date or amount.
+ *   C1. The answer stands in the message whole. A piece of the one name, date or
+ *       amount that it can be is completed to it.
  *   C2. It is of the kind that the question asks for, and not already in it.
  *   C3. It stands in the sentence that has most in common with the question,
  *       and no other value of its kind stands there.
  */
 import { relevantFacts } from '../facts.ts';
-import { bodyLines } from '../message-parts.ts';
 import { sentencesOf } from '../sentences.ts';
 import { capitalRuns } from './capitals.ts';
 import type { Check } from './check.ts';
@@ -18,8 +17,30 @@ import { occursWhole, withoutStop } from './occurrence.ts';
 import { amountsIn, datesIn } from './patterns.ts';
 import { askedKind, claimOf, standsAsPlace, valuesOfKind } from './question.ts';
 
+/** The sentence that the question is about and that has the answer, or a piece of it. */
+function homeOf(document: string, question: string, answer: string): string | null {
+  const facts = sentencesOf(relevantFacts(document, `Question: ${question}`));
+  return answer === '' ? null : (facts.find((sentence) => sentence.includes(answer)) ?? null);
+}
+
+/**
+ * The answer as one whole value: cut down to the only value of its kind that it
+ * has, or completed to the only value of the sentence that it is a piece of.
+ */
+function wholeAnswer(question: string, home: string | null, answer: string): string {
+  const kind = askedKind(question);
+  const inside = kind === 'name' ? [] : valuesOfKind(kind, answer);
+  if (inside.length === 1 && home !== null && occursWhole(home, inside[0] ?? '')) {
+    return inside[0] ?? answer;
+  }
+  const around = valuesOfKind(kind === 'place' ? 'name' : kind, home ?? '').filter((value) =>
+    value.startsWith(answer),
+  );
+  return around.length === 1 ? (around[0] ?? answer) : answer;
+}
+
 /** The longer value that the answer is a piece of, or null. */
-function wholeValue(sentence: string, answer: string): string | null {
+function longerValue(sentence: string, answer: string): string | null {
   const values = [
     ...datesIn(sentence),
     ...amountsIn(sentence),
@@ -28,14 +49,6 @@ function wholeValue(sentence: string, answer: string): string | null {
   return values.includes(answer)
     ? null
     : (values.find((value) => value !== answer && occursWhole(value, answer)) ?? null);
-}
-
-/** The one value of the asked kind in an answer that says more than that. */
-function trimmed(question: string, answer: string): string {
-  const kind = askedKind(question);
-  if (kind !== 'date' && kind !== 'amount') return answer;
-  const values = valuesOfKind(kind, answer);
-  return values.length === 1 ? (values[0] ?? answer) : answer;
 }
 
 function kindDoubt(question: string, sentence: string, answer: string): string | null {
@@ -53,26 +66,23 @@ function kindDoubt(question: string, sentence: string, answer: string): string |
   return others.length === 0 ? null : `The sentence also has ${others.join(', ')}.`;
 }
 
-function doubtOf(document: string, question: string, answer: string): string | null {
+function doubtOf(question: string, home: string | null, answer: string): string | null {
   if (/^i don.t know/i.test(answer) || answer === '') return 'The model found no answer.';
-  if (!occursWhole(bodyLines(document), answer)) {
-    return `The answer "${answer}" does not stand in the message.`;
-  }
   if (occursWhole(question, answer)) return `"${answer}" is what the question already says.`;
-  const facts = sentencesOf(relevantFacts(document, `Question: ${question}`));
-  const home = facts.find((sentence) => occursWhole(sentence, answer));
-  if (home === undefined) {
+  if (home === null || !occursWhole(home, answer)) {
     return `"${answer}" does not stand in the sentence that the question is about.`;
   }
-  const whole = wholeValue(home, answer);
-  if (whole !== null) return `"${answer}" is only a piece of "${whole}".`;
+  const longer = longerValue(home, answer);
+  if (longer !== null) return `"${answer}" is only a piece of "${longer}".`;
   return kindDoubt(question, home, answer);
 }
 
 export const copiedAnswer: Check = ({ output, document, each }) => {
   const question = typeof each === 'string' ? each : '';
-  const answer = trimmed(question, withoutStop(typeof output === 'string' ? output : ''));
-  const doubt = doubtOf(document, question, answer);
+  const given = withoutStop(typeof output === 'string' ? output : '');
+  const home = homeOf(document, question, given);
+  const answer = wholeAnswer(question, home, given);
+  const doubt = doubtOf(question, home, answer);
   return {
     output: { question, answer, claim: claimOf(question, answer) },
     reasons: doubt === null ? [] : [doubt],

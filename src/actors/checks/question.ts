@@ -23,7 +23,13 @@ export function askedKind(question: string): AskedKind {
 export function valuesOfKind(kind: AskedKind, sentence: string): string[] {
   switch (kind) {
     case 'name':
-      return [...new Set(capitalRuns(sentence).map((run) => run.text))];
+      return [
+        ...new Set(
+          capitalRuns(sentence)
+            .filter((run) => !/^(?:in|at|near)$/.test(run.before))
+            .map((run) => run.text),
+        ),
+      ];
     case 'date':
       return datesIn(sentence).length > 0 ? datesIn(sentence) : timesIn(sentence);
     case 'time':
