@@ -11,6 +11,8 @@
  */
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { arch, cpus, platform, release, totalmem } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { assert } from '../src/kernel/assert.ts';
 
 /** One measured number. */
@@ -34,6 +36,13 @@ export interface BenchOptions {
 }
 
 const repetitionsMin = 5;
+
+/** Folder of the result files: `--results DIR`, else bench/results. */
+function resultsFolder(argv: readonly string[] = process.argv): string {
+  const at = argv.indexOf('--results');
+  const asked = at < 0 ? undefined : argv[at + 1];
+  return asked ?? fileURLToPath(new URL('./results', import.meta.url));
+}
 
 /** Reads `--quick` and `--repetitions N` from the command line. */
 export function benchOptions(argv: readonly string[] = process.argv.slice(2)): BenchOptions {
@@ -158,7 +167,7 @@ function printTable(title: string, rows: readonly (readonly string[])[]): void {
 }
 
 /**
- * Prints the figures and writes `bench/results/NAME.json`.
+ * Prints the figures and writes `NAME.json` into the folder of results.
  * `packages` are the dependencies whose versions explain the figures.
  */
 export function report(
@@ -179,8 +188,8 @@ export function report(
       formatNumber(Math.max(...each.samples)),
     ]),
   ]);
-  const folder = new URL('./results/', import.meta.url);
+  const folder = resultsFolder();
   mkdirSync(folder, { recursive: true });
   const result = { machine: machine(), versions: versions(packages), figures };
-  writeFileSync(new URL(`${name}.json`, folder), `${JSON.stringify(result, null, 2)}\n`);
+  writeFileSync(join(folder, `${name}.json`), `${JSON.stringify(result, null, 2)}\n`);
 }

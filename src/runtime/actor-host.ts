@@ -29,13 +29,15 @@ import type { ActorId, RunId } from '../kernel/ids.ts';
 import { limits } from '../kernel/limits.ts';
 import { ActorCell } from './actor-cell.ts';
 import type { ActorDirectory } from './actor-directory.ts';
-import { eventRecords, runEndedRecords, snapshotRecords } from './event-record.ts';
+import { type BlobStore, eventRecords, runEndedRecords, snapshotRecords } from './event-record.ts';
 import type { AdoptMessage, OutcomeMessage, WakeMessage } from './topics.ts';
 
 /** What a host needs from its thread. Sends never block (H2 reserves their room). */
 export interface HostPorts {
   readonly clock: Clock;
   readonly directory: ActorDirectory;
+  /** Where the long texts of a record go. */
+  readonly storeBlobs: BlobStore;
   /** Appends one atomic batch; returns the position that has to become durable. */
   append(records: readonly AppendRecord[]): number;
   sendEnvelope(host: number, envelope: Envelope): void;
@@ -103,6 +105,10 @@ export class ActorHost {
     }
     const waking = this.#waking.get(key);
     if (waking !== undefined) {
+      if (envelope.machine !== null) {
+        this.#createWaiting(key, envelope, waking);
+        return;
+      }
       assert(waking.mail.length < limits.mailboxMax, 'a waking actor keeps a bounded mailbox');
       waking.mail.push(envelope);
       return;
@@ -173,8 +179,9 @@ export class ActorHost {
   hibernateIdle(): number {
     const nowMs = this.#ports.clock.monotonicMs();
     const tooMany = this.#cells.size - limits.liveActorsPerHostMax;
+    const cells = [...this.#cells].sort(([, a], [, b]) => a.lastUsedMs - b.lastUsedMs);
     let hibernated = 0;
-    for (const [key, cell] of this.#cells) {
+    for (const [key, cell] of cells) {
       const isIdle = nowMs - cell.lastUsedMs >= limits.actorIdleMsMax;
       if (cell.isQuiet && (isIdle || hibernated < tooMany)) {
         this.#hibernate(key, cell);
@@ -215,6 +222,13 @@ export class ActorHost {
     }
   }
 
+  /** A first message that later ones have overtaken, as after a restart; the mailbox puts them in order. */
+  #createWaiting(key: string, envelope: Envelope, waiting: Waking): void {
+    this.#waking.delete(key);
+    this.#create(envelope, waiting.epoch);
+    for (const later of waiting.mail) this.deliver(later);
+  }
+
   #create(envelope: Envelope, epoch: number): void {
     const { run, to, machine } = envelope;
     assert(machine !== null, 'the first message names the machine');
@@ -242,7 +256,7 @@ export class ActorHost {
 
   #hibernate(key: string, cell: ActorCell): void {
     const { run, id, sequence } = cell.actor;
-    this.#ports.append(snapshotRecords(cell.actor, cell.epoch, this.#ports.clock.nowMs()));
+    this.#appendSnapshot(cell, this.#ports.clock.nowMs());
     const owner = { host: this.#seat.index, epoch: cell.epoch, sequence };
     if (this.#ports.directory.hibernate(run, id, owner)) this.#cells.delete(key);
   }
@@ -258,13 +272,14 @@ export class ActorHost {
     const { epoch, previousDigest } = cell;
     const timeMs = this.#ports.clock.nowMs();
     const effects = applyEvent(cell.actor, envelope, timeMs);
-    const records = eventRecords({ effects, envelope, epoch, timeMs, previousDigest });
+    const recording = { timeMs, store: this.#ports.storeBlobs };
+    const records = eventRecords({ ...recording, effects, envelope, epoch, previousDigest });
     const event = records.at(-1);
     assert(event !== undefined, 'a step has a record');
     const position = this.#ports.append(
       effects.finish === null
         ? records
-        : [...records, ...runEndedRecords(cell.actor.run, effects.finish, timeMs)],
+        : [...records, ...runEndedRecords(cell.actor.run, effects.finish, recording)],
     );
     cell.actor = effects.actor;
     cell.previousDigest = recordDigest(event);
@@ -322,8 +337,13 @@ export class ActorHost {
       return;
     }
     if (cell.eventsSinceSnapshot >= limits.recordsPerSnapshot) {
-      this.#ports.append(snapshotRecords(cell.actor, cell.epoch, timeMs));
-      cell.eventsSinceSnapshot = 0;
+      this.#appendSnapshot(cell, timeMs);
     }
+  }
+
+  #appendSnapshot(cell: ActorCell, timeMs: number): void {
+    const recording = { timeMs, store: this.#ports.storeBlobs };
+    this.#ports.append(snapshotRecords(cell.actor, cell.epoch, recording));
+    cell.eventsSinceSnapshot = 0;
   }
 }

@@ -41,7 +41,8 @@ export class EventFeed {
     this.#subscriptions.set(entry.id, ofRun.add(subscription));
     this.#schedule(subscription);
     return () => {
-      ofRun.delete(subscription);
+      // A second call must not take the set of somebody who came later.
+      if (!ofRun.delete(subscription)) return;
       if (ofRun.size === 0) this.#subscriptions.delete(entry.id);
       if (subscription.scheduled !== null) clearImmediate(subscription.scheduled);
       subscription.scheduled = null;

@@ -7,14 +7,12 @@ import { actorToJson } from '../actors/actor.ts';
 import type { ActorEvent, DocumentReference } from '../actors/event.ts';
 import type { FinishIntention } from '../actors/intention.ts';
 import { machineVersion } from '../actors/step.ts';
-import { blobRecord } from '../journal/blob-record.ts';
 import { externalize, internalize } from '../journal/blob-store.ts';
 import type { AppendRecord, StoredRecord } from '../journal/record.ts';
 import { assert } from '../kernel/assert.ts';
 import type { Sha256 } from '../kernel/hash.ts';
 import { type ActorId, parseIntentionKey, type RunId } from '../kernel/ids.ts';
 import type { Json } from '../kernel/json.ts';
-import { limits } from '../kernel/limits.ts';
 
 /** Body of an `event` record. */
 export interface EventBody {
@@ -46,16 +44,22 @@ export type RunEndedBody = Omit<FinishIntention, 'kind'>;
 
 export type BlobLookup = (hash: Sha256) => Buffer | null;
 
+/** Makes large blobs durable before it returns; returns the records of the others. */
+export type BlobStore = (blobs: ReadonlyMap<Sha256, Buffer>, timeMs: number) => AppendRecord[];
+
+/** When a record is made, and where its long texts go. */
+export interface Recording {
+  readonly timeMs: number;
+  readonly store: BlobStore;
+}
+
 /** JSON of a value with its long strings as blobs, and the records of those blobs. */
-function encodeBody(value: unknown, timeMs: number): { body: Buffer; blobs: AppendRecord[] } {
+function encodeBody(
+  value: unknown,
+  { timeMs, store }: Recording,
+): { body: Buffer; blobs: AppendRecord[] } {
   const { value: short, blobs } = externalize(value as Json);
-  const records: AppendRecord[] = [];
-  for (const [hash, content] of blobs) {
-    // Larger ones came from an actuator or from the start of the run, which stored them first.
-    if (content.length <= limits.blobRecordBytesMax)
-      records.push(blobRecord(hash, content, timeMs));
-  }
-  return { body: Buffer.from(JSON.stringify(short)), blobs: records };
+  return { body: Buffer.from(JSON.stringify(short)), blobs: store(blobs, timeMs) };
 }
 
 function decodeBody(record: StoredRecord, blobs: BlobLookup): unknown {
@@ -70,11 +74,10 @@ const outside = {
   previousDigest: null,
 } as const;
 
-export interface EventRecordParts {
+export interface EventRecordParts extends Recording {
   readonly effects: StepEffects;
   readonly envelope: Envelope;
   readonly epoch: number;
-  readonly timeMs: number;
   readonly previousDigest: Buffer | null;
 }
 
@@ -92,7 +95,7 @@ export function eventRecords(parts: EventRecordParts): AppendRecord[] {
     hash,
     intentions: digests,
   };
-  const { body, blobs } = encodeBody(content, timeMs);
+  const { body, blobs } = encodeBody(content, parts);
   const cause = envelope.cause === null ? null : parseIntentionKey(envelope.cause);
   return [
     ...blobs,
@@ -110,8 +113,9 @@ export function eventRecords(parts: EventRecordParts): AppendRecord[] {
   ];
 }
 
-export function snapshotRecords(actor: Actor, epoch: number, timeMs: number): AppendRecord[] {
-  const { body, blobs } = encodeBody(actorToJson(actor), timeMs);
+export function snapshotRecords(actor: Actor, epoch: number, recording: Recording): AppendRecord[] {
+  const { timeMs } = recording;
+  const { body, blobs } = encodeBody(actorToJson(actor), recording);
   const { run, id, sequence } = actor;
   return [
     ...blobs,
@@ -122,19 +126,21 @@ export function snapshotRecords(actor: Actor, epoch: number, timeMs: number): Ap
 export function runStartedRecords(
   run: RunId,
   content: RunStartedBody,
-  timeMs: number,
+  recording: Recording,
 ): AppendRecord[] {
-  const { body, blobs } = encodeBody(content, timeMs);
+  const { timeMs } = recording;
+  const { body, blobs } = encodeBody(content, recording);
   return [...blobs, { ...outside, type: 'run-started', run, timeMs, body }];
 }
 
 export function runEndedRecords(
   run: RunId,
   finish: FinishIntention,
-  timeMs: number,
+  recording: Recording,
 ): AppendRecord[] {
+  const { timeMs } = recording;
   const { kind: _kind, ...content } = finish;
-  const { body, blobs } = encodeBody(content, timeMs);
+  const { body, blobs } = encodeBody(content, recording);
   return [...blobs, { ...outside, type: 'run-ended', run, timeMs, body }];
 }
 

@@ -5,7 +5,9 @@
  * Invariants
  *   U1. A run whose replay diverges is suspended, never continued.
  *   U2. Every actor is adopted under a higher epoch than the journal has seen.
- *   U3. Messages are sent again in the order of their senders; the receiver's
+ *   U3. Every actor is known to the directory before any of them goes on, so
+ *       that no message of one finds another absent.
+ *   U4. Messages are sent again in the order of their senders; the receiver's
  *       numbers drop what it had.
  */
 import type { Envelope } from '../actors/actor.ts';

@@ -17,14 +17,14 @@ import { SandboxPool } from '../sandbox/sandbox.ts';
 import type { RuntimeConfig } from './config.ts';
 import { DurableWaiters } from './durable-waiters.ts';
 import { EventFeed } from './event-feed.ts';
-import { runStartedRecords } from './event-record.ts';
+import { type BlobStore, runStartedRecords } from './event-record.ts';
+import { generatedText, generationOf } from './generate-text.ts';
 import { InferenceClient } from './inference-worker/client.ts';
 import { readTokenNotice } from './inference-worker/protocol.ts';
 import { JournalFollower } from './journal-follower.ts';
 import { type DurableNotice, durableTopic } from './journal-worker/protocol.ts';
 import { CpuPool } from './pool/client.ts';
 import { prepareRun, refuseTooMany, rootActor, rootStart } from './prepare-run.ts';
-import { canRehydrate, rehydrate } from './rehydrate.ts';
 import { deliverFirst, type ResumePorts, resumeRun } from './resume-run.ts';
 import { type IndexChange, type RunEntry, runView } from './run-index.ts';
 import { type RuntimeThreads, startThreads } from './runtime-threads.ts';
@@ -42,6 +42,7 @@ import type {
   StartRunRequest,
   TokenView,
 } from './views.ts';
+import { WakeQueue } from './wake-queue.ts';
 
 export interface RuntimeHooks {
   readonly onNotice?: (text: string) => void;
@@ -71,7 +72,7 @@ export class Runtime implements RuntimePort {
   readonly #pool = new CpuPool();
   readonly #durable = new DurableWaiters();
   readonly #inference: InferenceClient;
-  readonly #wakes = new Set<WakeMessage>();
+  readonly #wakes: WakeQueue;
   readonly #endings = new Map<RunId, PromiseWithResolvers<RunView>>();
   readonly #tokenListeners = new Set<(token: TokenView) => void>();
   #model: ModelInfo | null = null;
@@ -86,6 +87,7 @@ export class Runtime implements RuntimePort {
     this.#follower = follower;
     this.#hooks = hooks;
     this.#feed = new EventFeed(follower);
+    this.#wakes = new WakeQueue(follower);
     this.#inference = new InferenceClient(threads.endpoint, { worker: inferenceThread });
   }
 
@@ -127,9 +129,11 @@ export class Runtime implements RuntimePort {
     });
     const { run, body, texts } = prepared;
     const nowMs = systemClock.nowMs();
-    const blobs = storeBlobs(this.#config.dataDirectory, texts, nowMs);
+    const store: BlobStore = (blobs, timeMs) =>
+      storeBlobs(this.#config.dataDirectory, blobs, timeMs);
+    const started = runStartedRecords(run, body, { timeMs: nowMs, store });
     const { producer } = this.#threads;
-    const position = producer.append([...blobs, ...runStartedRecords(run, body, nowMs)]);
+    const position = producer.append([...store(texts, nowMs), ...started]);
     deliverFirst(rootStart(run, body), this.#resumePorts());
     await this.#durable.whenDurable(position);
     return this.run(run);
@@ -201,25 +205,11 @@ export class Runtime implements RuntimePort {
     onToken?: (token: { text: string; confidence: number | null }) => void,
     signal?: AbortSignal,
   ): Promise<GeneratedText> {
-    const system =
-      request.system === undefined ? [] : [{ role: 'system' as const, content: request.system }];
-    const outcome = await this.#inference.generate(
-      {
-        messages: [...system, { role: 'user', content: request.prompt }],
-        schema: request.schema ?? null,
-        temperature: request.temperature ?? 0,
-        seed: request.seed ?? 1,
-        maxTokens: request.maxTokens ?? limits.answerTokensMax,
-        timeoutMs: limits.generationMsMax,
-        detectors: { minConfidence: null, repetition: null },
-      },
-      {
-        ...(onToken === undefined ? {} : { onToken }),
-        ...(signal === undefined ? {} : { signal }),
-      },
-    );
-    const { text, tokens, minConfidence, usage } = outcome;
-    return { model: this.#modelInfo().name, text, tokens, minConfidence, usage };
+    const outcome = await this.#inference.generate(generationOf(request), {
+      ...(onToken === undefined ? {} : { onToken }),
+      ...(signal === undefined ? {} : { signal }),
+    });
+    return generatedText(this.#modelInfo().name, outcome);
   }
 
   async sandbox(request: SandboxRequest): Promise<SandboxReport> {
@@ -356,21 +346,13 @@ export class Runtime implements RuntimePort {
       this.#send(hostThread(index), topics.runEnded, { run: entry.id });
     }
     this.#send(actuatorThread, topics.runEnded, { run: entry.id });
+    this.#wakes.forgetRun(entry.id);
     this.#endings.get(entry.id)?.resolve(this.#view(entry));
     this.#endings.delete(entry.id);
   }
 
   #wakeReady(): void {
-    for (const wake of this.#wakes) {
-      const entry = this.#follower.index.get(wake.run);
-      if (entry === undefined || entry.ended !== null) {
-        this.#wakes.delete(wake);
-        continue;
-      }
-      if (!canRehydrate(entry, wake)) continue;
-      this.#wakes.delete(wake);
-      this.#send(hostThread(wake.host), topics.adopt, rehydrate(this.#follower, entry, wake));
-    }
+    this.#wakes.answer((host, message) => this.#send(hostThread(host), topics.adopt, message));
   }
 }
 

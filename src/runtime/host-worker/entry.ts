@@ -1,6 +1,7 @@
 /**
- * Thread of one actor host: drain the inbox, step, sleep. No I/O: it blocks on
- * its inbox only, and on the journal when that ring is full.
+ * Thread of one actor host: drain the inbox, step, sleep. It blocks on its
+ * inbox only, on the journal when that ring is full, and on the file of a text
+ * that is too large for a record.
  */
 import { isMainThread, parentPort, workerData } from 'node:worker_threads';
 import type { Envelope } from '../../actors/actor.ts';
@@ -8,6 +9,7 @@ import { type BusMessage, openEndpoint } from '../../bus/endpoint.ts';
 import { signRegistration } from '../../identity/key-directory.ts';
 import { signIntention } from '../../identity/signed-intention.ts';
 import { generateKeyPair } from '../../identity/signing-key.ts';
+import { storeBlobs } from '../../journal/blob-store.ts';
 import { JournalProducer } from '../../journal/journal-producer.ts';
 import { assert } from '../../kernel/assert.ts';
 import { systemClock } from '../../kernel/clock.ts';
@@ -47,6 +49,7 @@ const host = new ActorHost(
   {
     clock: systemClock,
     directory: new ActorDirectory(data.directory),
+    storeBlobs: (blobs, timeMs) => storeBlobs(data.dataDirectory, blobs, timeMs),
     append: (records) => journal.append(records),
     sendEnvelope: (index, envelope) => send(hostThread(index), topics.envelope, envelope),
     newKey: (run, actor) => {

@@ -5,6 +5,8 @@ import type { JournalMemory } from '../../journal/journal-producer.ts';
 export interface HostWorkerData {
   readonly index: number;
   readonly count: number;
+  /** Texts too large for a record become files here. */
+  readonly dataDirectory: string;
   readonly endpoint: EndpointSpec;
   readonly journal: JournalMemory;
   readonly directory: SharedArrayBuffer;

@@ -1,0 +1,56 @@
+/** Every benchmark runs in its short form and reports every figure; how fast is not a test's business. */
+import { execFile } from 'node:child_process';
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { z } from 'zod';
+
+const folder = fileURLToPath(new URL('../../bench/', import.meta.url));
+const programs = readdirSync(folder).filter(
+  (name) => name.endsWith('.ts') && name !== 'harness.ts',
+);
+
+const resultSchema = z.strictObject({
+  machine: z.record(z.string(), z.union([z.string(), z.number()])),
+  versions: z.record(z.string(), z.string()),
+  figures: z
+    .array(
+      z.strictObject({
+        id: z.string(),
+        value: z.number(),
+        unit: z.string(),
+        goal: z.number().nullable(),
+        higherIsBetter: z.boolean(),
+        samples: z.array(z.number()).min(1),
+      }),
+    )
+    .min(1),
+});
+
+describe('benchmarks in their short form', () => {
+  let results = '';
+  beforeAll(() => {
+    results = mkdtempSync(join(tmpdir(), 'openclaw-bench-results-'));
+  });
+  afterAll(() => rmSync(results, { recursive: true, force: true }));
+
+  it.each(programs)(
+    '%s reports its figures',
+    async (program) => {
+      await promisify(execFile)(process.execPath, [
+        join(folder, program),
+        '--quick',
+        '--results',
+        results,
+      ]);
+      const file = join(results, program.replace(/\.ts$/, '.json'));
+      const { figures } = resultSchema.parse(JSON.parse(readFileSync(file, 'utf8')));
+      const ids = figures.map(({ id }) => id);
+      expect(new Set(ids).size).toBe(ids.length);
+    },
+    240_000,
+  );
+});
