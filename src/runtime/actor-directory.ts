@@ -11,13 +11,17 @@
  *         |  key   | owner:8 | sequence  |
  *         |  u64   | epoch:24|   u32     |
  *         +--------+---------+-----------+
+ *
+ *  behind the last slot: the longest probe so far, u32
  * ```
  *
  * Invariants
  *   D1. A key is never inserted twice while its actor exists.
  *   D2. Who changes an owner word holds the previous one: a stale host loses
  *       its swap, and its epoch is refused by the journal.
- *   D3. `sequence` is written before the swap that makes an actor hibernate.
+ *   D3. The longest probe is raised before a key appears, and never falls: a
+ *       search ends there, however many removed keys have piled up.
+ *   D4. `sequence` is written before the swap that makes an actor hibernate.
  */
 import { assert } from '../kernel/assert.ts';
 import { sha256Bytes } from '../kernel/hash.ts';
@@ -50,16 +54,19 @@ export class ActorDirectory {
   readonly #keys: BigUint64Array;
   readonly #words: Int32Array;
   readonly #slots: number;
+  /** Index of its word. */
+  readonly #longestProbe: number;
 
   static allocate(slots: number = limits.directorySlots): SharedArrayBuffer {
     assert(Number.isInteger(Math.log2(slots)), 'a power of two');
-    return new SharedArrayBuffer(slots * slotBytes);
+    return new SharedArrayBuffer((slots + 1) * slotBytes);
   }
 
   constructor(memory: SharedArrayBuffer) {
     this.#keys = new BigUint64Array(memory);
     this.#words = new Int32Array(memory);
-    this.#slots = memory.byteLength / slotBytes;
+    this.#slots = memory.byteLength / slotBytes - 1;
+    this.#longestProbe = memory.byteLength / 4 - 4;
   }
 
   /** Makes the actor known as owned by `host` at `epoch`; false when the table is full. */
@@ -74,6 +81,7 @@ export class ActorDirectory {
       const present = Atomics.load(this.#keys, slot * 2);
       assert(present !== key, `the actor ${actor} is new (D1)`);
       if (present !== emptyKey && present !== removedKey) continue;
+      this.#raiseLongestProbe(probe + 1); // (D3)
       if (Atomics.compareExchange(this.#keys, slot * 2, present, key) !== present) {
         probe -= 1;
         continue;
@@ -97,7 +105,7 @@ export class ActorDirectory {
     return { state: 'hibernated', epoch, sequence };
   }
 
-  /** Gives an owned actor up, its snapshot at `sequence` being journaled (D3). False when it is not owned so. */
+  /** Gives an owned actor up, its snapshot at `sequence` being journaled (D4). False when it is not owned so. */
   hibernate(
     run: RunId,
     actor: ActorId,
@@ -121,6 +129,11 @@ export class ActorDirectory {
     return this.#swap(slot, pack(noOwner, to.epoch), pack(to.host + 1, epoch)) ? epoch : null;
   }
 
+  /** Slots that a search looks at, at most. */
+  get longestProbe(): number {
+    return Atomics.load(this.#words, this.#longestProbe);
+  }
+
   /** The actor has ended; its slot is free for another. */
   remove(run: RunId, actor: ActorId): void {
     const slot = this.#find(run, actor);
@@ -133,13 +146,20 @@ export class ActorDirectory {
     return Atomics.compareExchange(this.#words, slot * 4 + 2, expected, next) === expected;
   }
 
+  #raiseLongestProbe(length: number): void {
+    for (let known = this.longestProbe; known < length; known = this.longestProbe) {
+      Atomics.compareExchange(this.#words, this.#longestProbe, known, length);
+    }
+  }
+
   #slotAt(key: bigint, probe: number): number {
     return (Number(key & 0xffff_ffffn) + probe) & (this.#slots - 1);
   }
 
   #find(run: RunId, actor: ActorId): number | null {
     const key = keyOf(run, actor);
-    for (let probe = 0; probe < this.#slots; probe += 1) {
+    const end = this.longestProbe;
+    for (let probe = 0; probe < end; probe += 1) {
       const slot = this.#slotAt(key, probe);
       const present = Atomics.load(this.#keys, slot * 2);
       if (present === key) return slot;

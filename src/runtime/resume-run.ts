@@ -12,7 +12,7 @@
  */
 import type { Envelope } from '../actors/actor.ts';
 import { assert } from '../kernel/assert.ts';
-import type { ActorId } from '../kernel/ids.ts';
+import type { ActorId, RunId } from '../kernel/ids.ts';
 import type { ActorDirectory } from './actor-directory.ts';
 import type { CpuPool } from './pool/client.ts';
 import { rootStart } from './prepare-run.ts';
@@ -39,10 +39,18 @@ export function deliverFirst(
   envelope: Envelope,
   ports: Pick<ResumePorts, 'directory' | 'hosts' | 'deliver'>,
 ): void {
-  const host = hostOf(envelope.to, ports.hosts);
-  const inserted = ports.directory.insert(envelope.run, envelope.to, { host, epoch: 1 });
+  makeKnown(envelope.run, envelope.to, 1, ports);
+  ports.deliver(hostOf(envelope.to, ports.hosts), envelope);
+}
+
+function makeKnown(
+  run: RunId,
+  actor: ActorId,
+  epoch: number,
+  { directory, hosts }: Pick<ResumePorts, 'directory' | 'hosts'>,
+): void {
+  const inserted = directory.insert(run, actor, { host: hostOf(actor, hosts), epoch });
   assert(inserted, 'the directory has a slot for each actor of the open runs');
-  ports.deliver(host, envelope);
 }
 
 /**
@@ -64,17 +72,16 @@ export async function resumeRun(entry: RunEntry, ports: ResumePorts): Promise<bo
     return false;
   }
   const live = recovered.actors.filter(({ done }) => !done);
-  for (const { actor, epoch, digest } of live) {
-    const host = hostOf(actor.id, ports.hosts);
-    const owner = { host, epoch: epoch + 1 }; // (U2)
-    const inserted = ports.directory.insert(entry.id, actor.id, owner);
-    assert(inserted, 'the directory has a slot for each actor of the open runs');
-    ports.adopt(host, { actor, epoch: owner.epoch, previousDigest: digest, resume: true });
-  }
-  const known = new Set(recovered.actors.map(({ actor }) => actor.id));
+  for (const { actor, epoch } of live) makeKnown(entry.id, actor.id, epoch + 1, ports); // (U2, U3)
   for (const envelope of recovered.undelivered) {
-    if (envelope.machine !== null && !known.has(envelope.to)) deliverFirst(envelope, ports);
-    else ports.deliver(hostOf(envelope.to, ports.hosts), envelope); // (U3)
+    if (envelope.machine !== null) makeKnown(entry.id, envelope.to, 1, ports); // (U3)
+  }
+  for (const { actor, epoch, digest } of live) {
+    const message = { actor, epoch: epoch + 1, previousDigest: digest, resume: true };
+    ports.adopt(hostOf(actor.id, ports.hosts), message);
+  }
+  for (const envelope of recovered.undelivered) {
+    ports.deliver(hostOf(envelope.to, ports.hosts), envelope); // (U4)
   }
   return true;
 }

@@ -141,6 +141,7 @@ export async function startThreads(
       const data = {
         index,
         count,
+        dataDirectory,
         endpoint: seat.spec,
         journal: memory,
         directory: directoryMemory,

@@ -110,6 +110,7 @@ async function main(): Promise<void> {
     const [job] = reader.push(chunk) ?? [];
     if (job === undefined || busy) return;
     busy = true;
+    answer({ type: 'begun' });
     void perform(ivm, job as SandboxJob);
   });
   process.stdin.on('end', endNow); // (C1)

@@ -22,6 +22,8 @@ const text = z.string().max(limits.sandboxFrameBytesMax);
 
 export const sandboxAnswerSchema = z.discriminatedUnion('type', [
   z.strictObject({ type: z.literal('ready'), residentMb: z.number().nonnegative() }),
+  /** The job has arrived: from now on the script may have run. */
+  z.strictObject({ type: z.literal('begun') }),
   /** The process cannot serve at all: its native package does not load. */
   z.strictObject({ type: z.literal('unusable'), message: text }),
   z.strictObject({

@@ -46,6 +46,7 @@ export class SandboxProcess {
   readonly #child: ChildProcessByStdio<Writable, Readable, null>;
   #baselineMb = 0;
   #used = false;
+  #begun = false;
   #onDone: (done: Done) => void = () => {};
   #onReadiness: (readiness: Readiness) => void = () => {};
 
@@ -86,10 +87,11 @@ export class SandboxProcess {
   }
 
   /**
-   * Runs the one script of this process. Only after `claim` said ready.
+   * Runs the one script of this process. Only after `claim` said ready. Null
+   * when the process was gone before the script began: another may run it.
    * @param signal aborting it kills the process; the outcome is INTENTION_ABORTED.
    */
-  async run(job: SandboxJob, signal?: AbortSignal): Promise<SandboxOutcome> {
+  async run(job: SandboxJob, signal?: AbortSignal): Promise<SandboxOutcome | null> {
     assert(!this.#used, 'a sandbox process runs one script only'); // (S1)
     this.#used = true;
     const { promise, resolve } = Promise.withResolvers<Ending>(); // (S3)
@@ -109,6 +111,7 @@ export class SandboxProcess {
     const ending = await promise;
     signal?.removeEventListener('abort', onAbort);
     const observed = watch.stop();
+    if (ending.type === 'ended' && !this.#begun) return null;
     const outcome = toOutcome(
       ending,
       job,
@@ -166,6 +169,9 @@ export class SandboxProcess {
         // A script cannot lower its own bound: the baseline is taken before it runs.
         if (!this.#used) this.#baselineMb = answer.residentMb;
         this.#onReadiness({ ready: true });
+        break;
+      case 'begun':
+        this.#begun = true;
         break;
       case 'unusable':
         this.#onReadiness({ ready: false, unusable: true, message: answer.message });

@@ -95,7 +95,9 @@ export class SandboxPool {
       const readiness = await sandbox.claim();
       if (readiness.ready) {
         this.#failedStarts = 0;
-        return await sandbox.run(job, signal);
+        const outcome = await sandbox.run(job, signal);
+        if (outcome !== null) return outcome;
+        continue;
       }
       sandbox.kill();
       if (readiness.unusable) {
