@@ -134,11 +134,17 @@ export class ActorDirectory {
     return Atomics.load(this.#words, this.#longestProbe);
   }
 
-  /** The actor has ended; its slot is free for another. */
+  /**
+   * The actor has ended; its slot is free for another. Its host and the main
+   * thread may both say so: one of them wins the swap (D2), so that the other
+   * does not free a slot that somebody has taken since.
+   */
   remove(run: RunId, actor: ActorId): void {
     const slot = this.#find(run, actor);
     if (slot === null) return;
-    Atomics.store(this.#words, slot * 4 + 2, pack(gone, 0));
+    const word = Atomics.load(this.#words, slot * 4 + 2);
+    if (Atomics.load(this.#keys, slot * 2) !== keyOf(run, actor)) return;
+    if (!this.#swap(slot, word, pack(gone, 0))) return;
     Atomics.store(this.#keys, slot * 2, removedKey);
   }
 

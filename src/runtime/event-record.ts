@@ -34,6 +34,12 @@ export interface RunStartedBody {
   readonly seed: number;
   readonly model: string;
   readonly documents: readonly DocumentReference[];
+  /** Files that the run's workspace began with. */
+  readonly workspace: readonly {
+    readonly name: string;
+    readonly sha256: Sha256;
+    readonly bytes: number;
+  }[];
   /** Machine versions that the run began with. */
   readonly machines: readonly string[];
   readonly stepsTotal: number;

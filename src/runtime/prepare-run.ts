@@ -69,17 +69,24 @@ function countSteps(definition: PipelineDefinition, documents: number): number {
   return mapped * documents + (definition.steps.length - mapped);
 }
 
-/** Copies the regular files of the pipeline's workspace folder into the run's own. */
-async function fillWorkspace(target: string, loaded: LoadedPipeline): Promise<void> {
+/**
+ * Copies the regular files of the pipeline's workspace folder into the run's
+ * own; returns their names, sorted.
+ */
+async function fillWorkspace(target: string, loaded: LoadedPipeline): Promise<readonly string[]> {
   await mkdir(target, { recursive: true, mode: 0o700 });
   const folder = loaded.definition.input.workspace;
-  if (folder === undefined) return;
+  if (folder === undefined) return [];
   const source = resolve(loaded.base, folder);
+  const names: string[] = [];
   try {
     const entries = await readdir(source, { withFileTypes: true });
     for (const entry of entries) {
-      if (entry.isFile()) await copyFile(join(source, entry.name), join(target, entry.name));
+      if (!entry.isFile()) continue;
+      await copyFile(join(source, entry.name), join(target, entry.name));
+      names.push(entry.name);
     }
+    return names.sort();
   } catch (cause) {
     throw new RuntimeError(
       'INPUT_NOT_FOUND',
@@ -109,7 +116,14 @@ export async function prepareRun(
     return { name, sha256: hash, part };
   });
   const run = newRunId();
-  await fillWorkspace(join(workspacesFolder(context.dataDirectory), run), loaded);
+  const target = join(workspacesFolder(context.dataDirectory), run);
+  const names = await fillWorkspace(target, loaded);
+  const workspace = await Promise.all(
+    names.map(async (name) => ({
+      name,
+      ...(await context.pool.run('hash-file', { path: join(target, name) })),
+    })),
+  );
   return {
     run,
     texts,
@@ -120,6 +134,7 @@ export async function prepareRun(
       seed,
       model: context.model,
       documents,
+      workspace,
       machines: [machineVersion('pipeline'), machineVersion('supervisor'), machineVersion('agent')],
       stepsTotal: countSteps(definition, documents.length),
     },

@@ -38,7 +38,9 @@ const ordinaryWords = new Set(
   ok ps note info fyi re fw fwd subject afterwards meanwhile honestly basically currently recently
   normally usually also staff nor than be been being get give given got make made need needs new old
   open close send sent show tell use want work works write writing read pay paid try tried check could've
-  i'm i've i'd i'll we're we've we'd we'll it's that's there's what's who's don't can't isn't won't`
+  whenever wherever head please somewhere anyway besides despite during except following given
+  having include including knowing once onto regarding seeing since sometimes though unless upon
+  using waiting whereas yours i'm i've i'd i'll we're we've we'd we'll it's that's there's what's who's don't can't isn't won't`
     .split(/\s+/)
     .filter((word) => word !== ''),
 );

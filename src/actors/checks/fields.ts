@@ -4,10 +4,10 @@
  * Invariants
  *   X1. A value is confirmed only when it stands in the message whole, and what
  *       stands around it does not speak against its field.
- *   X2. A field is confirmed only when it is complete: everything in the
- *       message that looks like such a value was extracted.
- *   X3. A field that is not confirmed is moved to `doubtful` with its reason;
- *       what is left in the four fields may be reported.
+ *   X2. A field is complete only when everything in the message that looks like
+ *       such a value was extracted.
+ *   X3. The four fields keep only what is confirmed and may be reported. What is
+ *       not, or is missing, goes to `doubtful`, and flags the answer.
  */
 import type { Json, JsonObject } from '../../kernel/json.ts';
 import { bodyLines } from '../message-parts.ts';
@@ -62,7 +62,7 @@ function byPattern(
       !found.some((other) => other.includes(value)),
   );
   return {
-    values: found,
+    values: found.filter((value) => given.includes(value)),
     doubts: [
       ...missing.map((value) => `the message has ${value}, which was not extracted`),
       ...unknown.map((value) => `${value} may be one more`),
@@ -127,16 +127,18 @@ function namesAndPlaces(output: JsonObject, text: string): Record<'names' | 'pla
       for (const run of runsOf(value, runs)) claimed[field].add(run.text);
     }
   }
+  const doubted = new Set<string>();
   for (const run of runs) {
     const found = doubtsOfRun(run, claimed);
     if (found.names !== undefined) doubts.names.add(found.names);
     if (found.places !== undefined) doubts.places.add(found.places);
+    if (Object.keys(found).length > 0) doubted.add(run.text);
   }
-  const inOrder = (set: ReadonlySet<string>) =>
-    [...new Set(runs.map((run) => run.text))].filter((name) => set.has(name));
+  const confirmed = (set: ReadonlySet<string>) =>
+    [...new Set(runs.map((run) => run.text))].filter((name) => set.has(name) && !doubted.has(name));
   return {
-    names: { values: inOrder(claimed.names), doubts: [...doubts.names] },
-    places: { values: inOrder(claimed.places), doubts: [...doubts.places] },
+    names: { values: confirmed(claimed.names), doubts: [...doubts.names] },
+    places: { values: confirmed(claimed.places), doubts: [...doubts.places] },
   };
 }
 
@@ -145,7 +147,7 @@ export function mayHaveFields(sentence: string): boolean {
   return /\d/.test(sentence) || datesIn(sentence).length > 0 || capitalRuns(sentence).length > 0;
 }
 
-/** Confirms each of the four fields or moves it to `doubtful`. Asking again may help. */
+/** Keeps what is confirmed of the four fields; the rest goes to `doubtful`. Asking again may help. */
 export const fields: Check = ({ output, document, each }) => {
   if (typeof output !== 'object' || output === null || Array.isArray(output)) {
     return { output, reasons: ['The answer has no fields.'], retry: true };
@@ -162,10 +164,10 @@ export const fields: Check = ({ output, document, each }) => {
   const reasons: string[] = [];
   for (const field of fieldNames) {
     const { values, doubts } = verdicts[field];
-    if (doubts.length === 0) confirmed[field] = [...values];
-    else {
-      doubtful.push({ field, values: listOf(output, field), reason: doubts.join('; ') });
-      reasons.push(`The ${field} are doubtful: ${doubts.join('; ')}.`);
+    confirmed[field] = [...values];
+    if (doubts.length > 0) {
+      doubtful.push({ field, reason: doubts.join('; ') });
+      reasons.push(`The ${field} may not be complete: ${doubts.join('; ')}.`);
     }
   }
   return { output: { ...confirmed, doubtful }, reasons, retry: true };
