@@ -9,6 +9,7 @@
 export interface FactTemplate {
   readonly text: string;
   readonly question: string;
+  /** Empty where the text does not say. */
   readonly answer: string;
 }
 
@@ -26,5 +27,6 @@ export interface MessageBank {
   readonly asides: readonly string[];
   readonly calculations: Readonly<Record<'add' | 'sub' | 'mul' | 'div', readonly string[]>>;
   readonly readings: readonly string[];
-  readonly files: readonly string[];
+  /** Files that the messages speak of, with their text. */
+  readonly files: Readonly<Record<string, string>>;
 }

@@ -97,7 +97,7 @@ export const devBank: MessageBank = {
     { text: 'Until {D1} you can reach {P1} in {L1}.', question: 'Where can {P1} be reached?', answer: '{L1}' },
     { text: 'We agreed on {A1} with {P1}.', question: 'Which amount was agreed?', answer: '{A1}' },
     { text: 'The training in {L1} begins on {D1} and ends on {D2}.', question: 'When does the training begin?', answer: '{D1}' },
-    { text: 'Please give the documents to {P1} or {P2}.', question: 'Where are the documents?', answer: 'I do not know' },
+    { text: 'Please give the documents to {P1} or {P2}.', question: 'Where are the documents?', answer: '' },
     { text: 'The deposit of {A1} is due on {D1}.', question: 'When is the deposit due?', answer: '{D1}' },
     { text: 'The deposit of {A1} is due on {D1}.', question: 'How high is the deposit?', answer: '{A1}' },
     { text: 'The audit starts on {D1}.', question: 'When does the audit start?', answer: '{D1}' },
@@ -135,5 +135,12 @@ export const devBank: MessageBank = {
     div: ['Please divide {N} by {N}.', 'What is {N} divided by {N}?'],
   },
   readings: ['Please open {F}.', 'Can you read {F}?', 'What does {F} say?', 'Please look at the file {F}.'],
-  files: ['prices.csv', 'rooms.txt', 'holidays.txt', 'contacts.csv', 'stock.csv', 'policy.txt'],
+  files: {
+    'prices.csv': 'item,price\nchair,80\n',
+    'rooms.txt': 'Room 12 is free.\n',
+    'holidays.txt': 'The office is closed in the last week of the year.\n',
+    'contacts.csv': 'name,room\nreception,1\n',
+    'stock.csv': 'item,count\npaper,40\n',
+    'policy.txt': 'Visitors sign the book.\n',
+  },
 };

@@ -93,11 +93,11 @@ function amount(choices: Choices): string {
     : `${figure}${cents} ${choices.one(['euros', 'EUR', 'pounds', 'dollars'])}`;
 }
 
-function request(choices: Choices, bank: MessageBank): { text: string; tool: MessageLabel['tool'] } {
+function request(choices: Choices, bank: MessageBank): { text: string; call: MessageLabel['calls'][number] } {
   if (choices.chance(0.4)) {
-    const path = choices.one(bank.files);
+    const path = choices.one(Object.keys(bank.files));
     const text = choices.one(bank.readings).replace('{F}', path);
-    return { text, tool: { tool: 'read_file', args: { path }, result: '' } };
+    return { text, call: { tool: 'read_file', args: { path }, result: bank.files[path] ?? '' } };
   }
   const op = choices.one(['add', 'sub', 'mul', 'div'] as const);
   const b = choices.whole(2, op === 'mul' || op === 'div' ? 40 : 900);
@@ -109,7 +109,7 @@ function request(choices: Choices, bank: MessageBank): { text: string; tool: Mes
     ? template.replace('{M}', String(b)).replace('{N}', String(a))
     : template.replace('{N}', String(a)).replace(/\{[NM]\}/, String(b));
   const result = { add: a + b, sub: a - b, mul: a * b, div: a / b }[op];
-  return { text, tool: { tool: 'calc', args: { op, a, b }, result } };
+  return { text, call: { tool: 'calc', args: { op, a, b }, result } };
 }
 
 function message(choices: Choices, bank: MessageBank, document: string): LabelledMessage {
@@ -130,7 +130,7 @@ function message(choices: Choices, bank: MessageBank, document: string): Labelle
   const question = draft.fill(fact.question, false);
   return {
     text: `${body}\n${closing}\n\nQuestion: ${question}\n`,
-    label: { document, route, ...draft.values, answers: [draft.fill(fact.answer, false)], tool: asked?.tool ?? null },
+    label: { document, route, ...draft.values, answers: fact.answer === '' ? [] : [draft.fill(fact.answer, false)], calls: asked === null ? [] : [asked.call] },
   };
 }
 

@@ -10,11 +10,11 @@ export const labelSchema = z.strictObject({
   places: z.array(z.string()),
   dates: z.array(z.string()),
   amounts: z.array(z.string()),
-  /** Every answer that a person would call right. */
-  answers: z.array(z.string()).min(1),
-  /** The call that the message asks for, with its result, or null. */
-  tool: z
-    .union([
+  /** Every answer that a person would call right; none where the message does not say. */
+  answers: z.array(z.string()),
+  /** The calls that the message asks for, with their results, in its order. */
+  calls: z.array(
+    z.union([
       z.strictObject({
         tool: z.literal('calc'),
         args: z.strictObject({
@@ -29,8 +29,8 @@ export const labelSchema = z.strictObject({
         args: z.strictObject({ path: z.string() }),
         result: z.string(),
       }),
-    ])
-    .nullable(),
+    ]),
+  ),
 });
 
 export type MessageLabel = z.output<typeof labelSchema>;

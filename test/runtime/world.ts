@@ -71,8 +71,8 @@ export class World {
   /** Intentions that nobody has answered yet. */
   readonly acts: OpenAct[] = [];
   readonly follower: JournalFollower;
-  /** Whether the hosts have room for another step. */
-  room = true;
+  /** Whether a host has room for another step. */
+  room: () => boolean = () => true;
   readonly #inboxes: Envelope[][];
   readonly #wakes: WakeMessage[] = [];
   readonly #writer: JournalWriter;
@@ -81,7 +81,7 @@ export class World {
 
   constructor(dataDirectory: string, hosts = 1) {
     this.dataDirectory = dataDirectory;
-    this.directory = new ActorDirectory(ActorDirectory.allocate(1_024));
+    this.directory = new ActorDirectory(ActorDirectory.allocate(4_096));
     this.#writer = JournalWriter.open(dataDirectory);
     this.follower = new JournalFollower(dataDirectory);
     this.follower.advance();
@@ -113,7 +113,7 @@ export class World {
         this.deeds.push({ type: 'wake', message });
         this.#wakes.push(message);
       },
-      hasRoom: () => this.room,
+      hasRoom: () => this.room(),
     };
   }
 
@@ -160,6 +160,7 @@ export class World {
       model: 'none',
       documents,
       machines: [],
+      workspace: [],
       stepsTotal: 1,
     };
     const timeMs = this.clock.nowMs();
@@ -246,7 +247,7 @@ export class World {
 
   #readBlobs(args: JsonObject): Outcome {
     this.flush();
-    const texts = (args['hashes'] as Sha256[]).map((hash) => [
+    const texts = (args.hashes as Sha256[]).map((hash) => [
       hash,
       this.follower.blob(hash)?.toString('utf8') ?? '',
     ]);

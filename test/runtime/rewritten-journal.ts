@@ -1,0 +1,39 @@
+/** A journal that says something else: valid in every byte, but not what happened. */
+import { JournalReader } from '../../src/journal/journal-reader.ts';
+import { JournalWriter } from '../../src/journal/journal-writer.ts';
+import { recordDigest, type StoredRecord } from '../../src/journal/record.ts';
+import { encodeBatch } from '../journal/journal-fixture.ts';
+
+/** Changes the body of a record in place, or leaves it alone. */
+export type Change = (body: Record<string, unknown>, record: StoredRecord) => void;
+
+/** Copies a journal into another data directory with changed bodies or without some records, all chains and seals made anew. */
+export function rewriteJournal(
+  from: string,
+  to: string,
+  change: Change,
+  keep: (record: StoredRecord) => boolean = () => true,
+): void {
+  const reader = JournalReader.open(from);
+  const writer = JournalWriter.open(to);
+  const previous = new Map<string, Buffer>();
+  for (const stored of reader.advance()) {
+    if (stored.type === 'seal' || stored.type === 'mark') continue;
+    if (!keep(stored)) continue;
+    let { body } = stored;
+    if (stored.type !== 'blob') {
+      const parsed = JSON.parse(body.toString('utf8')) as Record<string, unknown>;
+      change(parsed, stored);
+      body = Buffer.from(JSON.stringify(parsed));
+    }
+    const actor = `${stored.run}:${stored.actor}`;
+    const isEvent = stored.type === 'event';
+    const previousDigest = isEvent ? (previous.get(actor) ?? null) : stored.previousDigest;
+    const record = { ...stored, body, previousDigest };
+    if (isEvent) previous.set(actor, recordDigest(record));
+    const { refused } = writer.writeGroup([encodeBatch([record])]);
+    if (refused[0] !== undefined) throw refused[0];
+  }
+  reader.close();
+  writer.close();
+}
