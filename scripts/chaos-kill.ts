@@ -36,7 +36,10 @@ let kills = 0;
 let failures = undisturbed.problems.length;
 for (let round = 1; kills < wanted; round += 1) {
   const count = Math.min(wanted - kills, 1 + random(3));
-  const instants = Array.from({ length: count }, () => random(lengthMs));
+  // The first anywhere in the run, the next ones in what is probably left of it.
+  const instants = Array.from({ length: count }, (_, index) =>
+    random(index === 0 ? lengthMs * 0.9 : lengthMs * 0.4),
+  );
   const killed = await runKilled({ ...plan, instants });
   kills += killed.kills;
   const problems = [...killed.problems];

@@ -7,8 +7,18 @@ import type { LabelledMessage, MessageLabel } from './labels.ts';
 import { Choices } from './prng.ts';
 
 const months = [
-  'January', 'February', 'March', 'April', 'May', 'June', 'July', 'August', 'September', 'October',
-  'November', 'December',
+  'January',
+  'February',
+  'March',
+  'April',
+  'May',
+  'June',
+  'July',
+  'August',
+  'September',
+  'October',
+  'November',
+  'December',
 ];
 const weekdays = ['Monday', 'Tuesday', 'Wednesday', 'Thursday', 'Friday'];
 
@@ -93,7 +103,10 @@ function amount(choices: Choices): string {
     : `${figure}${cents} ${choices.one(['euros', 'EUR', 'pounds', 'dollars'])}`;
 }
 
-function request(choices: Choices, bank: MessageBank): { text: string; call: MessageLabel['calls'][number] } {
+function request(
+  choices: Choices,
+  bank: MessageBank,
+): { text: string; call: MessageLabel['calls'][number] } {
   if (choices.chance(0.4)) {
     const path = choices.one(Object.keys(bank.files));
     const text = choices.one(bank.readings).replace('{F}', path);
@@ -130,12 +143,22 @@ function message(choices: Choices, bank: MessageBank, document: string): Labelle
   const question = draft.fill(fact.question, false);
   return {
     text: `${body}\n${closing}\n\nQuestion: ${question}\n`,
-    label: { document, route, ...draft.values, answers: fact.answer === '' ? [] : [draft.fill(fact.answer, false)], calls: asked === null ? [] : [asked.call] },
+    label: {
+      document,
+      route,
+      ...draft.values,
+      answers: fact.answer === '' ? [] : [draft.fill(fact.answer, false)],
+      calls: asked === null ? [] : [asked.call],
+    },
   };
 }
 
 /** `count` messages, named 001.txt and on; the same seed and bank give the same messages. */
-export function generateMessages(bank: MessageBank, seed: number, count: number): LabelledMessage[] {
+export function generateMessages(
+  bank: MessageBank,
+  seed: number,
+  count: number,
+): LabelledMessage[] {
   const choices = new Choices(seed);
   return Array.from({ length: count }, (_, index) =>
     message(choices, bank, `${String(index + 1).padStart(3, '0')}.txt`),

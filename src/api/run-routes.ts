@@ -3,6 +3,7 @@ import { resolve } from 'node:path';
 import type { FastifyInstance } from 'fastify';
 import { z } from 'zod';
 import type { JsonObject } from '../kernel/json.ts';
+import { limits } from '../kernel/limits.ts';
 import type { RuntimePort, StartRunRequest } from '../runtime/views.ts';
 import { parseRequest, runParametersSchema } from './request.ts';
 
@@ -14,7 +15,7 @@ const startRunSchema = z.strictObject({
     error: 'the path of a pipeline file, or a pipeline as an object, is expected',
   }),
   input: z.strictObject({ folder: pathSchema }),
-  seed: z.number().int().min(0).max(0xffff_ffff).optional(),
+  seed: z.number().int().min(0).max(limits.runSeedMax).optional(),
 });
 
 /** Paths that are not absolute begin at the working directory of this process. */

@@ -83,6 +83,7 @@ async function buildApi(
     forceCloseConnections: true,
     exposeHeadRoutes: false,
     routerOptions: { maxParamLength: 100 },
+    frameworkErrors: (error, _request, reply) => sendProblem(reply, error),
   });
   app.removeContentTypeParser('text/plain');
   app.setErrorHandler((error, _request, reply) => {

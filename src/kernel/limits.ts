@@ -82,6 +82,8 @@ export const limits = {
   directorySlots: 65_536,
   /** Host workers at most. */
   hostsMax: 32,
+  /** Largest seed of a run. */
+  runSeedMax: 2 ** 31 - 1,
   /** Runs in progress at once. */
   openRunsMax: 64,
 

@@ -11,7 +11,7 @@
  *   C2. The API key comes from the environment alone and is in no message.
  *   C3. Every message names the flag, the variable, or the file and line.
  */
-import { readFileSync } from 'node:fs';
+import { readFileSync, statSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { dirname, isAbsolute, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -127,7 +127,7 @@ function resolveModel(
 ): RuntimeConfig['model'] {
   const baseUrl = nonEmpty(environment.OPENCLAW_BASE_URL);
   if (baseUrl !== undefined && !urlSchema.safeParse(baseUrl).success) {
-    throw invalid(`OPENCLAW_BASE_URL is not an http or https address: ${quoted(baseUrl)}.`);
+    throw invalid(`OPENCLAW_BASE_URL is not an http or https address: ${quoted(baseUrl)}; give one such as http://127.0.0.1:8080/v1.`);
   }
   const environmentFile = nonEmpty(environment.OPENCLAW_MODEL);
   const candidates: { origin: string; choice: ModelChoice }[] = [
@@ -178,6 +178,8 @@ function readConfigFile(sources: ConfigSources, home: string): FileSettings {
       : resolve(sources.cwd, named);
   let text: string;
   try {
+    // Of a device or a pipe the size says nothing, and reading might never end.
+    if (!statSync(path).isFile()) throw new Error('not a regular file');
     text = readFileSync(path, 'utf8');
   } catch (cause) {
     const absent = (cause as NodeJS.ErrnoException).code === 'ENOENT';
@@ -266,7 +268,7 @@ function parsePort(text: string | undefined, origin: string): number | undefined
   if (text === undefined) return undefined;
   const parsed = portSchema.safeParse(/^\d{1,5}$/.test(text) ? Number(text) : undefined);
   if (!parsed.success) {
-    throw invalid(`${origin} is not a port from 0 to 65535: ${quoted(text)}.`);
+    throw invalid(`${origin} is not a port from 0 to 65535: ${quoted(text)}; choose another.`);
   }
   return parsed.data;
 }

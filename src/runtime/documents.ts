@@ -105,7 +105,7 @@ async function readFolder(folder: string): Promise<{ root: string; entries: stri
         ? 'does not exist; check the path'
         : reason === 'ENOTDIR'
           ? 'is not a folder; name the folder that holds the documents'
-          : `cannot be read (${reason}); check its permissions`;
+          : `cannot be read (${reason}); check the path and its permissions`;
     throw new RuntimeError('INPUT_NOT_FOUND', `The input folder ${folder} ${problem}.`, { cause });
   }
 }

@@ -38,7 +38,7 @@ export async function loadPipelineFile(
   try {
     text = new TextDecoder('utf-8', { fatal: true }).decode(bytes);
   } catch (cause) {
-    throw new RuntimeError('PIPELINE_INVALID', `${path}: the file is not UTF-8 text.`, { cause });
+    throw new RuntimeError('PIPELINE_INVALID', `${path}: the file is not UTF-8 text; save it as UTF-8.`, { cause });
   }
   return parsePipeline(text, { fileName: path, ...options });
 }

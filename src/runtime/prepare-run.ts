@@ -38,8 +38,6 @@ export interface PrepareContext {
   readonly model: string;
 }
 
-const seedMax = 2 ** 31 - 1;
-
 interface LoadedPipeline {
   readonly definition: PipelineDefinition;
   /** Folder that relative paths of the definition begin at. */
@@ -57,10 +55,10 @@ async function loadPipeline(pipeline: StartRunRequest['pipeline']): Promise<Load
 
 function seedOf(request: StartRunRequest): number {
   const seed = request.seed ?? 1;
-  if (Number.isInteger(seed) && seed >= 0 && seed <= seedMax) return seed;
+  if (Number.isInteger(seed) && seed >= 0 && seed <= limits.runSeedMax) return seed;
   throw new RuntimeError(
     'REQUEST_INVALID',
-    `The seed must be a whole number from 0 to ${seedMax}.`,
+    `The seed must be a whole number from 0 to ${limits.runSeedMax}.`,
   );
 }
 

@@ -2,6 +2,7 @@ import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { z } from 'zod';
+import { benchmarksDocFile, benchmarksDocText } from '../../scripts/benchmarks-doc.ts';
 import { noticesFile, noticesText } from '../../scripts/third-party-notices.ts';
 import { root } from './source-tree.ts';
 
@@ -25,6 +26,10 @@ describe('the package', () => {
     expect(manifest.license).toBe('Apache-2.0');
     expect(readFileSync(join(root, 'LICENSE'), 'utf8')).toContain('Version 2.0, January 2004');
     expect(readFileSync(noticesFile, 'utf8')).toBe(noticesText());
+  });
+
+  it('quotes the figures of its benchmarks as they were measured', () => {
+    expect(readFileSync(benchmarksDocFile, 'utf8')).toBe(benchmarksDocText());
   });
 
   it('gives notice of every dependency with its version', () => {

@@ -10,7 +10,7 @@ import type { RunView, StartRunRequest } from '../../src/runtime/views.ts';
 
 export interface Desk {
   readonly dataDirectory: string;
-  readonly request: StartRunRequest & { readonly pipeline: JsonObject };
+  readonly request: Omit<StartRunRequest, 'pipeline'> & { readonly pipeline: JsonObject };
 }
 
 const toolList =

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import { openReadOnly } from '../../src/runtime/read-only.ts';
 import type { Runtime } from '../../src/runtime/runtime.ts';
-import type { EventView, RunView, TokenView } from '../../src/runtime/views.ts';
+import type { EventView, RunView, StartRunRequest, TokenView } from '../../src/runtime/views.ts';
 import { deskTexts, makeDesk, openRuntime, runToEnd } from './running.ts';
 
 function reportOf(run: RunView): string {
@@ -113,15 +113,16 @@ describe('a run of the embedded model', () => {
 describe('what is refused before a run begins', () => {
   test('leaves no run and the runtime unharmed', async () => {
     const { dataDirectory, request } = makeDesk(deskTexts(1));
+    const { pipeline } = request;
     const runtime = await openRuntime(dataDirectory);
-    const wrong: readonly [object, string][] = [
+    const wrong: readonly [Partial<StartRunRequest>, string][] = [
       [{ seed: -1 }, 'REQUEST_INVALID'],
       [{ seed: 0.5 }, 'REQUEST_INVALID'],
       [{ seed: 2 ** 31 }, 'REQUEST_INVALID'],
       [{ input: { folder: join(dataDirectory, 'absent') } }, 'INPUT_NOT_FOUND'],
       [{ pipeline: join(dataDirectory, 'absent.yaml') }, 'PIPELINE_NOT_FOUND'],
-      [{ pipeline: { ...request.pipeline, steps: [] } }, 'PIPELINE_INVALID'],
-      [{ pipeline: { ...request.pipeline, input: { workspace: '/absent' } } }, 'INPUT_NOT_FOUND'],
+      [{ pipeline: { ...pipeline, steps: [] } }, 'PIPELINE_INVALID'],
+      [{ pipeline: { ...pipeline, input: { workspace: '/absent' } } }, 'INPUT_NOT_FOUND'],
     ];
     for (const [change, code] of wrong) {
       await expect(runtime.startRun({ ...request, ...change })).rejects.toMatchObject({ code });

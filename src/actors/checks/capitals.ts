@@ -46,7 +46,8 @@ const ordinaryWords = new Set(
 );
 const calendarWords =
   /^(?:January|February|March|April|May|June|July|August|September|October|November|December|Jan|Feb|Mar|Apr|Jun|Jul|Aug|Sept?|Oct|Nov|Dec|Monday|Tuesday|Wednesday|Thursday|Friday|Saturday|Sunday)$/;
-const wordOrMark = /[\p{L}][\p{L}'’-]*(?:\.(?=[\p{Lu}\s])(?<=\b\p{Lu}\.))?|\d[\d.,:/-]*|[^\s\p{L}\d]/gu;
+const wordOrMark =
+  /[\p{L}][\p{L}'’-]*(?:\.(?=[\p{Lu}\s])(?<=\b\p{Lu}\.))?|\d[\d.,:/-]*|[^\s\p{L}\d]/gu;
 
 export function isOrdinaryWord(word: string): boolean {
   return ordinaryWords.has(word.toLowerCase().replace('’', "'"));
@@ -74,7 +75,10 @@ function runsOfSentence(sentence: string): CapitalRun[] {
     const listed = runs.length > 0 && /^(?:,|,? ?(?:and|or|nor|&))$/.test(between);
     const before = (tokens[index - 1] ?? '').toLowerCase().replace(/[^\p{L}\d]/gu, '');
     runs.push({
-      text: tokens.slice(index, end).join(' ').replace(/['’]s$/, ''),
+      text: tokens
+        .slice(index, end)
+        .join(' ')
+        .replace(/['’]s$/, ''),
       before: listed ? (runs.at(-1)?.before ?? '') : before,
       after: (tokens[end] ?? '').toLowerCase(),
     });

@@ -47,7 +47,9 @@ export const evidence: Check = ({ output, document, each, parameters }) => {
   }
   if (verdict.supported !== true) return doubt(`The critic does not support "${answer}".`);
   const question = new Set(wordsOf(textOf(asked.question)).map((word) => word.slice(0, 4)));
-  const related = wordsOf(sentence).some((word) => word.length > 3 && question.has(word.slice(0, 4)));
+  const related = wordsOf(sentence).some(
+    (word) => word.length > 3 && question.has(word.slice(0, 4)),
+  );
   return related
     ? { output: result, reasons: [] }
     : doubt(`The critic quotes "${sentence}", which is not about the question.`);

@@ -14,7 +14,7 @@ import { bodyLines } from '../message-parts.ts';
 import { type CapitalRun, capitalRuns } from './capitals.ts';
 import type { Check } from './check.ts';
 import { occursWhole, withoutStop } from './occurrence.ts';
-import { amountsIn, dateWord, datesIn, moneyWord } from './patterns.ts';
+import { amountsIn, datesIn, dateWord, moneyWord } from './patterns.ts';
 
 const fieldNames = ['names', 'places', 'dates', 'amounts'] as const;
 type FieldName = (typeof fieldNames)[number];
@@ -28,14 +28,59 @@ const surelyPlace = new Set(['in', 'near', 'at', 'outside', 'around']);
 const maybePlace = new Set(['from', 'via', 'between', 'through', 'our']);
 /** After these both a person and a place may stand. */
 const eitherOne = new Set([
-  'from', 'to', 'of', 'for', 'and', 'or', 'between', 'via', 'neither', 'nor', 'both', 'than', 'about', 'like',
+  'from',
+  'to',
+  'of',
+  'for',
+  'and',
+  'or',
+  'between',
+  'via',
+  'neither',
+  'nor',
+  'both',
+  'than',
+  'about',
+  'like',
 ]);
 const determiners = new Set([
-  'the', 'a', 'an', 'our', 'your', 'my', 'his', 'her', 'their', 'this', 'that', 'new', 'old',
+  'the',
+  'a',
+  'an',
+  'our',
+  'your',
+  'my',
+  'his',
+  'her',
+  'their',
+  'this',
+  'that',
+  'new',
+  'old',
 ]);
-const personBefore = new Set(['is', 'am', 'by', 'with', 'dear', 'hi', 'hello', 'mr', 'mrs', 'ms', 'dr', 'prof', 'ask', 'tell', 'colleague', 'thanks', 'regards']);
+const personBefore = new Set([
+  'is',
+  'am',
+  'by',
+  'with',
+  'dear',
+  'hi',
+  'hello',
+  'mr',
+  'mrs',
+  'ms',
+  'dr',
+  'prof',
+  'ask',
+  'tell',
+  'colleague',
+  'thanks',
+  'regards',
+]);
 const personAfter = new Set(
-  'will has had is was said says asked asks paid told wrote writes knows know called promised signed sent and works can would needs wants here'.split(' '),
+  'will has had is was said says asked asks paid told wrote writes knows know called promised signed sent and works can would needs wants here'.split(
+    ' ',
+  ),
 );
 /** Last word of names that are neither people nor towns. */
 const organisation =
@@ -44,7 +89,9 @@ const organisation =
 function listOf(output: JsonObject, field: FieldName): string[] {
   const value = output[field];
   if (!Array.isArray(value)) return [];
-  return [...new Set(value.flatMap((item) => (typeof item === 'string' ? [withoutStop(item)] : [])))];
+  return [
+    ...new Set(value.flatMap((item) => (typeof item === 'string' ? [withoutStop(item)] : []))),
+  ];
 }
 
 /** Values with a pattern: model and pattern have to agree on all of them (X2). */
@@ -117,7 +164,10 @@ function doubtsOfRun(run: CapitalRun, claimed: Claimed): Partial<Record<FieldNam
     : { names: reason, places: reason };
 }
 
-function namesAndPlaces(output: JsonObject, text: string): Record<'names' | 'places', FieldVerdict> {
+function namesAndPlaces(
+  output: JsonObject,
+  text: string,
+): Record<'names' | 'places', FieldVerdict> {
   const runs = capitalRuns(text);
   const claimed = { names: new Set<string>(), places: new Set<string>() };
   const doubts: Record<'names' | 'places', Set<string>> = { names: new Set(), places: new Set() };

@@ -23,7 +23,9 @@ const amount = new RegExp(
 const time = /(?<![\w.,:])(?:[01]?\d|2[0-3])(?::[0-5]\d)?(?: ?[ap]m)?(?![\w:])/g;
 
 /** A word that makes a value look like a date. */
-export const dateWord = new RegExp(`\\b(?:${month}|${weekday})(?![a-z])|\\d{4}-\\d{2}|\\d[./]\\d{1,2}[./]\\d`);
+export const dateWord = new RegExp(
+  `\\b(?:${month}|${weekday})(?![a-z])|\\d{4}-\\d{2}|\\d[./]\\d{1,2}[./]\\d`,
+);
 /** A sign or word that makes a value look like money. */
 export const moneyWord = new RegExp(`[€$£¥]|\\b${currencyWord}\\b`);
 

@@ -9,9 +9,15 @@ export type AskedKind = 'name' | 'date' | 'time' | 'number' | 'amount' | 'place'
 const kinds: readonly (readonly [AskedKind, RegExp])[] = [
   ['name', /^(?:who|whom|whose)\b|\bwho\b/i],
   ['time', /^(?:at )?what time\b/i],
-  ['date', /^(?:when|(?:on|by|until|till|since|from) (?:which|what) (?:day|date)|(?:what|which) (?:day|date)|what is the (?:date|deadline|due date))\b/i],
+  [
+    'date',
+    /^(?:when|(?:on|by|until|till|since|from) (?:which|what) (?:day|date)|(?:what|which) (?:day|date)|what is the (?:date|deadline|due date))\b/i,
+  ],
   ['number', /^how (?:many|old|long|far|often)\b/i],
-  ['amount', /^how (?:much|high|expensive)\b|^(?:what|which) (?:is|was|are|were)? ?(?:the )?(?:\w+ ){0,2}(?:price|cost|costs|fee|amount|total|budget|rent|bill|deposit|sum)\b/i],
+  [
+    'amount',
+    /^how (?:much|high|expensive)\b|^(?:what|which) (?:is|was|are|were)? ?(?:the )?(?:\w+ ){0,2}(?:price|cost|costs|fee|amount|total|budget|rent|bill|deposit|sum)\b/i,
+  ],
   ['place', /^(?:where|(?:in|to|from) (?:which|what) (?:city|town|place))\b/i],
 ];
 
@@ -46,8 +52,10 @@ export function valuesOfKind(kind: AskedKind, sentence: string): string[] {
   }
 }
 
-const placeBefore = /\b(?:in|at|near|from|on|behind|under|beside|opposite|inside|outside|to)(?: (?:the|our|a|an))?\s*$/i;
-const movement = /\b(?:go|goes|travel|fly|drive|move|send|sent|ship|shipped|deliver|delivered|bring|come|from|to)\b/i;
+const placeBefore =
+  /\b(?:in|at|near|from|on|behind|under|beside|opposite|inside|outside|to)(?: (?:the|our|a|an))?\s*$/i;
+const movement =
+  /\b(?:go|goes|travel|fly|drive|move|send|sent|ship|shipped|deliver|delivered|bring|come|from|to)\b/i;
 
 /** Whether the answer stands in the sentence where a place would stand. */
 export function standsAsPlace(question: string, sentence: string, answer: string): boolean {
@@ -74,11 +82,17 @@ export function claimOf(question: string, answer: string): string {
   if (who !== undefined) return `${capitalised(who)} is ${answer}.`;
   const doer = /^(?:who|which \w+) (.+)$/i.exec(asked)?.[1];
   if (doer !== undefined) return `${answer} ${doer}.`;
-  const whereWhen = /^(?:when|where|on which day|at what time|what time|until when|since when) (?:does|do|did|will|can|should|must|is|are|was|were) (.+)$/i.exec(asked)?.[1];
+  const whereWhen =
+    /^(?:when|where|on which day|at what time|what time|until when|since when) (?:does|do|did|will|can|should|must|is|are|was|were) (.+)$/i.exec(
+      asked,
+    )?.[1];
   if (whereWhen !== undefined) return `${capitalised(whereWhen)} ${placed(asked, answer)}.`;
   const what = /^what (?:is|are|was|were) (.+)$/i.exec(asked)?.[1];
   if (what !== undefined) return `${capitalised(what)} is ${answer}.`;
-  const much = /^how (?:much|many|high|long|old) (?:\w+ )??(?:does|do|did|is|are|was|were|will) (.+)$/i.exec(asked)?.[1];
+  const much =
+    /^how (?:much|many|high|long|old) (?:\w+ )??(?:does|do|did|is|are|was|were|will) (.+)$/i.exec(
+      asked,
+    )?.[1];
   if (much !== undefined) return `${capitalised(much)} ${answer}.`;
   return `${asked}? ${answer}.`;
 }

@@ -16,10 +16,12 @@ function calculationDoubt(args: JsonObject, request: string): string | null {
   if (operands === null) return 'The request does not have exactly two numbers.';
   const operation = operationOf(request);
   if (operation === null) return 'The words of the request name no operation, or several.';
-  if (args.op !== operation) return `The request asks for ${operation}, not for ${String(args.op)}.`;
+  if (args.op !== operation)
+    return `The request asks for ${operation}, not for ${String(args.op)}.`;
   const [a, b] = operands;
   const order = operation === 'add' || operation === 'mul' ? [a, b].toSorted() : [a, b];
-  const given = operation === 'add' || operation === 'mul' ? [args.a, args.b].toSorted() : [args.a, args.b];
+  const given =
+    operation === 'add' || operation === 'mul' ? [args.a, args.b].toSorted() : [args.a, args.b];
   if (given[0] !== order[0] || given[1] !== order[1]) {
     return `The request has the numbers ${a} and ${b}, not ${String(args.a)} and ${String(args.b)}.`;
   }

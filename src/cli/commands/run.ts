@@ -5,6 +5,7 @@
 import { resolve } from 'node:path';
 import type { Command } from 'commander';
 import { exitStatus } from '../../kernel/errors.ts';
+import { limits } from '../../kernel/limits.ts';
 import type { RunView } from '../../runtime/views.ts';
 import { type CommandContext, type Host, integer, newCommand, onAction } from '../command.ts';
 import { ProgressView } from '../progress-view.ts';
@@ -26,7 +27,7 @@ export function runCommand(host: Host): Command {
     .argument('<pipeline>', 'pipeline file (YAML)')
     .requiredOption('--input <dir>', 'folder of documents')
     .option('--out <file>', 'where the report is copied')
-    .option('--seed <n>', 'seed of every generation', integer({ min: 0, max: 0xffff_ffff }));
+    .option('--seed <n>', 'seed of every generation', integer({ min: 0, max: limits.runSeedMax }));
   return onAction<RunOptions>(
     command,
     host,
@@ -42,7 +43,9 @@ export function runCommand(host: Host): Command {
           ...(options.seed === undefined ? {} : { seed: options.seed }),
         });
         const run = await followToEnd(context, target, started);
-        return run === null ? interruptedStatus : report(context, run, out);
+        if (run !== null) return report(context, run, out);
+        context.output.answer(started);
+        return interruptedStatus;
       } finally {
         await target.close();
       }

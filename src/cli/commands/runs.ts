@@ -10,7 +10,10 @@ export function runsCommand(host: Host): Command {
     withReadOnly(context, async (journal) => {
       const runs = journal.runs();
       context.output.answer({ runs });
-      context.output.print(runs.length === 0 ? 'No runs yet.' : runs.map(line).join('\n'));
+      const { dataDirectory } = context.config;
+      context.output.print(
+        runs.length === 0 ? `No runs yet in ${dataDirectory}.` : runs.map(line).join('\n'),
+      );
       return exitStatus.ok;
     }),
   );

@@ -1,0 +1,59 @@
+/**
+ * Goal: a run survives that its process group is killed, at any instant, and
+ * comes to the result of an undisturbed one, with no effect applied twice.
+ *
+ * Method: the length of an undisturbed run is measured first; the instants are
+ * random within its first part, from a fixed seed, and every failure names
+ * them. A run that ended before its instant proves nothing and is
+ * tried again earlier.
+ */
+import { mkdirSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { expect, test } from 'vitest';
+import { deskPipeline, deskTexts, testFolder } from '../runtime/running.ts';
+import { type KilledRun, randomInstants, runKilled } from './kill-run.ts';
+
+const seed = 20;
+const roundsMax = 3;
+
+function writeDesk(documents: number) {
+  const folder = testFolder();
+  for (const name of ['input', 'workspace']) mkdirSync(join(folder, name));
+  writeFileSync(join(folder, 'workspace', 'costs.csv'), 'rent,1200');
+  // JSON is YAML.
+  writeFileSync(join(folder, 'desk.yaml'), JSON.stringify(deskPipeline('workspace')));
+  deskTexts(documents).forEach((text, index) => {
+    writeFileSync(join(folder, 'input', `m${index}.txt`), text);
+  });
+  return {
+    pipeline: join(folder, 'desk.yaml'),
+    input: join(folder, 'input'),
+    runMsMax: 60_000,
+  };
+}
+
+test('kill -9 of the whole process group in the middle of a run', {
+  timeout: 150_000,
+}, async () => {
+  const plan = writeDesk(8);
+  const undisturbed = await runKilled({ ...plan, instants: [] });
+  expect(undisturbed).toMatchObject({ kills: 0, problems: [], run: { status: 'succeeded' } });
+  const lengthMs = (undisturbed.run.endedAt ?? 0) - undisturbed.run.createdAt;
+  const random = randomInstants(seed);
+
+  let killed: KilledRun = undisturbed;
+  let instants: number[] = [];
+  for (let round = 1; round <= roundsMax && killed.kills === 0; round += 1) {
+    const withinMs = lengthMs / (2 * round);
+    instants = [random(withinMs), random(withinMs)];
+    killed = await runKilled({ ...plan, instants });
+  }
+  const where = `killed at ${instants.join(' and ')} ms of ${lengthMs}`;
+  expect(killed.kills, where).toBeGreaterThan(0);
+  expect(killed.problems, where).toEqual([]);
+  expect(killed.run.status, where).toBe('succeeded');
+  expect(killed.run.resultHash, where).toBe(undisturbed.run.resultHash);
+  expect(killed.report, where).toBe(undisturbed.report);
+  // A generation that the kill cut off is made again, but folded once.
+  expect(killed.run.usage, where).toEqual(undisturbed.run.usage);
+});
