@@ -69,6 +69,13 @@ export const devBank: MessageBank = {
     'My name is {P} and I write from {L}.',
   ],
   fillers: [
+    'Regrettably, the form was down.',
+    'Grateful for any hint.',
+    'Congratulations on the new office.',
+    'Pardon my directness.',
+    'Rumours say that you have a new system.',
+    'Business is slow at the moment.',
+    'Understandably, people are worried.',
     'I hope this mail finds you well.',
     'Sorry for writing so late.',
     'I know it is a busy month.',

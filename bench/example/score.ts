@@ -76,7 +76,8 @@ function isAccepted(step: StepResult | undefined): boolean {
 /** What one message says about each kind: in the report, and given at all. */
 function unitsOf(result: DocumentResult): Record<Kind, Units> {
   const { triage, extract, answer, plan, critic } = result.steps;
-  const route = isJsonObject(triage?.output ?? null) ? (triage?.output as JsonObject).route : null;
+  const routed = triage?.output ?? null;
+  const route = isJsonObject(routed) ? routed.route : null;
   const routes = typeof route === 'string' ? [route] : [];
   const field = (name: string): Units => {
     const values = unique(
@@ -241,7 +242,8 @@ export function interventions(
       if (!agentSteps.some((step) => step === element.step) || element.attempts.length < 2)
         continue;
       const context = { message, definition, result };
-      const own = (found[element.step] ??= { count: 0, rightBefore: 0, rightAfter: 0 });
+      const own = found[element.step] ?? { count: 0, rightBefore: 0, rightAfter: 0 };
+      found[element.step] = own;
       own.count += 1;
       own.rightBefore += elementIsRight(element, element.attempts[0], context) ? 1 : 0;
       own.rightAfter += elementIsRight(element, element.attempts.at(-1), context) ? 1 : 0;

@@ -2,7 +2,7 @@
  * Turns the outcome of a generation into a judged answer: parsed, checked in
  * code, with every doubt named.
  */
-import type { Json } from '../kernel/json.ts';
+import { findNonJson, type Json } from '../kernel/json.ts';
 import { checks } from './checks/index.ts';
 import type { AgentDefinition } from './pipeline-definition.ts';
 import type { StepResult } from './step-result.ts';
@@ -34,10 +34,13 @@ export interface JudgeScope {
 
 function parseAnswer(agent: AgentDefinition, text: string): { output: Json } | { problem: string } {
   if (agent.output === undefined) return { output: text.trim() };
+  const problem = 'The answer is not the JSON that was asked for.';
   try {
-    return { output: JSON.parse(text) as Json };
+    const output = JSON.parse(text) as Json;
+    // JSON text can spell what no journal keeps: 1e400, or half of a surrogate pair.
+    return findNonJson(output) === null ? { output } : { problem };
   } catch {
-    return { problem: 'The answer is not the JSON that was asked for.' };
+    return { problem };
   }
 }
 
@@ -59,7 +62,7 @@ export function judge(
   let retry = false;
   const reasons: string[] = [];
   for (const { use, with: parameters } of agent.checks) {
-    const check = checks[use];
+    const check = Object.hasOwn(checks, use) ? checks[use] : undefined;
     if (check === undefined) {
       reasons.push(`The check ${use} does not exist.`);
       continue;

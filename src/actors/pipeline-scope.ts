@@ -25,7 +25,7 @@ import type { StepResult } from './step-result.ts';
 /** What the run keeps of a document that is done. */
 export interface ItemSummary {
   /** The item's text, or its hash where the text is long enough to be a blob. */
-  readonly item: { readonly text: string } | { readonly sha256: string };
+  readonly item: { readonly text: string } | { readonly sha256: string; readonly bytes: number };
   readonly digest: string;
   readonly handedToHuman: boolean;
 }
@@ -49,6 +49,8 @@ export interface PipelineContext {
   readonly started: readonly string[];
   /** Run: the documents that are done, by index. */
   readonly items: Readonly<Record<string, ItemSummary>>;
+  /** Run: why it is being ended before its steps are done; null for a cancel. */
+  readonly failure: { readonly code: string; readonly message: string } | null;
   /** Run: documents whose pipelines stopped after a cancel. */
   readonly stopped: readonly number[];
   /** Run: texts of items by hash, while they are being collected. */
@@ -219,16 +221,25 @@ export function summaryOf(event: {
 }): ItemSummary {
   const { item, digest, handedToHuman } = event;
   const isBlob = item.length >= limits.inlineTextCharactersMax;
-  return { item: isBlob ? { sha256: sha256(item) } : { text: item }, digest, handedToHuman };
+  return {
+    item: isBlob ? { sha256: sha256(item), bytes: Buffer.byteLength(item) } : { text: item },
+    digest,
+    handedToHuman,
+  };
 }
 
 /** Hashes of the items whose texts have to be read again, as many as one intention asks for. */
 export function nextItemBlobs(context: PipelineContext): readonly string[] {
-  const read = new Set(Object.keys(context.itemTexts));
-  const hashes = Object.values(context.items).flatMap(({ item }) =>
-    'sha256' in item && !read.has(item.sha256) ? [item.sha256] : [],
-  );
-  return hashes.slice(0, limits.itemsPerReadMax);
+  const hashes = new Set<string>();
+  let bytes = 0;
+  for (const { item } of Object.values(context.items)) {
+    if (!('sha256' in item) || Object.hasOwn(context.itemTexts, item.sha256)) continue;
+    bytes += item.bytes;
+    const isFull = hashes.size >= limits.itemsPerReadMax || bytes > limits.itemBytesPerReadMax;
+    if (isFull && hashes.size > 0) break;
+    hashes.add(item.sha256);
+  }
+  return [...hashes];
 }
 
 export function collectItems(context: PipelineContext): readonly string[] {

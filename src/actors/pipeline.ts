@@ -159,12 +159,20 @@ function end({ context }: Arguments): readonly Intention[] {
   ];
 }
 
+/** The items cannot be read back: what still runs is stopped, then the run fails. */
+function takeFailure({ event }: Arguments): Partial<PipelineContext> {
+  assert(event.type === 'outcome' && event.outcome.status !== 'completed', 'blobs were not read');
+  const { code, message } = event.outcome.error;
+  return { failure: { code, message } };
+}
+
 function endCancelled({ context }: Arguments): readonly Intention[] {
-  const { parent, index } = context;
+  const { parent, index, failure } = context;
   if (parent !== null) {
     return [{ kind: 'send', to: parent, event: { type: 'document-cancelled', index } }];
   }
-  return [{ kind: 'finish', status: 'cancelled', outputs: {}, resultHash: '', error: null }];
+  const status = failure === null ? 'cancelled' : 'failed';
+  return [{ kind: 'finish', status, outputs: {}, resultHash: '', error: failure }];
 }
 
 const takeItem = ({ context, event }: Arguments): Partial<PipelineContext> => {
@@ -196,6 +204,7 @@ export const pipelineMachine = setup({
     running: [],
     started: [],
     items: {},
+    failure: null,
     stopped: [],
     itemTexts: {},
     collected: null,
@@ -293,7 +302,10 @@ export const pipelineMachine = setup({
               itemTexts: { ...context.itemTexts, ...textsOf(event) },
             })),
           },
-          { target: 'broken' },
+          {
+            target: 'cancelling',
+            actions: [assign(takeFailure), intend<Arguments>(cancelAll)],
+          },
         ],
         'step-done': { actions: assign(takeStep) },
         cancel: {
@@ -329,25 +341,6 @@ export const pipelineMachine = setup({
       },
     },
     done: { type: 'final', entry: intend<Arguments>(end) },
-    broken: {
-      type: 'final',
-      entry: intend<Arguments>(({ event }) => {
-        assert(
-          event.type === 'outcome' && event.outcome.status !== 'completed',
-          'blobs were not read',
-        );
-        const { code, message } = event.outcome.error;
-        return [
-          {
-            kind: 'finish',
-            status: 'failed',
-            outputs: {},
-            resultHash: '',
-            error: { code, message },
-          },
-        ];
-      }),
-    },
     cancelled: { type: 'final', entry: intend<Arguments>(endCancelled) },
   },
 });

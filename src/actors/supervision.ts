@@ -115,7 +115,8 @@ export function retry({ context, event }: SupervisorArguments): readonly Intenti
         type: 'retry',
         attempt,
         temperature: temperatures[Math.min(attempt, temperatures.length) - 1] ?? temperature,
-        seed: context.seed + attempt,
+        // Seeds are unsigned 32-bit numbers.
+        seed: (context.seed + attempt) >>> 0,
         grounding: groundingFor(context, event),
       },
     },

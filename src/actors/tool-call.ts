@@ -1,5 +1,6 @@
 /** A call in an answer, `{ "tool": …, "args": {…} }`, becomes an intention; a wrong one becomes a reason. */
 import { isJsonObject, type Json, type JsonObject } from '../kernel/json.ts';
+import { limits } from '../kernel/limits.ts';
 import { act } from './act.ts';
 import { isKnownOperation } from './effects.ts';
 import type { ActIntention } from './intention.ts';
@@ -22,6 +23,12 @@ function renderArguments(value: unknown, given: JsonObject): Json {
     );
   }
   return value as Json;
+}
+
+/** A generation may take longer than the sandbox lets any script run. */
+function sandboxLimits({ limits: own }: AgentDefinition): JsonObject {
+  const timeoutMs = Math.min(own.timeoutMs, limits.sandboxTimeoutMsMax);
+  return { timeoutMs, memoryMb: own.memoryMb };
 }
 
 export function toolCallOf(
@@ -49,9 +56,6 @@ export function toolCallOf(
     };
   }
   const rendered = renderArguments(description.arguments, given) as JsonObject;
-  const limited =
-    actuator === 'sandbox'
-      ? { ...rendered, timeoutMs: agent.limits.timeoutMs, memoryMb: agent.limits.memoryMb }
-      : rendered;
+  const limited = actuator === 'sandbox' ? { ...rendered, ...sandboxLimits(agent) } : rendered;
   return { type: 'call', tool, intention: act(toolTag, { actuator, operation }, limited) };
 }

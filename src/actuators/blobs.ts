@@ -18,6 +18,8 @@ const hashSchema = z
 export function blobsActuator(blobs: BlobLookup): Actuator {
   return {
     name: 'blobs',
+    // Reading takes no time to wait for, so nothing queues here.
+    concurrency: limits.registeredKeysMax,
     operations: {
       read: operation({
         effect: 'pure',

@@ -264,7 +264,9 @@ async function explained<T>(path: string, act: () => Promise<T>): Promise<T> {
     }
     throw new RuntimeError(
       'ACTUATOR_FAILED',
-      `The file ${shownPath(path)} cannot be used: ${code}.`,
+      code === 'ENOSPC' || code === 'EDQUOT'
+        ? `The disk is full, so ${shownPath(path)} cannot be written; free disk space.`
+        : `The file ${shownPath(path)} cannot be used: ${code}.`,
       { cause: error, retryable: ['ENOSPC', 'EIO', 'EMFILE', 'ENFILE', 'EBUSY'].includes(code) },
     );
   }

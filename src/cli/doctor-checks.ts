@@ -4,19 +4,13 @@
  * finding too.
  */
 import { execFile } from 'node:child_process';
-import {
-  accessSync,
-  closeSync,
-  constants,
-  existsSync,
-  openSync,
-  readSync,
-  statfsSync,
-} from 'node:fs';
+import { accessSync, constants, existsSync, statfsSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { RuntimeError } from '../kernel/errors.ts';
+import { isJsonObject } from '../kernel/json.ts';
+import { limits } from '../kernel/limits.ts';
 import { siblingModule } from '../kernel/module-url.ts';
 import { embeddedModelFile, type RuntimeConfig } from '../runtime/config.ts';
 import type { CommandContext } from './command.ts';
@@ -103,27 +97,18 @@ async function checkSandbox({ services }: CommandContext): Promise<Finding> {
   }
 }
 
-async function checkModel({ config }: CommandContext): Promise<Finding> {
+async function checkModel({ config, services }: CommandContext): Promise<Finding> {
   const check = 'model';
   const { baseUrl, file } = config.model;
   if (baseUrl !== undefined) return checkEndpoint(check, baseUrl, config.model.apiKey);
   const path = file ?? embeddedModelFile();
   try {
-    const magic = Buffer.alloc(4);
-    const handle = openSync(path, 'r');
-    try {
-      readSync(handle, magic, 0, magic.length, 0);
-    } finally {
-      closeSync(handle);
-    }
-    if (magic.toString('latin1') !== 'GGUF') {
-      return failed(check, `${path} is not a GGUF file; choose another with --model.`);
-    }
+    const { name } = await services.inspectModel(path);
     return file === undefined
       ? ok(check, 'The embedded demonstration model; name your own with --model FILE.')
-      : ok(check, `${path} is a GGUF file.`);
-  } catch {
-    return failed(check, `${path} cannot be read; check --model or OPENCLAW_MODEL.`);
+      : ok(check, `${path} is a whole GGUF file, ${name}.`);
+  } catch (error) {
+    return failed(check, toFailure(error).message);
   }
 }
 
@@ -137,11 +122,18 @@ async function checkEndpoint(
       headers: apiKey === undefined ? {} : { authorization: `Bearer ${apiKey}` },
       signal: AbortSignal.timeout(endpointMsMax),
     });
-    return response.ok
-      ? ok(check, `${baseUrl} answers.`)
+    if (!response.ok) {
+      return failed(
+        check,
+        `${baseUrl} answers with status ${response.status}; check the address and OPENCLAW_API_KEY.`,
+      );
+    }
+    const list: unknown = await response.json().catch(() => null);
+    return isJsonObject(list) && Array.isArray(list.data)
+      ? ok(check, `${baseUrl} answers and lists its models.`)
       : failed(
           check,
-          `${baseUrl} answers with status ${response.status}; check the address and OPENCLAW_API_KEY.`,
+          `${baseUrl} answers, but not as the protocol says; check that it ends where an OpenAI-compatible API begins, usually /v1.`,
         );
   } catch {
     return failed(
@@ -162,6 +154,12 @@ async function checkDataDirectory({ config, services }: CommandContext): Promise
   }
   const { bavail, bsize } = statfsSync(existing);
   const free = bavail * bsize;
+  if (free < limits.segmentBytes) {
+    return failed(
+      check,
+      `Only ${Math.floor(free / 1024 ** 2)} MiB are free at ${existing}, too little for a part of the journal; free some disk space.`,
+    );
+  }
   if (free < freeBytesMin) {
     return warning(
       check,

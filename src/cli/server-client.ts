@@ -3,6 +3,7 @@
  * thrown as the errors that they name.
  */
 import { WebSocket } from 'ws';
+import { z } from 'zod';
 import type { GenerateLine } from '../api/generate-route.ts';
 import type { StreamMessage } from '../api/websocket.ts';
 import { type ErrorMessage, fromErrorMessage, RuntimeError } from '../kernel/errors.ts';
@@ -10,10 +11,12 @@ import type {
   EventView,
   GeneratedText,
   GenerateTextRequest,
-  HealthView,
   RunView,
   StartRunRequest,
 } from '../runtime/views.ts';
+
+/** What tells a run from the answer of a stranger on the same port. */
+const runSchema = z.looseObject({ id: z.string(), status: z.string(), events: z.number() });
 
 const closeCode = { ended: 1000, slow: 1013 } as const;
 
@@ -25,20 +28,12 @@ export class ServerClient {
     this.url = url;
   }
 
-  health(): Promise<HealthView> {
-    return this.#json('/healthz');
-  }
-
   startRun(request: StartRunRequest): Promise<RunView> {
-    return this.#json('/v1/runs', request);
-  }
-
-  run(id: string): Promise<RunView> {
-    return this.#json(`/v1/runs/${encodeURIComponent(id)}`);
+    return this.#run('/v1/runs', request);
   }
 
   cancel(id: string): Promise<RunView> {
-    return this.#json(`/v1/runs/${encodeURIComponent(id)}/cancel`, {});
+    return this.#run(`/v1/runs/${encodeURIComponent(id)}/cancel`, {});
   }
 
   /** Every event from the first one; resolves with the ended run. */
@@ -85,9 +80,15 @@ export class ServerClient {
     return new Promise((resolve, reject) => {
       let ended: RunView | null = null;
       socket.on('message', (bytes) => {
-        const message = JSON.parse(String(bytes)) as StreamMessage;
-        if (message.type === 'event') onEvent(message.event);
-        else if (message.type === 'end') ended = message.run;
+        try {
+          const message = JSON.parse(String(bytes)) as StreamMessage;
+          if (message.type === 'event') onEvent(message.event);
+          else if (message.type === 'end') ended = message.run;
+        } catch (cause) {
+          // Whatever that was, it is not our server.
+          reject(this.#gone(cause));
+          socket.terminate();
+        }
       });
       // A failed connection also closes, and the close decides.
       socket.on('error', () => undefined);
@@ -99,25 +100,25 @@ export class ServerClient {
     });
   }
 
-  async #json<T>(path: string, body?: unknown): Promise<T> {
-    const response = await this.#fetch(path, body === undefined ? {} : { body });
-    return (await response.json()) as T;
+  async #run(path: string, body: unknown): Promise<RunView> {
+    const response = await this.#fetch(path, { body });
+    try {
+      return runSchema.parse(await response.json()) as unknown as RunView;
+    } catch (cause) {
+      throw this.#gone(cause);
+    }
   }
 
   async #fetch(
     path: string,
-    { body, signal }: { body?: unknown; signal?: AbortSignal },
+    { body, signal }: { body: unknown; signal?: AbortSignal },
   ): Promise<Response> {
     let response: Response;
     try {
       response = await fetch(`${this.url}${path}`, {
-        ...(body === undefined
-          ? {}
-          : {
-              method: 'POST',
-              headers: { 'content-type': 'application/json' },
-              body: JSON.stringify(body),
-            }),
+        method: 'POST',
+        headers: { 'content-type': 'application/json' },
+        body: JSON.stringify(body),
         ...(signal === undefined ? {} : { signal }),
       });
     } catch (cause) {
@@ -145,7 +146,7 @@ export class ServerClient {
   #gone(cause?: unknown): RuntimeError {
     return new RuntimeError(
       'SERVER_UNREACHABLE',
-      `The server at ${this.url} does not answer; start it again with claw up, which goes on with open runs.`,
+      `The server at ${this.url} does not answer as it should; start it again with claw up, which goes on with open runs.`,
       { cause },
     );
   }

@@ -61,6 +61,11 @@ export interface Services {
   owner(dataDirectory: string): Promise<Owner | null>;
   /** A model in this process. */
   openModel(config: RuntimeConfig): Promise<ModelPort>;
+  /**
+   * Looks at a model file without loading it.
+   * @throws RuntimeError MODEL_NOT_FOUND, MODEL_INVALID
+   */
+  inspectModel(path: string): Promise<{ readonly name: string }>;
   /** One warm sandbox in this process's care. */
   openSandbox(): Promise<Pick<SandboxPool, 'execute' | 'close'>>;
 }
@@ -92,6 +97,13 @@ export const realServices: Services = {
       embeddedModelFile: embeddedModelFile(),
       cores: availableParallelism(),
     });
+  },
+  inspectModel: async (path) => {
+    const [{ inspectModelFile }, llama] = await Promise.all([
+      import('../inference/gguf-file.ts'),
+      import('node-llama-cpp'),
+    ]);
+    return inspectModelFile(path, llama);
   },
   openSandbox: async () => {
     const { SandboxPool } = await import('../sandbox/sandbox.ts');

@@ -151,9 +151,13 @@ function writeDurably(path: string, content: Buffer): void {
 function blobFailure(error: unknown): RuntimeError {
   const number = errorNumber(error);
   return number === 'ENOSPC' || number === 'EDQUOT'
-    ? new RuntimeError('DISK_FULL', 'The disk is full, so a large text cannot be stored; free disk space and try again.', {
-        cause: error,
-      })
+    ? new RuntimeError(
+        'DISK_FULL',
+        'The disk is full, so a large text cannot be stored; free disk space and try again.',
+        {
+          cause: error,
+        },
+      )
     : new RuntimeError('JOURNAL_FAILED', 'A large text cannot be stored; check the disk.', {
         cause: error,
       });

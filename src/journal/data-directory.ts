@@ -6,9 +6,19 @@
  *   F1. A folder that holds anything but a data directory is left alone.
  *   F2. The folders inside are readable by their owner only.
  *   F3. A newer version is refused before anything is written.
+ *   F4. The version appears with its whole content, so that a first start on a
+ *       full disk leaves nothing that a later one would take for damage.
  */
-import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
-import { join, resolve } from 'node:path';
+import {
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
+import { dirname, join, resolve } from 'node:path';
 import { RuntimeError } from '../kernel/errors.ts';
 import { blobsFolder, journalFolder, workspacesFolder } from './data-folders.ts';
 import { errorNumber } from './file-port.ts';
@@ -39,7 +49,7 @@ export interface DataDirectory {
 export function openDataDirectory(directory: string, nowMs: number): DataDirectory {
   const path = resolve(directory);
   try {
-    mkdirSync(path, { recursive: true, mode: ownerOnly });
+    makeFolder(path);
     const created = prepareVersion(path);
     const lock = new DataDirectoryLock(path, nowMs);
     for (const folder of [journalFolder(path), blobsFolder(path), workspacesFolder(path)]) {
@@ -57,31 +67,62 @@ export function openDataDirectory(directory: string, nowMs: number): DataDirecto
 }
 
 /**
- * Checks the version of a data directory that is only read.
- * @throws RuntimeError DATA_DIRECTORY_UNUSABLE when there is none, DATA_VERSION_NEWER.
+ * Checks a data directory that is only read. One that does not exist yet is
+ * as good as one without runs.
+ * @throws RuntimeError DATA_DIRECTORY_UNUSABLE when something else is there,
+ *   DATA_VERSION_NEWER.
  */
 export function checkDataDirectory(directory: string): void {
   const path = resolve(directory);
   if (readVersion(path) !== null) return;
-  throw new RuntimeError(
-    'DATA_DIRECTORY_UNUSABLE',
-    `${path} is not a data directory; start a server with --data ${path} first, or choose another.`,
-  );
+  try {
+    refuseForeign(path);
+  } catch (error) {
+    if (errorNumber(error) !== 'ENOENT') throw unusable(path, error);
+  }
+}
+
+/**
+ * Creates the folder and those above it. One by one, because the recursive
+ * call of Node.js never returns where a file system forbids new names (/proc).
+ */
+function makeFolder(path: string): void {
+  if (existsSync(path)) return;
+  const parent = dirname(path);
+  if (parent !== path) makeFolder(parent);
+  try {
+    mkdirSync(path, { mode: ownerOnly });
+  } catch (error) {
+    // Another process may have been faster; what it made is looked at later.
+    if (errorNumber(error) !== 'EEXIST') throw error;
+  }
 }
 
 /** Writes the version into an empty folder; true when it did. */
 function prepareVersion(path: string): boolean {
   if (readVersion(path) !== null) return false;
-  // The half-written files of a crashed first start do not count as foreign.
-  const foreign = readdirSync(path).find((name) => !name.startsWith('lock'));
-  if (foreign !== undefined) {
-    throw new RuntimeError(
-      'DATA_DIRECTORY_UNUSABLE',
-      `${path} holds other files (${foreign}) and is not a data directory; choose an empty folder with --data.`,
-    ); // (F1)
+  refuseForeign(path); // (F1)
+  const temporary = join(path, `${versionFile}.${process.pid}.tmp`);
+  try {
+    writeFileSync(temporary, `${dataVersion}\n`, { mode: 0o600, flush: true });
+    renameSync(temporary, join(path, versionFile)); // (F4)
+  } catch (error) {
+    rmSync(temporary, { force: true });
+    throw error;
   }
-  writeFileSync(join(path, versionFile), `${dataVersion}\n`, { mode: 0o600, flush: true });
   return true;
+}
+
+/** The half-written files of a crashed first start do not count as foreign. */
+function refuseForeign(path: string): void {
+  const foreign = readdirSync(path).find(
+    (name) => !name.startsWith('lock') && !name.startsWith(`${versionFile}.`),
+  );
+  if (foreign === undefined) return;
+  throw new RuntimeError(
+    'DATA_DIRECTORY_UNUSABLE',
+    `${path} holds other files (${foreign}) and is not a data directory; choose an empty folder with --data.`,
+  );
 }
 
 function readVersion(path: string): number | null {
@@ -114,13 +155,15 @@ function unusable(path: string, error: unknown): RuntimeError {
   if (number === 'ENOSPC' || number === 'EDQUOT') {
     return new RuntimeError(
       'DISK_FULL',
-      `The disk is full, so the data directory ${path} cannot be prepared.`,
+      `The disk is full, so the data directory ${path} cannot be prepared; free disk space and start again.`,
       { cause: error },
     );
   }
   const reasons: Readonly<Record<string, string>> = {
     EEXIST: 'it is not a directory',
     ENOTDIR: 'it is not a directory',
+    ENOENT: 'it cannot be created there',
+    ELOOP: 'its links lead in a circle',
     EACCES: 'permission is denied',
     EPERM: 'permission is denied',
     EROFS: 'the file system is read-only',

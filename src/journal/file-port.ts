@@ -17,8 +17,8 @@ export interface FilePort {
   fdatasync(file: number): void;
   /** Writes from the start of the file on another thread; nobody hears how it ends. */
   writeInBackground(file: number, bytes: Buffer): void;
-  /** Syncs on another thread; nobody hears how it ends. */
-  syncInBackground(file: number): void;
+  /** Syncs on another thread; a failure is told, because the next sync would not tell it again. */
+  syncInBackground(file: number, onFailure: () => void): void;
   rename(from: string, to: string): void;
   unlink(path: string): void;
   /** Names in a folder, unsorted; an empty list when there is no folder. */
@@ -45,7 +45,10 @@ export const nodeFilePort: FilePort = {
   size: (file) => fs.fstatSync(file).size,
   fdatasync: (file) => fs.fdatasyncSync(file),
   writeInBackground: (file, bytes) => fs.write(file, bytes, 0, bytes.length, 0, () => undefined),
-  syncInBackground: (file) => fs.fdatasync(file, () => undefined),
+  syncInBackground: (file, onFailure) =>
+    fs.fdatasync(file, (error) => {
+      if (error !== null) onFailure();
+    }),
   rename: (from, to) => fs.renameSync(from, to),
   unlink: (path) => fs.unlinkSync(path),
   list: (folder) => (fs.existsSync(folder) ? fs.readdirSync(folder) : []),

@@ -96,8 +96,13 @@ export class DataDirectoryLock {
 
   #writeBeside(): string {
     const temporary = `${this.#path}.${this.#content.token}`;
-    writeFileSync(temporary, `${JSON.stringify(this.#content)}\n`, { mode: 0o600, flush: true });
-    return temporary;
+    try {
+      writeFileSync(temporary, `${JSON.stringify(this.#content)}\n`, { mode: 0o600, flush: true });
+      return temporary;
+    } catch (error) {
+      rmSync(temporary, { force: true });
+      throw error;
+    }
   }
 
   /** (K1) */

@@ -23,6 +23,7 @@ export class SegmentPreparation {
   readonly #bytes: number;
   #file: number | null = null;
   #flushing = false;
+  #failed = false;
 
   /** Starts zeroing `bytes` of a new file at `path`. */
   constructor(files: FilePort, path: string, bytes: number) {
@@ -42,14 +43,19 @@ export class SegmentPreparation {
   flush(): void {
     if (this.#flushing || this.#file === null || !this.#isWhole(this.#file)) return;
     this.#flushing = true;
-    this.#files.syncInBackground(this.#file);
+    this.#files.syncInBackground(this.#file, () => {
+      this.#failed = true;
+    });
   }
 
   /** The open, zeroed file for the next segment, or null when there is none (N1). */
   take(): number | null {
     const file = this.#file;
     this.#file = null;
-    if (file !== null && this.#isWhole(file)) return file;
+    if (file !== null && !this.#failed && this.#isWhole(file)) return file;
+    // The disk refused these zeros once; a later sync might call them good. One that is not
+    // whole stays open, because a background write still has its number.
+    if (file !== null && this.#failed) this.#files.close(file);
     this.#remove();
     return null;
   }

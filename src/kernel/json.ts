@@ -8,12 +8,14 @@ export function isJsonObject(value: unknown): value is JsonObject {
 
 /**
  * Names the first place where a value is not plain JSON (undefined, NaN,
- * infinity, negative zero, Date, Map, function, class instance), or null.
+ * infinity, negative zero, Date, Map, function, class instance, half of a
+ * surrogate pair), or null.
  * Such a value would not survive the journal unchanged.
  */
 export function findNonJson(value: unknown, path = '$'): string | null {
   switch (typeof value) {
     case 'string':
+      return value.isWellFormed() ? null : path;
     case 'boolean':
       return null;
     case 'number':
@@ -36,6 +38,7 @@ function findNonJsonInside(value: object, path: string): string | null {
   const prototype = Object.getPrototypeOf(value);
   if (prototype !== Object.prototype && prototype !== null) return path;
   for (const [key, inner] of Object.entries(value)) {
+    if (!key.isWellFormed()) return path;
     const found = findNonJson(inner, `${path}.${key}`);
     if (found !== null) return found;
   }

@@ -70,6 +70,8 @@ export const limits = {
   intentionsPerStepMax: 1_024,
   /** Items of documents that a pipeline reads back with one intention. */
   itemsPerReadMax: 64,
+  /** And their size together; a single larger item is read alone. */
+  itemBytesPerReadMax: 512 * KiB,
   /** Messages that wait for one actor. */
   mailboxMax: 4_096,
   /** Actors kept live in a host before the idle ones hibernate. */
@@ -79,7 +81,7 @@ export const limits = {
   /** Records of one actor between two snapshots. */
   recordsPerSnapshot: 64,
   /** Slots of the shared actor directory: most actors alive at once. A power of two. */
-  directorySlots: 65_536,
+  directorySlots: 262_144,
   /** Host workers at most. */
   hostsMax: 32,
   /** Largest seed of a run. */
@@ -154,7 +156,7 @@ export const limits = {
   rememberedOutcomesMax: 4_096,
   rememberedOutcomeBytesMax: 32 * MiB,
   /** Public keys of actors that one directory holds. */
-  registeredKeysMax: 65_536,
+  registeredKeysMax: 262_144,
 
   /** Body of one API request. */
   requestBodyBytesMax: 1 * MiB,

@@ -11,6 +11,8 @@
  *       reached.
  *   H4. An outcome is folded only while its intention is open under the same
  *       key; later ones change nothing (law D3).
+ *   H5. A step that cannot be taken or released ends its run on this host,
+ *       never the host: the other runs go on.
  */
 import {
   actorFromJson,
@@ -21,42 +23,21 @@ import {
   type StepEffects,
 } from '../actors/actor.ts';
 import { isDone } from '../actors/step.ts';
-import type { SigningKey } from '../identity/signing-key.ts';
 import { type AppendRecord, recordDigest } from '../journal/record.ts';
 import { assert } from '../kernel/assert.ts';
-import type { Clock } from '../kernel/clock.ts';
+import { RuntimeError, toErrorMessage } from '../kernel/errors.ts';
 import type { ActorId, RunId } from '../kernel/ids.ts';
 import { limits } from '../kernel/limits.ts';
 import { ActorCell } from './actor-cell.ts';
-import type { ActorDirectory } from './actor-directory.ts';
-import { type BlobStore, eventRecords, runEndedRecords, snapshotRecords } from './event-record.ts';
-import type { AdoptMessage, OutcomeMessage, WakeMessage } from './topics.ts';
+import { eventRecords, runEndedRecords, snapshotRecords } from './event-record.ts';
+import type { HostPorts, HostSeat } from './host-ports.ts';
+import type { AdoptMessage, OutcomeMessage } from './topics.ts';
 
-/** What a host needs from its thread. Sends never block (H2 reserves their room). */
-export interface HostPorts {
-  readonly clock: Clock;
-  readonly directory: ActorDirectory;
-  /** Where the long texts of a record go. */
-  readonly storeBlobs: BlobStore;
-  /** Appends one atomic batch; returns the position that has to become durable. */
-  append(records: readonly AppendRecord[]): number;
-  sendEnvelope(host: number, envelope: Envelope): void;
-  /** A new signing key, registered at the gateway. */
-  newKey(run: RunId, actor: ActorId): SigningKey;
-  act(
-    cell: { readonly run: RunId; readonly id: ActorId; readonly key: SigningKey },
-    open: OpenIntention,
-    position: number,
-  ): void;
-  abort(open: OpenIntention): void;
-  wake(message: WakeMessage): void;
-  /** Room for the intentions of one more step. */
-  hasRoom(): boolean;
-}
-
-export interface HostSeat {
-  readonly index: number;
-  readonly count: number;
+interface PreparedStep {
+  readonly effects: StepEffects;
+  readonly records: readonly AppendRecord[];
+  /** Digest of the event's record. */
+  readonly digest: Buffer;
 }
 
 interface Waking {
@@ -66,6 +47,17 @@ interface Waking {
 
 function cellKey(run: RunId, actor: ActorId): string {
   return `${run}:${actor}`;
+}
+
+function isTooLarge(error: unknown): error is RuntimeError {
+  return error instanceof RuntimeError && error.code === 'BUS_MESSAGE_TOO_LARGE';
+}
+
+/** Without its disk the runtime must stop; that is no fault of the run. */
+function isDiskFailure(error: unknown): boolean {
+  return (
+    error instanceof RuntimeError && (error.code === 'DISK_FULL' || error.code === 'JOURNAL_FAILED')
+  );
 }
 
 export class ActorHost {
@@ -258,7 +250,9 @@ export class ActorHost {
     const { run, id, sequence } = cell.actor;
     this.#appendSnapshot(cell, this.#ports.clock.nowMs());
     const owner = { host: this.#seat.index, epoch: cell.epoch, sequence };
-    if (this.#ports.directory.hibernate(run, id, owner)) this.#cells.delete(key);
+    // A host that loses the swap is not the owner, and must not go on as if it were.
+    this.#ports.directory.hibernate(run, id, owner);
+    this.#cells.delete(key);
   }
 
   /** An outcome counts only while its intention is open under its key (H4). */
@@ -269,23 +263,49 @@ export class ActorHost {
   }
 
   #step(cell: ActorCell, envelope: Envelope): void {
-    const { epoch, previousDigest } = cell;
     const timeMs = this.#ports.clock.nowMs();
-    const effects = applyEvent(cell.actor, envelope, timeMs);
-    const recording = { timeMs, store: this.#ports.storeBlobs };
-    const records = eventRecords({ ...recording, effects, envelope, epoch, previousDigest });
-    const event = records.at(-1);
-    assert(event !== undefined, 'a step has a record');
-    const position = this.#ports.append(
-      effects.finish === null
-        ? records
-        : [...records, ...runEndedRecords(cell.actor.run, effects.finish, recording)],
-    );
+    const step = this.#tryStep(cell, envelope, timeMs);
+    if (step === null) return;
+    const { effects, records, digest } = step;
+    const position = this.#ports.append(records);
     cell.actor = effects.actor;
-    cell.previousDigest = recordDigest(event);
+    cell.previousDigest = digest;
     cell.eventsSinceSnapshot += 1;
-    this.#release(cell, effects, position); // (H1)
+    try {
+      this.#release(cell, effects, position); // (H1)
+    } catch (error) {
+      if (!isTooLarge(error)) throw error;
+      this.#breakRun(cell.actor.run, error); // (H5)
+      return;
+    }
     this.#settle(cell, timeMs);
+  }
+
+  /** The step and its batch, nothing of it journaled yet; null when it broke its run (H5). */
+  #tryStep(cell: ActorCell, envelope: Envelope, timeMs: number): PreparedStep | null {
+    const { epoch, previousDigest, actor } = cell;
+    const recording = { timeMs, store: this.#ports.storeBlobs };
+    try {
+      const effects = applyEvent(actor, envelope, timeMs);
+      const records = eventRecords({ ...recording, effects, envelope, epoch, previousDigest });
+      const event = records.at(-1);
+      assert(event !== undefined, 'a step has a record');
+      const digest = recordDigest(event);
+      if (effects.finish !== null) {
+        records.push(...runEndedRecords(actor.run, effects.finish, recording));
+      }
+      return { effects, records, digest };
+    } catch (error) {
+      if (isDiskFailure(error)) throw error;
+      this.#breakRun(actor.run, error);
+      return null;
+    }
+  }
+
+  #breakRun(run: RunId, error: unknown): void {
+    const message = error instanceof Error ? error.message : String(error);
+    this.forgetRun(run);
+    this.#ports.runBroken(run, message);
   }
 
   #release(cell: ActorCell, effects: StepEffects, position: number): void {
@@ -309,7 +329,14 @@ export class ActorHost {
   #act(cell: ActorCell, open: OpenIntention, position: number): void {
     const { run, id } = cell.actor;
     cell.key ??= this.#ports.newKey(run, id);
-    this.#ports.act({ run, id, key: cell.key }, open, position);
+    try {
+      this.#ports.act({ run, id, key: cell.key }, open, position);
+    } catch (error) {
+      if (!isTooLarge(error)) throw error;
+      // Nobody can carry out what does not fit the bus; the actor hears so like of any refusal.
+      const outcome = { status: 'refused', error: toErrorMessage(error) } as const;
+      this.deliverOutcome({ run, actor: id, key: open.key, tag: open.intention.tag, outcome });
+    }
   }
 
   /**

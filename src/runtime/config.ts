@@ -127,7 +127,9 @@ function resolveModel(
 ): RuntimeConfig['model'] {
   const baseUrl = nonEmpty(environment.OPENCLAW_BASE_URL);
   if (baseUrl !== undefined && !urlSchema.safeParse(baseUrl).success) {
-    throw invalid(`OPENCLAW_BASE_URL is not an http or https address: ${quoted(baseUrl)}; give one such as http://127.0.0.1:8080/v1.`);
+    throw invalid(
+      `OPENCLAW_BASE_URL is not an http or https address: ${quoted(baseUrl)}; give one such as http://127.0.0.1:8080/v1.`,
+    );
   }
   const environmentFile = nonEmpty(environment.OPENCLAW_MODEL);
   const candidates: { origin: string; choice: ModelChoice }[] = [

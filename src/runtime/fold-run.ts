@@ -14,11 +14,13 @@ import {
   applyEvent,
   type Envelope,
   newActor,
+  type StepEffects,
 } from '../actors/actor.ts';
+import type { FinishIntention } from '../actors/intention.ts';
 import { isDone, isMachineName, machineVersion } from '../actors/step.ts';
 import type { StoredRecord } from '../journal/record.ts';
-import { hashJson } from '../kernel/hash.ts';
-import type { ActorId, RunId } from '../kernel/ids.ts';
+import { hashJson, type Sha256 } from '../kernel/hash.ts';
+import type { ActorId, IntentionKey, RunId } from '../kernel/ids.ts';
 import { type BlobLookup, type EventBody, eventOf } from './event-record.ts';
 
 /** Where a replay found something else than the journal says. */
@@ -44,9 +46,24 @@ export interface FoldedActor {
   readonly digest: string;
 }
 
+/** A message that an actor received, by the key of the intention that sent it. */
+export interface ReceivedMessage {
+  readonly key: IntentionKey;
+  readonly digest: Sha256;
+  readonly sequence: number;
+  readonly actor: ActorId;
+  readonly actorSequence: number;
+  readonly type: string;
+}
+
 export interface FoldedRun {
   readonly events: number;
   readonly divergence: Divergence | null;
+  /** How the run ended, if one of these actors ended it. */
+  readonly finish: FinishIntention | null;
+  /** Digest of every message that these actors sent, by its key. */
+  readonly sent: ReadonlyMap<IntentionKey, Sha256>;
+  readonly received: readonly ReceivedMessage[];
   readonly actors: readonly FoldedActor[];
   /** Every message that an actor sent, whether or not it was received. */
   readonly sends: readonly Envelope[];
@@ -118,6 +135,46 @@ function machineOf(entry: StreamRecord, body: EventBody): Divergence | ReturnTyp
   return newActor(entry.record.run as RunId, body.actor, name);
 }
 
+/** An outcome answers the intention that its actor has open under that tag, and no other. */
+function answersOpen(actor: Actor, { event, cause }: EventBody): boolean {
+  return event.type !== 'outcome' || actor.open[event.tag]?.key === cause;
+}
+
+type Stepped = { readonly effects: StepEffects } | { readonly divergence: Divergence };
+
+/** Applies one recorded event and compares what comes of it (R2). */
+function replayStep(entry: StreamRecord, body: EventBody, known: Actor | undefined): Stepped {
+  const actor = known ?? machineOf(entry, body);
+  if ('difference' in actor) return { divergence: actor };
+  const cannot = (actual: string): Stepped => ({
+    divergence: diverged(entry, body, {
+      expected: body.hash,
+      actual,
+      difference: 'The event cannot be applied.',
+    }),
+  });
+  if (!answersOpen(actor, body)) return cannot('the intention that it answers is not open');
+  try {
+    const effects = applyEvent(actor, body, entry.record.timeMs);
+    const divergence = compare(entry, body, effects);
+    return divergence === null ? { effects } : { divergence };
+  } catch (error) {
+    return cannot(error instanceof Error ? error.message : String(error));
+  }
+}
+
+function receipt(entry: StreamRecord, body: EventBody): ReceivedMessage | null {
+  if (body.cause === null || body.event.type === 'outcome') return null;
+  return {
+    key: body.cause as IntentionKey,
+    digest: hashJson(body.event),
+    sequence: entry.sequence,
+    actor: body.actor,
+    actorSequence: entry.record.actorSequence,
+    type: body.event.type,
+  };
+}
+
 /**
  * Folds the events of a run, or of some of its actors, in stream order.
  * @param keepSends Collect the messages as well, for recovery.
@@ -129,29 +186,27 @@ export function foldRun(
 ): FoldedRun {
   const actors = new Map<ActorId, Progress>();
   const sends: Envelope[] = [];
+  const sent = new Map<IntentionKey, Sha256>();
+  const received: ReceivedMessage[] = [];
   let events = 0;
+  let finish: FinishIntention | null = null;
+  let divergence: Divergence | null = null;
   for (const entry of entries) {
     const body = eventOf(entry.record, blobs);
-    const known = actors.get(body.actor);
-    const begun = known === undefined ? machineOf(entry, body) : known.actor;
-    if ('difference' in begun) return { events, divergence: begun, actors: [], sends: [] };
-    let effects: ReturnType<typeof applyEvent>;
-    try {
-      effects = applyEvent(begun, body, entry.record.timeMs);
-    } catch (error) {
-      const actual = error instanceof Error ? error.message : String(error);
-      const divergence = diverged(entry, body, {
-        expected: body.hash,
-        actual,
-        difference: 'The event cannot be applied.',
-      });
-      return { events, divergence, actors: [], sends: [] };
+    const stepped = replayStep(entry, body, actors.get(body.actor)?.actor);
+    if ('divergence' in stepped) {
+      divergence = stepped.divergence;
+      break;
     }
-    const divergence = compare(entry, body, effects);
-    if (divergence !== null) return { events, divergence, actors: [], sends: [] };
+    const { effects } = stepped;
     events += 1;
+    finish ??= effects.finish;
     const { epoch, digest } = entry.record;
     actors.set(body.actor, { actor: effects.actor, epoch, digest: digest.toString('hex') });
+    for (const { cause, event } of effects.sends)
+      if (cause !== null) sent.set(cause, hashJson(event));
+    const message = receipt(entry, body);
+    if (message !== null) received.push(message);
     if (options.keepSends) sends.push(...effects.sends);
   }
   const folded = [...actors.values()].map(({ actor, epoch, digest }) => ({
@@ -160,7 +215,7 @@ export function foldRun(
     epoch,
     digest,
   }));
-  return { events, divergence: null, actors: folded, sends };
+  return { events, divergence, finish, sent, received, actors: folded, sends };
 }
 
 /** Messages that were sent but not received before the end of the records, in order of each sender. */

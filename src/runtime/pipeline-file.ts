@@ -8,13 +8,14 @@
  *   P2. Every refusal is one sentence with file, line and column where there is
  *       a file, and the path of the value where there is none.
  */
-import { open } from 'node:fs/promises';
+import { constants, open } from 'node:fs/promises';
 import type { z } from 'zod';
 import {
   type PipelineDefinition,
   pipelineDefinitionSchema,
 } from '../actors/pipeline-definition.ts';
 import { RuntimeError } from '../kernel/errors.ts';
+import { findNonJson } from '../kernel/json.ts';
 import { limits } from '../kernel/limits.ts';
 import { type PipelineProblem, type PipelineSource, throwProblems } from './pipeline-problem.ts';
 import { findPipelineProblems } from './pipeline-rules.ts';
@@ -38,7 +39,11 @@ export async function loadPipelineFile(
   try {
     text = new TextDecoder('utf-8', { fatal: true }).decode(bytes);
   } catch (cause) {
-    throw new RuntimeError('PIPELINE_INVALID', `${path}: the file is not UTF-8 text; save it as UTF-8.`, { cause });
+    throw new RuntimeError(
+      'PIPELINE_INVALID',
+      `${path}: the file is not UTF-8 text; save it as UTF-8.`,
+      { cause },
+    );
   }
   return parsePipeline(text, { fileName: path, ...options });
 }
@@ -71,6 +76,7 @@ function checkedPipeline(
   source: PipelineSource | null,
   options: PipelineOptions,
 ): PipelineDefinition {
+  refuseNonJson(value, source);
   const parsed = pipelineDefinitionSchema.safeParse(value);
   if (!parsed.success) {
     throwProblems(parsed.error.issues.flatMap(toProblems), source);
@@ -78,6 +84,14 @@ function checkedPipeline(
   }
   throwProblems(findPipelineProblems(parsed.data, options.knownChecks), source); // (P1)
   return parsed.data;
+}
+
+/** YAML and JSON can spell values that no journal keeps unchanged, such as half of a surrogate pair. */
+function refuseNonJson(value: unknown, source: PipelineSource | null): void {
+  const place = findNonJson(value);
+  if (place === null) return;
+  const message = `the value at ${place} is not plain JSON (numbers are finite, text is whole Unicode)`;
+  throwProblems([{ code: 'PIPELINE_INVALID', path: [], message }], source);
 }
 
 function toProblems(issue: z.core.$ZodIssue): PipelineProblem[] {
@@ -108,7 +122,9 @@ function schemaSentence(message: string): string {
 
 async function readPipelineBytes(path: string): Promise<Buffer> {
   try {
-    await using file = await open(path, 'r');
+    // A pipe must not keep the command waiting.
+    const flags = constants.O_RDONLY | (constants.O_NONBLOCK ?? 0);
+    await using file = await open(path, flags);
     const status = await file.stat();
     if (!status.isFile()) {
       throw new RuntimeError('PIPELINE_NOT_FOUND', `${path} is not a file; name a pipeline file.`);

@@ -3,7 +3,7 @@
  * the documents are read, their texts are stored, the workspace is filled.
  * Nothing is journaled here; a failure leaves no run behind.
  */
-import { copyFile, mkdir, readdir } from 'node:fs/promises';
+import { copyFile, mkdir, readdir, rm } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
 import type { Envelope } from '../actors/actor.ts';
 import { checks } from '../actors/checks/index.ts';
@@ -11,6 +11,7 @@ import type { DocumentReference } from '../actors/event.ts';
 import type { PipelineDefinition } from '../actors/pipeline-definition.ts';
 import { machineVersion } from '../actors/step.ts';
 import { workspacesFolder } from '../journal/data-folders.ts';
+import { errorNumber } from '../journal/file-port.ts';
 import { RuntimeError } from '../kernel/errors.ts';
 import { type Sha256, sha256 } from '../kernel/hash.ts';
 import { actorId, newRunId, type RunId } from '../kernel/ids.ts';
@@ -36,6 +37,8 @@ export interface PrepareContext {
   readonly pool: CpuPool;
   /** The model that serves, as the run records it. */
   readonly model: string;
+  /** Refuses, by throwing, a run whose actors find no place. */
+  readonly admit: (started: Pick<RunStartedBody, 'documents' | 'stepsTotal'>) => void;
 }
 
 interface LoadedPipeline {
@@ -72,12 +75,12 @@ function countSteps(definition: PipelineDefinition, documents: number): number {
  * own; returns their names, sorted.
  */
 async function fillWorkspace(target: string, loaded: LoadedPipeline): Promise<readonly string[]> {
-  await mkdir(target, { recursive: true, mode: 0o700 });
   const folder = loaded.definition.input.workspace;
-  if (folder === undefined) return [];
-  const source = resolve(loaded.base, folder);
+  const source = resolve(loaded.base, folder ?? '');
   const names: string[] = [];
   try {
+    await mkdir(target, { recursive: true, mode: 0o700 });
+    if (folder === undefined) return [];
     const entries = await readdir(source, { withFileTypes: true });
     for (const entry of entries) {
       if (!entry.isFile()) continue;
@@ -86,17 +89,30 @@ async function fillWorkspace(target: string, loaded: LoadedPipeline): Promise<re
     }
     return names.sort();
   } catch (cause) {
-    throw new RuntimeError(
-      'INPUT_NOT_FOUND',
-      `The workspace folder ${source} of the pipeline cannot be read; check input.workspace.`,
-      { cause },
-    );
+    await rm(target, { recursive: true, force: true });
+    throw workspaceFailure(source, cause);
   }
+}
+
+function workspaceFailure(source: string, cause: unknown): RuntimeError {
+  const reason = errorNumber(cause) ?? String(cause);
+  return reason === 'ENOSPC' || reason === 'EDQUOT'
+    ? new RuntimeError(
+        'DISK_FULL',
+        'The disk is full, so the workspace of the run cannot be filled; free disk space and try again.',
+        { cause },
+      )
+    : new RuntimeError(
+        'INPUT_NOT_FOUND',
+        `The workspace folder ${source} of the pipeline cannot be copied (${reason}); check input.workspace.`,
+        { cause },
+      );
 }
 
 /**
  * @throws RuntimeError of the pipeline (PIPELINE_…), the input (INPUT_…,
- *   DOCUMENT_…, TOO_MANY_DOCUMENTS) or the request (REQUEST_INVALID).
+ *   DOCUMENT_…, TOO_MANY_DOCUMENTS) or the request (REQUEST_INVALID), and what
+ *   `admit` throws.
  */
 export async function prepareRun(
   request: StartRunRequest,
@@ -113,6 +129,8 @@ export async function prepareRun(
     texts.set(hash, bytes);
     return { name, sha256: hash, part };
   });
+  const stepsTotal = countSteps(definition, documents.length);
+  context.admit({ documents, stepsTotal });
   const run = newRunId();
   const target = join(workspacesFolder(context.dataDirectory), run);
   const names = await fillWorkspace(target, loaded);
@@ -134,7 +152,7 @@ export async function prepareRun(
       documents,
       workspace,
       machines: [machineVersion('pipeline'), machineVersion('supervisor'), machineVersion('agent')],
-      stepsTotal: countSteps(definition, documents.length),
+      stepsTotal,
     },
   };
 }
@@ -159,14 +177,4 @@ export function rootStart(run: RunId, body: RunStartedBody): Envelope {
       documents,
     },
   };
-}
-
-/** Runs in progress stay within their bound. @throws RuntimeError TOO_MANY_RUNS */
-export function refuseTooMany(openRuns: number): void {
-  if (openRuns < limits.openRunsMax) return;
-  throw new RuntimeError(
-    'TOO_MANY_RUNS',
-    `${openRuns} runs are open, as many as allowed; wait until one of them ends.`,
-    { retryable: true },
-  );
 }

@@ -5,7 +5,13 @@
 import type { Envelope } from '../actors/actor.ts';
 import { sha256Bytes } from '../kernel/hash.ts';
 import type { ActorId } from '../kernel/ids.ts';
-import { type Divergence, type FoldedActor, foldRun, undelivered } from './fold-run.ts';
+import {
+  type Divergence,
+  type FoldedActor,
+  type FoldedRun,
+  foldRun,
+  undelivered,
+} from './fold-run.ts';
 import { JournalFollower } from './journal-follower.ts';
 import type { RunEntry } from './run-index.ts';
 
@@ -17,31 +23,34 @@ export interface ReplayRequest {
   readonly shards: number;
 }
 
-export interface ReplayResult {
-  readonly events: number;
-  readonly divergence: Divergence | null;
-}
+export type ReplayResult = Pick<
+  FoldedRun,
+  'events' | 'divergence' | 'finish' | 'sent' | 'received'
+>;
 
 export interface RecoverRequest {
   readonly dataDirectory: string;
-  readonly run: string;
+  readonly runs: readonly string[];
 }
 
-export interface RecoverResult {
+export interface RecoveredRun {
+  readonly run: string;
   readonly divergence: Divergence | null;
   readonly actors: readonly FoldedActor[];
   /** Messages to deliver again, in the order of each sender. */
   readonly undelivered: readonly Envelope[];
+  /** Why the run cannot be read, or null. */
+  readonly problem: string | null;
 }
 
-function withRun<Result>(
-  request: { readonly dataDirectory: string; readonly run: string },
-  use: (follower: JournalFollower, entry: RunEntry) => Result,
+function withJournal<Result>(
+  dataDirectory: string,
+  use: (follower: JournalFollower) => Result,
 ): Result {
-  const follower = new JournalFollower(request.dataDirectory);
+  const follower = new JournalFollower(dataDirectory);
   try {
     follower.advance();
-    return use(follower, follower.entry(request.run));
+    return use(follower);
   } finally {
     follower.close();
   }
@@ -61,22 +70,41 @@ function sequencesOf(entry: RunEntry, belongs: (actor: ActorId) => boolean): num
 
 /** @throws RuntimeError RUN_NOT_FOUND, JOURNAL_CORRUPT, BLOB_MISSING */
 export function replayShard(request: ReplayRequest): ReplayResult {
-  return withRun(request, (follower, entry) => {
-    const sequences = sequencesOf(
-      entry,
-      (actor) => shardOf(actor, request.shards) === request.shard,
-    );
-    const folded = foldRun(follower.records(entry, sequences), follower.blob, { keepSends: false });
-    return { events: folded.events, divergence: folded.divergence };
+  return withJournal(request.dataDirectory, (follower) => {
+    const entry = follower.entry(request.run);
+    const belongs = (actor: ActorId) => shardOf(actor, request.shards) === request.shard;
+    const records = follower.records(entry, sequencesOf(entry, belongs));
+    const { events, divergence, finish, sent, received } = foldRun(records, follower.blob, {
+      keepSends: false,
+    });
+    return { events, divergence, finish, sent, received };
   });
 }
 
-/** @throws RuntimeError RUN_NOT_FOUND, JOURNAL_CORRUPT, BLOB_MISSING */
-export function recoverRun(request: RecoverRequest): RecoverResult {
-  return withRun(request, (follower, entry) => {
-    const sequences = sequencesOf(entry, () => true);
-    const folded = foldRun(follower.records(entry, sequences), follower.blob, { keepSends: true });
+function recoverRun(follower: JournalFollower, run: string): RecoveredRun {
+  try {
+    const entry = follower.entry(run);
+    const records = follower.records(
+      entry,
+      sequencesOf(entry, () => true),
+    );
+    const folded = foldRun(records, follower.blob, { keepSends: true });
     const { divergence, actors } = folded;
-    return { divergence, actors, undelivered: divergence === null ? undelivered(folded) : [] };
-  });
+    const again = divergence === null ? undelivered(folded) : [];
+    return { run, divergence, actors, undelivered: again, problem: null };
+  } catch (error) {
+    const problem = error instanceof Error ? error.message : String(error);
+    return { run, divergence: null, actors: [], undelivered: [], problem };
+  }
+}
+
+/**
+ * Replays open runs for their recovery, all in one reading of the journal. What
+ * is wrong with one run is in its own result.
+ * @throws RuntimeError JOURNAL_CORRUPT
+ */
+export function recoverRuns(request: RecoverRequest): readonly RecoveredRun[] {
+  return withJournal(request.dataDirectory, (follower) =>
+    request.runs.map((run) => recoverRun(follower, run)),
+  );
 }

@@ -1,7 +1,11 @@
 /** Verifies a run by replaying it in the pool, and answers with the first divergence. */
+
+import { hashJson } from '../kernel/hash.ts';
 import { limits } from '../kernel/limits.ts';
 import type { Divergence } from './fold-run.ts';
 import type { CpuPool } from './pool/client.ts';
+import { rootActor } from './prepare-run.ts';
+import type { ReplayResult } from './replay-run.ts';
 import type { RunEntry } from './run-index.ts';
 import { stateHashOf } from './run-index.ts';
 
@@ -18,6 +22,45 @@ export interface ReplayReport {
 /** Below this many events a second thread costs more than it saves. */
 const eventsPerShard = 500;
 
+/** Messages that were received otherwise than they were sent, whichever shards their actors are in. */
+function exchangeDivergences(results: readonly ReplayResult[]): Divergence[] {
+  const sent = new Map(results.flatMap((result) => [...result.sent]));
+  return results.flatMap(({ received }) =>
+    received
+      .filter(({ key, digest }) => sent.get(key) !== digest)
+      .map(({ key, digest, sequence, actor, actorSequence, type }) => ({
+        sequence,
+        actor,
+        actorSequence,
+        event: { type },
+        expected: sent.get(key) ?? 'no such message',
+        actual: digest,
+        difference: 'The message is not the one that its sender sent.',
+      })),
+  );
+}
+
+/** An end of the run that is not the one its first actor asked for. */
+function endDivergences(entry: RunEntry, results: readonly ReplayResult[]): Divergence[] {
+  const ended = entry.ended?.body;
+  const finish = results.find((result) => result.finish !== null)?.finish ?? null;
+  // A suspended run that was cancelled has an end from outside.
+  if (ended === undefined || (finish === null && ended.status === 'cancelled')) return [];
+  const { kind: _kind, ...asked } = finish ?? { kind: 'finish' };
+  if (hashJson(asked) === hashJson(ended)) return [];
+  return [
+    {
+      sequence: entry.events.length,
+      actor: rootActor,
+      actorSequence: 0,
+      event: { type: 'run-ended' },
+      expected: JSON.stringify(ended),
+      actual: JSON.stringify(asked),
+      difference: 'The run ended otherwise than its events say.',
+    },
+  ];
+}
+
 /** @throws RuntimeError JOURNAL_CORRUPT, BLOB_MISSING */
 export async function replayRun(
   dataDirectory: string,
@@ -33,9 +76,13 @@ export async function replayRun(
       pool.run('replay-range', { dataDirectory, run: entry.id, shard, shards }),
     ),
   );
-  const divergences = results
-    .flatMap(({ divergence }) => (divergence === null ? [] : [divergence]))
-    .sort((left, right) => left.sequence - right.sequence);
+  const divergences = results.flatMap(({ divergence }) =>
+    divergence === null ? [] : [divergence],
+  );
+  if (divergences.length === 0) {
+    divergences.push(...exchangeDivergences(results), ...endDivergences(entry, results));
+  }
+  divergences.sort((left, right) => left.sequence - right.sequence);
   const divergence = divergences[0] ?? null;
   return {
     run: entry.id,

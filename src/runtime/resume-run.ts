@@ -12,10 +12,12 @@
  */
 import type { Envelope } from '../actors/actor.ts';
 import { assert } from '../kernel/assert.ts';
+import { RuntimeError } from '../kernel/errors.ts';
 import type { ActorId, RunId } from '../kernel/ids.ts';
 import type { ActorDirectory } from './actor-directory.ts';
 import type { CpuPool } from './pool/client.ts';
 import { rootStart } from './prepare-run.ts';
+import type { RecoveredRun } from './replay-run.ts';
 import type { RunEntry } from './run-index.ts';
 import type { AdoptMessage } from './topics.ts';
 
@@ -24,6 +26,8 @@ export interface ResumePorts {
   readonly pool: CpuPool;
   readonly directory: ActorDirectory;
   readonly hosts: number;
+  /** Resolves when the outbox takes one more actor. */
+  room(): Promise<void>;
   adopt(host: number, message: AdoptMessage): void;
   deliver(host: number, envelope: Envelope): void;
 }
@@ -53,35 +57,55 @@ function makeKnown(
   assert(inserted, 'the directory has a slot for each actor of the open runs');
 }
 
+/** Replays all open runs that have events, in one reading of the journal. */
+export async function recoverRuns(
+  open: readonly RunEntry[],
+  { pool, dataDirectory }: Pick<ResumePorts, 'pool' | 'dataDirectory'>,
+): Promise<ReadonlyMap<string, RecoveredRun>> {
+  const runs = open.filter(({ events }) => events.length > 0).map(({ id }) => id);
+  if (runs.length === 0) return new Map();
+  const recovered = await pool.run('recover-runs', { dataDirectory, runs });
+  return new Map(recovered.map((each) => [each.run, each]));
+}
+
 /**
- * Continues the run, or marks it suspended (U1). Returns false when suspended.
- * @throws RuntimeError JOURNAL_CORRUPT, BLOB_MISSING
+ * Continues the run.
+ * @param recovered Its replay; undefined for a run that has no event yet.
+ * @throws RuntimeError REPLAY_DIVERGED when it must not go on (U1), and
+ *   whatever keeps an actor from its host.
  */
-export async function resumeRun(entry: RunEntry, ports: ResumePorts): Promise<boolean> {
-  if (entry.events.length === 0) {
+export async function resumeRun(
+  entry: RunEntry,
+  recovered: RecoveredRun | undefined,
+  ports: ResumePorts,
+): Promise<void> {
+  if (recovered === undefined) {
     deliverFirst(rootStart(entry.id, entry.started), ports);
-    return true;
+    return;
   }
-  const recovered = await ports.pool.run('recover-run', {
-    dataDirectory: ports.dataDirectory,
-    run: entry.id,
-  });
-  if (recovered.divergence !== null) {
-    const { sequence, actor, difference } = recovered.divergence;
-    entry.suspended = `Its replay diverges at event ${sequence} (${actor}): ${difference}`;
-    return false;
-  }
+  refuseDiverged(recovered);
   const live = recovered.actors.filter(({ done }) => !done);
   for (const { actor, epoch } of live) makeKnown(entry.id, actor.id, epoch + 1, ports); // (U2, U3)
   for (const envelope of recovered.undelivered) {
     if (envelope.machine !== null) makeKnown(entry.id, envelope.to, 1, ports); // (U3)
   }
   for (const { actor, epoch, digest } of live) {
+    await ports.room();
     const message = { actor, epoch: epoch + 1, previousDigest: digest, resume: true };
     ports.adopt(hostOf(actor.id, ports.hosts), message);
   }
   for (const envelope of recovered.undelivered) {
+    await ports.room();
     ports.deliver(hostOf(envelope.to, ports.hosts), envelope); // (U4)
   }
-  return true;
+}
+
+function refuseDiverged({ divergence, problem }: RecoveredRun): void {
+  if (problem !== null) throw new RuntimeError('REPLAY_DIVERGED', problem);
+  if (divergence === null) return;
+  const { sequence, actor, difference } = divergence;
+  throw new RuntimeError(
+    'REPLAY_DIVERGED',
+    `Its replay diverges at event ${sequence} (${actor}): ${difference}`,
+  );
 }

@@ -123,8 +123,9 @@ export class RunIndex {
     return [...this.#runs.values()];
   }
 
+  /** Neither ended nor suspended. */
   open(): readonly RunEntry[] {
-    return this.all().filter((entry) => entry.ended === null);
+    return this.all().filter((entry) => entry.ended === null && entry.suspended === null);
   }
 
   #start(record: StoredRecord, run: RunId): IndexChange {

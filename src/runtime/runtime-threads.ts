@@ -135,34 +135,36 @@ export async function startThreads(
       if (!stopping) onFailure(error);
     },
   });
-  const hosts = await Promise.all(
-    hostIds.map((id, index) => {
-      const seat = seatOf(seats, id);
-      const data = {
-        index,
-        count,
-        dataDirectory,
-        endpoint: seat.spec,
-        journal: memory,
-        directory: directoryMemory,
-      };
-      return startHostWorker(data, seat.transferList, (_, error) => failed(`host ${index}`)(error));
-    }),
-  );
-  for (const { index, publicKey } of hosts) {
-    endpoint.send(actuatorThread, topics.hostKey, { host: `host-${index}`, publicKey }); // (T1)
-  }
-
+  const started: HostWorker[] = [];
   const stop = async (): Promise<void> => {
     stopping = true;
     for (const id of hostIds) endpoint.send(id, topics.close, null);
-    await withDeadline(Promise.all(hosts.map(({ exited }) => exited)));
+    await withDeadline(Promise.all(started.map(({ exited }) => exited)));
     endpoint.send(actuatorThread, topics.close, null);
     await withDeadline(Promise.all([actuators.exited, inference.close()]));
-    await Promise.all([...hosts.map((host) => host.terminate()), actuators.terminate()]);
+    await Promise.all([...started.map((host) => host.terminate()), actuators.terminate()]);
     await withDeadline(journal.close()); // (T2)
     endpoint.close();
   };
+  const startHosts = hostIds.map(async (id, index) => {
+    const seat = seatOf(seats, id);
+    const data = { index, count, dataDirectory, journal: memory, directory: directoryMemory };
+    const host = await startHostWorker(
+      { ...data, endpoint: seat.spec },
+      seat.transferList,
+      (_, error) => failed(`host ${index}`)(error),
+    );
+    started.push(host);
+    return host;
+  });
+  const hosts = await Promise.all(startHosts).catch(async (error: unknown) => {
+    await Promise.allSettled(startHosts);
+    await stop();
+    throw error;
+  });
+  for (const { index, publicKey } of hosts) {
+    endpoint.send(actuatorThread, topics.hostKey, { host: `host-${index}`, publicKey }); // (T1)
+  }
 
   return {
     endpoint,

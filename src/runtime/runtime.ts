@@ -3,32 +3,31 @@
  * runs, and shows what the journal says. Everything it shows is read from the
  * journal; it keeps no second truth.
  */
-import { join } from 'node:path';
 import type { BusMessage } from '../bus/endpoint.ts';
 import type { ModelInfo } from '../inference/model-port.ts';
-import { storeBlobs } from '../journal/blob-store.ts';
 import { type DataDirectory, openDataDirectory } from '../journal/data-directory.ts';
-import { workspacesFolder } from '../journal/data-folders.ts';
 import { systemClock } from '../kernel/clock.ts';
-import { fromErrorMessage, RuntimeError, toErrorMessage } from '../kernel/errors.ts';
+import {
+  type ErrorMessage,
+  fromErrorMessage,
+  RuntimeError,
+  toErrorMessage,
+} from '../kernel/errors.ts';
 import type { RunId } from '../kernel/ids.ts';
 import { limits } from '../kernel/limits.ts';
 import { SandboxPool } from '../sandbox/sandbox.ts';
 import type { RuntimeConfig } from './config.ts';
 import { DurableWaiters } from './durable-waiters.ts';
 import { EventFeed } from './event-feed.ts';
-import { type BlobStore, runStartedRecords } from './event-record.ts';
 import { generatedText, generationOf } from './generate-text.ts';
 import { InferenceClient } from './inference-worker/client.ts';
 import { readTokenNotice } from './inference-worker/protocol.ts';
 import { JournalFollower } from './journal-follower.ts';
 import { type DurableNotice, durableTopic } from './journal-worker/protocol.ts';
 import { CpuPool } from './pool/client.ts';
-import { prepareRun, refuseTooMany, rootActor, rootStart } from './prepare-run.ts';
-import { deliverFirst, type ResumePorts, resumeRun } from './resume-run.ts';
-import { type IndexChange, type RunEntry, runView } from './run-index.ts';
+import { RunLifecycle } from './run-lifecycle.ts';
 import { type RuntimeThreads, startThreads } from './runtime-threads.ts';
-import { actuatorThread, hostThread, inferenceThread, topics, type WakeMessage } from './topics.ts';
+import { inferenceThread, type RunBrokenMessage, topics, type WakeMessage } from './topics.ts';
 import { productVersion } from './version.ts';
 import type {
   EventView,
@@ -42,7 +41,6 @@ import type {
   StartRunRequest,
   TokenView,
 } from './views.ts';
-import { WakeQueue } from './wake-queue.ts';
 
 export interface RuntimeHooks {
   readonly onNotice?: (text: string) => void;
@@ -63,17 +61,15 @@ function modelText(model: ModelInfo): string {
 }
 
 export class Runtime implements RuntimePort {
-  readonly #config: RuntimeConfig;
   readonly #data: DataDirectory;
   readonly #threads: RuntimeThreads;
   readonly #follower: JournalFollower;
   readonly #hooks: RuntimeHooks;
   readonly #feed: EventFeed;
+  readonly #lifecycle: RunLifecycle;
   readonly #pool = new CpuPool();
   readonly #durable = new DurableWaiters();
   readonly #inference: InferenceClient;
-  readonly #wakes: WakeQueue;
-  readonly #endings = new Map<RunId, PromiseWithResolvers<RunView>>();
   readonly #tokenListeners = new Set<(token: TokenView) => void>();
   #model: ModelInfo | null = null;
   #sandbox: SandboxPool | null = null;
@@ -81,24 +77,33 @@ export class Runtime implements RuntimePort {
   #resumed = 0;
 
   constructor({ config, data, threads, follower, hooks }: RuntimeParts) {
-    this.#config = config;
     this.#data = data;
     this.#threads = threads;
     this.#follower = follower;
     this.#hooks = hooks;
     this.#feed = new EventFeed(follower);
-    this.#wakes = new WakeQueue(follower);
     this.#inference = new InferenceClient(threads.endpoint, { worker: inferenceThread });
+    this.#lifecycle = new RunLifecycle({
+      dataDirectory: config.dataDirectory,
+      threads,
+      follower,
+      durable: this.#durable,
+      pool: this.#pool,
+      onNotice: (text) => hooks.onNotice?.(text),
+    });
   }
 
   /** Begins to listen, waits for the model, and continues the open runs. */
   async open(): Promise<void> {
     this.#threads.endpoint.listen((message) => this.#receive(message));
-    this.#model = await this.#threads.model;
-    for (const entry of this.#follower.index.open()) {
-      if (await resumeRun(entry, this.#resumePorts())) this.#resumed += 1;
-      else this.#notice(`The run ${entry.id} is suspended. ${entry.suspended ?? ''}`);
+    const { bytesCut } = this.recovered;
+    if (bytesCut > 0) {
+      this.#hooks.onNotice?.(
+        `The journal ended in ${bytesCut} bytes that were never durable; they were cut.`,
+      );
     }
+    this.#model = await this.#threads.model;
+    this.#resumed = await this.#lifecycle.resumeAll();
   }
 
   get recovered(): { readonly runs: number; readonly bytesCut: number } {
@@ -121,30 +126,15 @@ export class Runtime implements RuntimePort {
   }
 
   async startRun(request: StartRunRequest): Promise<RunView> {
-    refuseTooMany(this.#follower.index.open().length);
-    const prepared = await prepareRun(request, {
-      dataDirectory: this.#config.dataDirectory,
-      pool: this.#pool,
-      model: modelText(this.#modelInfo()),
-    });
-    const { run, body, texts } = prepared;
-    const nowMs = systemClock.nowMs();
-    const store: BlobStore = (blobs, timeMs) =>
-      storeBlobs(this.#config.dataDirectory, blobs, timeMs);
-    const started = runStartedRecords(run, body, { timeMs: nowMs, store });
-    const { producer } = this.#threads;
-    const position = producer.append([...store(texts, nowMs), ...started]);
-    deliverFirst(rootStart(run, body), this.#resumePorts());
-    await this.#durable.whenDurable(position);
-    return this.run(run);
+    return this.#lifecycle.begin(request, modelText(this.#modelInfo()));
   }
 
   runs(): readonly RunView[] {
-    return this.#follower.index.all().map((entry) => this.#view(entry));
+    return this.#follower.index.all().map((entry) => this.#lifecycle.view(entry));
   }
 
   run(id: string): RunView {
-    return this.#view(this.#follower.entry(id));
+    return this.#lifecycle.view(this.#follower.entry(id));
   }
 
   events(
@@ -168,36 +158,11 @@ export class Runtime implements RuntimePort {
   }
 
   ended(id: string): Promise<RunView> {
-    const entry = this.#follower.entry(id);
-    if (entry.ended !== null || entry.suspended !== null) return Promise.resolve(this.#view(entry));
-    let ending = this.#endings.get(entry.id);
-    if (ending === undefined) {
-      ending = Promise.withResolvers();
-      this.#endings.set(entry.id, ending);
-    }
-    return ending.promise;
+    return this.#lifecycle.ended(this.#follower.entry(id));
   }
 
   async cancel(id: string): Promise<RunView> {
-    const entry = this.#follower.entry(id);
-    if (entry.ended !== null) {
-      throw new RuntimeError('RUN_NOT_OPEN', `The run ${id} has already ended.`);
-    }
-    if (entry.suspended !== null) {
-      throw new RuntimeError('RUN_NOT_OPEN', `The run ${id} is suspended: ${entry.suspended}`);
-    }
-    // The start of the run is the first message from outside.
-    const number = Math.max(1, entry.outsideMessages) + 1;
-    this.#toOwner({
-      run: entry.id,
-      to: rootActor,
-      from: '@runtime',
-      number,
-      cause: null,
-      event: { type: 'cancel' },
-      machine: null,
-    });
-    return this.ended(id);
+    return this.#lifecycle.cancel(this.#follower.entry(id));
   }
 
   async generate(
@@ -228,7 +193,9 @@ export class Runtime implements RuntimePort {
   }
 
   async #stop(): Promise<void> {
-    this.#durable.fail(new RuntimeError('JOURNAL_FAILED', 'The runtime is stopping.'));
+    const stopping = new RuntimeError('JOURNAL_FAILED', 'The runtime is stopping.');
+    this.#durable.fail(stopping);
+    this.#lifecycle.fail(stopping);
     await Promise.all([this.#threads.stop(), this.#sandbox?.close(), this.#pool.close()]);
     this.#follower.close();
     this.#data.release();
@@ -237,51 +204,13 @@ export class Runtime implements RuntimePort {
   /** A thread or the journal is gone: nothing may be acknowledged any more. */
   fail(error: RuntimeError): void {
     this.#durable.fail(error);
-    for (const ending of this.#endings.values()) ending.reject(error);
-    this.#endings.clear();
+    this.#lifecycle.fail(error);
     this.#hooks.onFailure?.(error);
   }
 
   #modelInfo(): ModelInfo {
     if (this.#model !== null) return this.#model;
     throw new RuntimeError('INTERNAL', 'The runtime is not open yet.');
-  }
-
-  #notice(text: string): void {
-    this.#hooks.onNotice?.(text);
-  }
-
-  #view(entry: RunEntry): RunView {
-    return runView(entry, join(workspacesFolder(this.#config.dataDirectory), entry.id));
-  }
-
-  #send(to: Parameters<RuntimeThreads['endpoint']['send']>[0], topic: number, body: unknown): void {
-    if (this.#threads.endpoint.send(to, topic, body)) return;
-    throw new RuntimeError(
-      'OUTBOX_FULL',
-      'The runtime has no room for another message; try again later.',
-      {
-        retryable: true,
-      },
-    );
-  }
-
-  #resumePorts(): ResumePorts {
-    return {
-      dataDirectory: this.#config.dataDirectory,
-      pool: this.#pool,
-      directory: this.#threads.directory,
-      hosts: this.#threads.hosts.length,
-      adopt: (host, message) => this.#send(hostThread(host), topics.adopt, message),
-      deliver: (host, envelope) => this.#send(hostThread(host), topics.envelope, envelope),
-    };
-  }
-
-  /** To the host that owns the actor, or to any one if it sleeps: that host will wake it. */
-  #toOwner(envelope: Parameters<ResumePorts['deliver']>[1]): void {
-    const owner = this.#threads.directory.lookup(envelope.run, envelope.to);
-    const host = owner.state === 'owned' ? owner.host : 0;
-    this.#send(hostThread(host), topics.envelope, envelope);
   }
 
   #receive(message: BusMessage): void {
@@ -294,12 +223,14 @@ export class Runtime implements RuntimePort {
         this.#follow(body as DurableNotice);
         return;
       case topics.wake:
-        this.#wakes.add(body as WakeMessage);
-        this.#wakeReady();
+        this.#lifecycle.wake(body as WakeMessage);
         return;
-      case topics.hostFailed: {
-        const { error } = body as { error: Parameters<typeof fromErrorMessage>[0] };
-        this.fail(fromErrorMessage(error));
+      case topics.hostFailed:
+        this.fail(fromErrorMessage((body as { error: ErrorMessage }).error));
+        return;
+      case topics.runBroken: {
+        const { run, message: reason } = body as RunBrokenMessage;
+        this.#lifecycle.suspend(run, reason);
         return;
       }
       case topics.closed:
@@ -311,48 +242,26 @@ export class Runtime implements RuntimePort {
 
   #token(message: BusMessage): void {
     const notice = readTokenNotice(message);
-    const label = notice?.label;
-    if (notice === null || typeof label?.run !== 'string' || typeof label.actor !== 'string')
-      return;
-    const token: TokenView = {
-      run: label.run as RunId,
-      actor: label.actor,
-      text: notice.text,
-      confidence: notice.confidence,
-    };
+    const { run, actor } = notice?.label ?? {};
+    if (notice === null || typeof run !== 'string' || typeof actor !== 'string') return;
+    const { text, confidence } = notice;
+    const token: TokenView = { run: run as RunId, actor, text, confidence };
     for (const listener of this.#tokenListeners) listener(token);
   }
 
   /** Reads what has become durable, then tells whoever waited for it. */
   #follow(notice: DurableNotice): void {
     try {
-      this.#follower.advance(notice, (change) => this.#changed(change));
+      this.#follower.advance(notice, (change) => {
+        if (change.type === 'event') this.#feed.notify(change.entry.id);
+        this.#lifecycle.changed(change);
+      });
     } catch (error) {
       this.fail(error instanceof RuntimeError ? error : fromErrorMessage(toErrorMessage(error)));
       return;
     }
     this.#durable.advance(notice);
-    this.#wakeReady();
-  }
-
-  #changed(change: IndexChange): void {
-    if (change.type === 'event') this.#feed.notify(change.entry.id);
-    if (change.type === 'ended') this.#runEnded(change.entry);
-  }
-
-  #runEnded(entry: RunEntry): void {
-    for (const actor of entry.actors.keys()) this.#threads.directory.remove(entry.id, actor);
-    for (const { index } of this.#threads.hosts) {
-      this.#send(hostThread(index), topics.runEnded, { run: entry.id });
-    }
-    this.#send(actuatorThread, topics.runEnded, { run: entry.id });
-    this.#wakes.forgetRun(entry.id);
-    this.#endings.get(entry.id)?.resolve(this.#view(entry));
-    this.#endings.delete(entry.id);
-  }
-
-  #wakeReady(): void {
-    this.#wakes.answer((host, message) => this.#send(hostThread(host), topics.adopt, message));
+    this.#lifecycle.answerWakes();
   }
 }
 

@@ -33,6 +33,7 @@ export const topics = {
   hostFailed: 20,
   hostKey: 21,
   journalFailed: 22,
+  runBroken: 23,
 } as const;
 
 /** Main to a host: this actor is yours now. Answers a wake, or recovers an open run. */
@@ -64,6 +65,12 @@ export interface OutcomeMessage {
 
 export interface RunEndedMessage {
   readonly run: RunId;
+}
+
+/** Host to main: a step of this run cannot be taken or released; the run must not go on. */
+export interface RunBrokenMessage {
+  readonly run: RunId;
+  readonly message: string;
 }
 
 export interface AbortMessage {

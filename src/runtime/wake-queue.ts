@@ -26,14 +26,26 @@ export class WakeQueue {
 
   /**
    * Answers whatever can be answered by now.
-   * @throws RuntimeError JOURNAL_CORRUPT, BLOB_MISSING
+   * @param adopt Sends the actor to its host; may throw.
+   * @param onFailure Hears of a run one of whose actors cannot be woken.
    */
-  answer(adopt: (host: number, message: AdoptMessage) => void): void {
+  answer(
+    adopt: (host: number, message: AdoptMessage) => void,
+    onFailure: (run: RunId, error: unknown) => void,
+  ): void {
     for (const wake of this.#wakes) {
       const entry = this.#follower.index.get(wake.run);
-      if (entry === undefined || !canRehydrate(entry, wake)) continue;
+      if (entry === undefined) continue;
+      const isOver = entry.ended !== null || entry.suspended !== null;
+      if (!isOver && !canRehydrate(entry, wake)) continue;
       this.#wakes.delete(wake);
-      adopt(wake.host, rehydrate(this.#follower, entry, wake));
+      // The hosts have forgotten the run, or will as soon as they hear of its end.
+      if (isOver) continue;
+      try {
+        adopt(wake.host, rehydrate(this.#follower, entry, wake));
+      } catch (error) {
+        onFailure(wake.run, error);
+      }
     }
   }
 }

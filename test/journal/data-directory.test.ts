@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import {
@@ -123,8 +123,17 @@ describe('openDataDirectory', () => {
 describe('checkDataDirectory', () => {
   test('accepts a data directory and names a folder that is none', () => {
     const path = temporaryFolder();
-    expect(thrownBy(() => checkDataDirectory(path)).code).toBe('DATA_DIRECTORY_UNUSABLE');
     openDataDirectory(path, 5).release();
     expect(() => checkDataDirectory(path)).not.toThrow();
+    const other = temporaryFolder();
+    mkdirSync(join(other, 'photos'));
+    expect(thrownBy(() => checkDataDirectory(other)).code).toBe('DATA_DIRECTORY_UNUSABLE');
+  });
+
+  test('accepts one that does not exist yet, and does not make it', () => {
+    const folder = temporaryFolder();
+    checkDataDirectory(folder);
+    checkDataDirectory(join(folder, 'absent'));
+    expect(readdirSync(folder)).toEqual([]);
   });
 });

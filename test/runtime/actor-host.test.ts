@@ -226,15 +226,36 @@ describe('sleep (H3)', () => {
     expect(events).toHaveLength(2);
   });
 
+  test('mail for an actor that another host has just claimed goes to that host', () => {
+    const of = world(2);
+    const run = of.start(simple, ['one']);
+    untilAsked(of);
+    hibernateAll(of);
+    const claim = of.directory.claim.bind(of.directory);
+    of.directory.claim = (of_, actor, to) => {
+      claim(of_, actor, { ...to, host: 1 });
+      return claim(of_, actor, to);
+    };
+    of.deeds.length = 0;
+    const asked = of.acts[0];
+    if (asked === undefined) throw new Error('the agent has asked');
+    of.deliverOutcome(asked, generated('yes'), 0);
+    expect(of.deeds).toEqual([
+      { type: 'send', envelope: expect.objectContaining({ run, to: agentOfFirst }) },
+    ]);
+    expect(of.directory.lookup(run, agentOfFirst)).toMatchObject({ state: 'owned', host: 1 });
+  });
+
   test('a run that sleeps between all of its steps replays to the same hashes', () => {
     const of = world(2);
     const run = of.start(withReport, ['one', 'two']);
-    for (let asleep = 0; endOf(of, run) === undefined; asleep = 1 - asleep) {
+    for (let turn = 0; turn < 50 && endOf(of, run) === undefined; turn += 1) {
       of.settle();
       hibernateAll(of);
-      if (of.answer(echo, asleep) === 0) of.settle();
+      if (of.answer(echo, turn % 2) === 0) of.settle();
       of.flush();
     }
+    expect(endOf(of, run)?.status).toBe('succeeded');
     const entry = of.follower.entry(run);
     const sequences = entry.events.map((_, index) => index + 1);
     const folded = foldRun(of.follower.records(entry, sequences), of.follower.blob, {
@@ -340,6 +361,49 @@ function adoptedAgent(effect: EffectClass) {
   of.host(0).adopt({ actor, epoch, previousDigest: found.digest, resume: true });
   return { of, run, key: open.key };
 }
+
+describe('a step that cannot be taken or released (H5)', () => {
+  test('an intention that does not fit the bus is refused, and its actor goes on', () => {
+    const of = world();
+    const run = of.start(simple, ['one']);
+    of.tooLarge = (what) => 'intention' in what && what.intention.tag === 'generate';
+    of.play(echo);
+    expect(of.broken).toEqual([]);
+    expect(endOf(of, run)).toMatchObject({
+      status: 'succeeded',
+      outputs: { documents: { handedToHuman: 1 } },
+    });
+    const last = of.follower.event(of.follower.entry(run), agentEvents(of, run).at(-1) ?? 0);
+    expect(last.event).toMatchObject({
+      outcome: { status: 'refused', error: { code: 'BUS_MESSAGE_TOO_LARGE' } },
+    });
+  });
+
+  test('a message that does not fit the bus ends its run here; the other runs go on', () => {
+    const of = world(2);
+    const [first, second] = [of.start(simple, ['one']), of.start(simple, ['two'])];
+    of.tooLarge = (what) => 'event' in what && what.run === first;
+    of.play(echo);
+    expect(of.broken).toEqual([{ run: first, message: 'The message does not fit the bus.' }]);
+    expect(of.directory.lookup(first, actorId('run'))).toEqual({ state: 'absent' });
+    expect(endOf(of, first)).toBeUndefined();
+    expect(endOf(of, second)?.status).toBe('succeeded');
+  });
+
+  test('an event that breaks a machine is not journaled', () => {
+    const of = world();
+    const [first, second] = [of.start(simple, ['one']), of.start(simple, ['two'])];
+    untilAsked(of);
+    const events = of.follower.entry(first).events.length;
+    const asked = of.acts.find((act) => act.run === first);
+    if (asked === undefined) throw new Error('the agent has asked');
+    of.deliverOutcome(asked, { status: 'completed', value: null });
+    of.play(echo);
+    expect(of.broken).toMatchObject([{ run: first }]);
+    expect(of.follower.entry(first).events).toHaveLength(events);
+    expect(endOf(of, second)?.status).toBe('succeeded');
+  });
+});
 
 describe('after a restart', () => {
   test.each(['pure', 'idempotent'] as const)(

@@ -5,7 +5,7 @@
 import { describe, expect, onTestFinished, test } from 'vitest';
 import { openDataDirectory } from '../../src/journal/data-directory.ts';
 import { hashJson, sha256 } from '../../src/kernel/hash.ts';
-import type { RunId } from '../../src/kernel/ids.ts';
+import { actorId, type RunId } from '../../src/kernel/ids.ts';
 import { foldRun, type StreamRecord, undelivered } from '../../src/runtime/fold-run.ts';
 import { JournalFollower } from '../../src/runtime/journal-follower.ts';
 import { CpuPool } from '../../src/runtime/pool/client.ts';
@@ -254,34 +254,41 @@ describe('replaying a data directory', () => {
     await expect(readOnly.replay('no-run')).rejects.toMatchObject({ code: 'RUN_NOT_FOUND' });
   });
 
+  /** A change of the body of the second event of the second document. */
+  const ofDocument =
+    (change: (body: Record<string, unknown>) => void): Change =>
+    (body, { actor, actorSequence }) => {
+      if (actor === 'run/document-2' && actorSequence === 2) change(body);
+    };
   const lies: readonly (readonly [string, Change])[] = [
     [
-      'state hash',
-      (body, { actor, actorSequence }) => {
-        if (actor !== 'run/document-2' || actorSequence !== 2) return;
+      'a state hash',
+      ofDocument((body) => {
         body.hash = `${'0'.repeat(63)}1`;
-      },
+      }),
     ],
     [
-      'event',
-      (body, { actor, actorSequence }) => {
-        if (actor !== 'run/document-2' || actorSequence !== 2) return;
-        (body.event as { outcome: unknown }).outcome = {
-          status: 'completed',
-          value: { texts: { [hashOfTwo]: 'twO' } },
-        };
-      },
+      'an event',
+      ofDocument((body) => {
+        const value = { texts: { [hashOfTwo]: 'twO' } };
+        (body.event as { outcome: unknown }).outcome = { status: 'completed', value };
+      }),
     ],
     [
-      'digest of an intention',
-      (body, { actor, actorSequence }) => {
-        if (actor !== 'run/document-2' || actorSequence !== 2) return;
+      'the digest of an intention',
+      ofDocument((body) => {
         Object.assign((body.intentions as object[])[0] ?? {}, { digest: '0'.repeat(64) });
-      },
+      }),
+    ],
+    [
+      'which intention an outcome answers',
+      ofDocument((body) => {
+        body.cause = String(body.cause).replace(/\d+$/, '7');
+      }),
     ],
   ];
 
-  test.each(lies)('a journal that lies about a %s is found out at the event', async (_, change) => {
+  async function replayOf(change: Change) {
     const { folder, run } = record();
     const lying = temporaryFolder();
     openDataDirectory(lying, 0).release();
@@ -290,12 +297,35 @@ describe('replaying a data directory', () => {
     onTestFinished(() => follower.close());
     follower.advance();
     const pool = new CpuPool({ threads: 1 });
+    onTestFinished(() => pool.close());
     const entry = follower.entry(run);
-    const report = await replayRun(lying, entry, pool);
-    await pool.close();
+    return { entry, report: await replayRun(lying, entry, pool) };
+  }
+
+  test.each(lies)('a journal that lies about %s is found out at the event', async (_, change) => {
+    const { entry, report } = await replayOf(change);
     expect(report.equal).toBe(false);
     expect(report.divergence).toMatchObject({ actor: 'run/document-2', actorSequence: 2 });
-    const at = entry.actors.get('run/document-2' as never)?.events[1] ?? -1;
+    const at = entry.actors.get(actorId('run/document-2'))?.events[1] ?? -1;
     expect(report.divergence?.sequence).toBe(at + 1);
+  });
+
+  test('a message that nobody sent is found out, though its receiver takes it', async () => {
+    const { report } = await replayOf((body, { actor, actorSequence }) => {
+      if (actor !== 'run' || actorSequence !== 2) return;
+      body.cause = String(body.cause).replace(/\d+$/, '9');
+    });
+    expect(report.divergence).toMatchObject({
+      actor: 'run',
+      actorSequence: 2,
+      expected: 'no such message',
+    });
+  });
+
+  test('an end that the events do not lead to is found out', async () => {
+    const { entry, report } = await replayOf((body, { type }) => {
+      if (type === 'run-ended') body.resultHash = '0'.repeat(64);
+    });
+    expect(report).toMatchObject({ equal: false, divergence: { sequence: entry.events.length } });
   });
 });

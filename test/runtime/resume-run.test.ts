@@ -10,7 +10,7 @@ import { actorId } from '../../src/kernel/ids.ts';
 import { ActorDirectory } from '../../src/runtime/actor-directory.ts';
 import { CpuPool } from '../../src/runtime/pool/client.ts';
 import { openReadOnly } from '../../src/runtime/read-only.ts';
-import { resumeRun } from '../../src/runtime/resume-run.ts';
+import { recoverRuns, resumeRun } from '../../src/runtime/resume-run.ts';
 import type { AdoptMessage } from '../../src/runtime/topics.ts';
 import { temporaryFolder } from '../journal/journal-fixture.ts';
 import { rewriteJournal } from './rewritten-journal.ts';
@@ -96,10 +96,11 @@ describe('a machine that has changed', () => {
     });
     expect(await runtime.ended(id)).toMatchObject({ status: 'suspended' });
     expect(notices.join()).toContain(id);
-    await expect(runtime.cancel(id)).rejects.toMatchObject({ code: 'RUN_NOT_OPEN' });
     expect(runtime.run(ended.id).status).toBe('succeeded');
     expect((await runToEnd(runtime, request)).status).toBe('succeeded');
     expect(runtime.run(id).status).toBe('suspended');
+    expect(await runtime.cancel(id)).toMatchObject({ status: 'cancelled' });
+    await expect(runtime.cancel(id)).rejects.toMatchObject({ code: 'RUN_NOT_OPEN' });
   });
 });
 
@@ -124,10 +125,12 @@ describe('what recovery hands to the hosts', () => {
     const adopted: AdoptMessage[] = [];
     const knows = (actor: string): boolean =>
       directory.lookup(run, actorId(actor)).state === 'owned';
-    const resumed = await resumeRun(entry, {
-      dataDirectory: folder,
-      pool,
+    const ports = { dataDirectory: folder, pool };
+    const recovered = await recoverRuns([entry], ports);
+    await resumeRun(entry, recovered.get(run), {
+      ...ports,
       directory,
+      room: async () => undefined,
       hosts: 2,
       adopt: (_, message) => {
         order.push('adopt');
@@ -137,7 +140,6 @@ describe('what recovery hands to the hosts', () => {
       deliver: () => order.push('deliver'),
     });
     world.close();
-    expect(resumed).toBe(true);
     expect(adopted.map(({ actor }) => actor.id).sort()).toEqual([...entry.actors.keys()].sort());
     expect(adopted.every(({ epoch, resume }) => epoch === 2 && resume)).toBe(true);
     expect(order.lastIndexOf('adopt')).toBeLessThan(order.indexOf('deliver') >>> 0);
@@ -168,15 +170,17 @@ describe('what recovery hands to the hosts', () => {
         },
       );
       const world = new World(cut, 2);
-      const resumed = await resumeRun(world.follower.entry(run), {
-        dataDirectory: cut,
-        pool,
+      const entry = world.follower.entry(run);
+      const ports = { dataDirectory: cut, pool };
+      const recovered = await recoverRuns([entry], ports);
+      await resumeRun(entry, recovered.get(run), {
+        ...ports,
         directory: world.directory,
+        room: async () => undefined,
         hosts: 2,
         adopt: (host, message) => world.host(host).adopt(message),
         deliver: (host, envelope) => world.post(host, envelope),
       });
-      expect(resumed).toBe(true);
       world.play((operation) => (operation === 'file.write' ? written : answer()));
       expect(world.follower.entry(run).ended?.body).toEqual(expected);
       expect(world.follower.entry(run).events).toHaveLength(count);

@@ -11,12 +11,14 @@ import { storeBlobs } from '../../src/journal/blob-store.ts';
 import { JournalWriter } from '../../src/journal/journal-writer.ts';
 import type { AppendRecord } from '../../src/journal/record.ts';
 import { ManualClock } from '../../src/kernel/clock.ts';
+import { RuntimeError } from '../../src/kernel/errors.ts';
 import { type Sha256, sha256 } from '../../src/kernel/hash.ts';
 import { type ActorId, actorId, newRunId, type RunId } from '../../src/kernel/ids.ts';
 import type { JsonObject } from '../../src/kernel/json.ts';
 import { ActorDirectory } from '../../src/runtime/actor-directory.ts';
-import { ActorHost, type HostPorts } from '../../src/runtime/actor-host.ts';
+import { ActorHost } from '../../src/runtime/actor-host.ts';
 import { type RunStartedBody, runStartedRecords } from '../../src/runtime/event-record.ts';
+import type { HostPorts } from '../../src/runtime/host-ports.ts';
 import { JournalFollower } from '../../src/runtime/journal-follower.ts';
 import { rootStart } from '../../src/runtime/prepare-run.ts';
 import { canRehydrate, rehydrate } from '../../src/runtime/rehydrate.ts';
@@ -70,6 +72,10 @@ export class World {
   readonly deeds: Deed[] = [];
   /** Intentions that nobody has answered yet. */
   readonly acts: OpenAct[] = [];
+  /** Runs that a host gave up. */
+  readonly broken: { readonly run: RunId; readonly message: string }[] = [];
+  /** Throws what the bus throws for what an actor wants done. */
+  tooLarge: (what: OpenIntention | Envelope) => boolean = () => false;
   readonly follower: JournalFollower;
   /** Whether a host has room for another step. */
   room: () => boolean = () => true;
@@ -100,11 +106,13 @@ export class World {
         return this.append(records);
       },
       sendEnvelope: (host, envelope) => {
+        this.#refuseTooLarge(envelope);
         this.deeds.push({ type: 'send', envelope });
         this.post(host, envelope);
       },
       newKey: () => generateKeyPair(),
       act: ({ run, id }, open) => {
+        this.#refuseTooLarge(open);
         this.deeds.push({ type: 'act', open });
         this.acts.push({ run, actor: id, open });
       },
@@ -113,12 +121,18 @@ export class World {
         this.deeds.push({ type: 'wake', message });
         this.#wakes.push(message);
       },
+      runBroken: (run, message) => this.broken.push({ run, message }),
       hasRoom: () => this.room(),
     };
   }
 
   readonly store = (blobs: ReadonlyMap<Sha256, Buffer>, timeMs: number): AppendRecord[] =>
     storeBlobs(this.dataDirectory, blobs, timeMs);
+
+  #refuseTooLarge(what: OpenIntention | Envelope): void {
+    if (!this.tooLarge(what)) return;
+    throw new RuntimeError('BUS_MESSAGE_TOO_LARGE', 'The message does not fit the bus.');
+  }
 
   host(index: number): ActorHost {
     const host = this.hosts[index];

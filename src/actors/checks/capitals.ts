@@ -6,7 +6,7 @@
  * sentences are known here; a word that is not stays a candidate, so that
  * doubt is on the safe side.
  */
-import { sentencesOf } from '../sentences.ts';
+import { sentencesOf, withoutSalutation } from '../sentences.ts';
 
 /** Capitalised words that follow one another. */
 export interface CapitalRun {
@@ -16,8 +16,10 @@ export interface CapitalRun {
    * after a comma. Names in a list share the word before the first of them.
    */
   readonly before: string;
-  /** The word or number after, in lower case, or ''. */
+  /** The word, number or mark after, in lower case, or ''. */
   readonly after: string;
+  /** It begins its sentence, where any word has a capital. */
+  readonly isFirst: boolean;
 }
 
 const ordinaryWords = new Set(
@@ -61,7 +63,10 @@ function isNameWord(word: string): boolean {
 }
 
 function runsOfSentence(sentence: string): CapitalRun[] {
-  const tokens = sentence.match(wordOrMark) ?? [];
+  const found = [...sentence.matchAll(wordOrMark)];
+  const tokens = found.map((match) => match[0]);
+  // After "Dear all," a sentence begins once more.
+  const begin = sentence.length - withoutSalutation(sentence).length;
   const runs: CapitalRun[] = [];
   let lastEnd = 0;
   for (let index = 0; index < tokens.length; ) {
@@ -81,6 +86,7 @@ function runsOfSentence(sentence: string): CapitalRun[] {
         .replace(/['’]s$/, ''),
       before: listed ? (runs.at(-1)?.before ?? '') : before,
       after: (tokens[end] ?? '').toLowerCase(),
+      isFirst: index === 0 || found[index]?.index === begin,
     });
     index = end;
     lastEnd = end;

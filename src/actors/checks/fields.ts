@@ -127,6 +127,14 @@ function isProduct(run: CapitalRun): boolean {
   return determiners.has(run.before) || /^\d/.test(run.after) || organisation.test(run.text);
 }
 
+/** Only people do these; much else is, has or will. */
+const doneByPeople =
+  /^(?:and|said|says|asks|asked|told|wrote|writes|knows|know|called|promised|signed|sent|thanks|paid|here|speaking|wants)?$/;
+
+function beginsAsPerson(run: CapitalRun): boolean {
+  return doneByPeople.test(run.after);
+}
+
 interface Claimed {
   readonly names: ReadonlySet<string>;
   readonly places: ReadonlySet<string>;
@@ -146,6 +154,10 @@ function doubtsOfRun(run: CapitalRun, claimed: Claimed): Partial<Record<FieldNam
     if (single && eitherOne.has(run.before)) {
       const reason = `${run.text} may be a person or a place`;
       return { names: reason, places: reason };
+    }
+    // At the beginning of a sentence the capital proves nothing, so the next word has to.
+    if (single && run.isFirst && !beginsAsPerson(run)) {
+      return { names: `${run.text} may be an ordinary word` };
     }
     return isProduct(run) ? { names: `${run.text} may not be a person` } : {};
   }

@@ -2,7 +2,6 @@
  * `claw generate`: one answer of the model, with the confidence of each token.
  * Asks the live server where there is one, else a model in this process.
  */
-import { readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 import type { Command } from 'commander';
 import type { ModelPort } from '../../inference/model-port.ts';
@@ -19,6 +18,7 @@ import {
   onAction,
 } from '../command.ts';
 import { findServer } from '../connect.ts';
+import { readTextFile, TextFileFault } from '../text-file.ts';
 
 interface GenerateOptions {
   readonly prompt: string;
@@ -76,14 +76,13 @@ function toRequest(options: GenerateOptions, cwd: string): GenerateTextRequest {
 function readSchema(path: string): JsonObject {
   let value: unknown;
   try {
-    value = JSON.parse(readFileSync(path, 'utf8'));
+    value = JSON.parse(readTextFile(path, limits.schemaBytesMax));
   } catch (cause) {
-    const why = cause instanceof SyntaxError ? `is not JSON: ${cause.message}` : 'cannot be read';
-    throw new RuntimeError(
-      'SCHEMA_UNSUPPORTED',
-      `The schema file ${path} ${why}; correct the file or its path.`,
-      { cause },
-    );
+    const why =
+      cause instanceof TextFileFault
+        ? cause.message
+        : `is not JSON (${String(cause).replace(/\s+/g, ' ')}); correct it`;
+    throw new RuntimeError('SCHEMA_UNSUPPORTED', `The schema file ${path} ${why}.`, { cause });
   }
   if (isJsonObject(value)) return value;
   throw new RuntimeError(

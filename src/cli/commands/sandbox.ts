@@ -1,10 +1,10 @@
 /** `claw sandbox exec FILE.js`: one script in a disposable sandbox, here and without a server. */
-import { readFileSync, statSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { Command } from 'commander';
 import { type ErrorCode, errorCatalogue, exitStatus, RuntimeError } from '../../kernel/errors.ts';
 import { limits } from '../../kernel/limits.ts';
 import { type Host, integer, newCommand, onAction } from '../command.ts';
+import { readTextFile, TextFileFault } from '../text-file.ts';
 
 interface SandboxOptions {
   readonly timeoutMs: number;
@@ -54,17 +54,11 @@ export function sandboxCommand(host: Host): Command {
 
 function readScript(path: string): string {
   try {
-    if (statSync(path).size <= limits.sandboxScriptBytesMax) return readFileSync(path, 'utf8');
+    return readTextFile(path, limits.sandboxScriptBytesMax);
   } catch (cause) {
-    throw new RuntimeError(
-      'SANDBOX_INPUT_INVALID',
-      `The script ${path} cannot be read; check the path and its permissions.`,
-      { cause },
-    );
+    if (!(cause instanceof TextFileFault)) throw cause;
+    throw new RuntimeError('SANDBOX_INPUT_INVALID', `The script ${path} ${cause.message}.`, {
+      cause,
+    });
   }
-  const kib = limits.sandboxScriptBytesMax / 1_024;
-  throw new RuntimeError(
-    'SANDBOX_INPUT_INVALID',
-    `The script ${path} is larger than ${kib} KiB; make it smaller.`,
-  );
 }

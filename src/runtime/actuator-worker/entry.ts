@@ -18,7 +18,7 @@ import { workspacesFolder } from '../../journal/data-folders.ts';
 import { JournalReader } from '../../journal/journal-reader.ts';
 import { assert } from '../../kernel/assert.ts';
 import { systemClock } from '../../kernel/clock.ts';
-import { RuntimeError } from '../../kernel/errors.ts';
+import { RuntimeError, toErrorMessage } from '../../kernel/errors.ts';
 import type { RunId } from '../../kernel/ids.ts';
 import { limits } from '../../kernel/limits.ts';
 import { SandboxPool } from '../../sandbox/sandbox.ts';
@@ -93,14 +93,29 @@ function storeLargeTexts(outcome: Outcome): void {
   storeBlobs(data.dataDirectory, new Map(large), systemClock.nowMs());
 }
 
-async function carryOut({ tag, request }: ActMessage): Promise<void> {
+async function performed({ request }: ActMessage): Promise<Outcome> {
   if (request.actuator === 'blobs') await durable.whenDurable(request.journalPosition);
   const { key: _key, ...outcome } = await gateway.perform(request);
   storeLargeTexts(outcome);
+  return outcome;
+}
+
+async function carryOut(act: ActMessage): Promise<void> {
+  const { tag, request } = act;
   const { run, actor, key } = request as unknown as Pick<OutcomeMessage, 'run' | 'actor' | 'key'>;
-  const message: OutcomeMessage = { run, actor, key, tag, outcome };
-  const to = hostFor(message);
-  if (to !== null) send(to, topics.outcome, message);
+  const answer = (outcome: Outcome): void => {
+    const message: OutcomeMessage = { run, actor, key, tag, outcome };
+    const to = hostFor(message);
+    if (to !== null) send(to, topics.outcome, message);
+  };
+  try {
+    answer(await performed(act));
+  } catch (error) {
+    // A failed journal ends the process; until then an intention that waits for it has no outcome.
+    if (error instanceof RuntimeError && error.code === 'JOURNAL_FAILED') return;
+    // Such as an outcome that does not fit the bus, or a full disk: the actor has to hear of it.
+    answer({ status: 'failed', error: toErrorMessage(error) });
+  }
 }
 
 async function close(): Promise<void> {
@@ -119,8 +134,7 @@ function handle(message: BusMessage): void {
       durable.advance(body as DurableNotice);
       return;
     case topics.act:
-      // A failed journal ends the process; until then such an intention has no outcome.
-      carryOut(body as ActMessage).catch(() => undefined);
+      void carryOut(body as ActMessage);
       return;
     case topics.abort:
       gateway.abort((body as AbortMessage).key);

@@ -31,6 +31,7 @@ import type { HostReady, HostWorkerData } from './protocol.ts';
 
 const stepsPerTurn = 256;
 const hibernateEveryMs = 500;
+const outboxReserve = 4_096;
 
 assert(!isMainThread && parentPort !== null, 'a host runs in a worker thread');
 const data = workerData as HostWorkerData;
@@ -87,7 +88,9 @@ const host = new ActorHost(
     },
     abort: ({ key }) => send(actuatorThread, topics.abort, { key }),
     wake: (message) => send(mainThread, topics.wake, message),
-    hasRoom: () => endpoint.outboxRoom() >= limits.intentionsPerStepMax,
+    runBroken: (run, message) => send(mainThread, topics.runBroken, { run, message }),
+    // Forwards, wakes and resumed intentions need room as well, without a step of their own.
+    hasRoom: () => endpoint.outboxRoom() >= limits.intentionsPerStepMax + outboxReserve,
   },
   { index: data.index, count: data.count },
 );
@@ -119,12 +122,12 @@ function run(): void {
   while (!closing) {
     const drained = endpoint.drain(handle);
     const stepped = host.runSteps(stepsPerTurn);
-    if (drained > 0 || stepped > 0) continue;
     const nowMs = systemClock.monotonicMs();
     if (nowMs - hibernatedAtMs >= hibernateEveryMs) {
       host.hibernateIdle();
       hibernatedAtMs = nowMs;
     }
+    if (drained > 0 || stepped > 0) continue;
     endpoint.park(limits.idleWaitMsMax);
   }
 }

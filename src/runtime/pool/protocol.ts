@@ -5,7 +5,7 @@
 import type { ErrorMessage } from '../../kernel/errors.ts';
 import type { Sha256 } from '../../kernel/hash.ts';
 import type { InputDocument } from '../document-reader.ts';
-import type { RecoverRequest, RecoverResult, ReplayRequest, ReplayResult } from '../replay-run.ts';
+import type { RecoveredRun, RecoverRequest, ReplayRequest, ReplayResult } from '../replay-run.ts';
 
 /** Request and result of each task, by its name. Both cross threads by structured clone. */
 export interface PoolTasks {
@@ -25,7 +25,7 @@ export interface PoolTasks {
     readonly result: { readonly sha256: Sha256; readonly bytes: number };
   };
   'replay-range': { readonly request: ReplayRequest; readonly result: ReplayResult };
-  'recover-run': { readonly request: RecoverRequest; readonly result: RecoverResult };
+  'recover-runs': { readonly request: RecoverRequest; readonly result: readonly RecoveredRun[] };
 }
 
 export type PoolTaskName = keyof PoolTasks;

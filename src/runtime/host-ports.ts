@@ -1,0 +1,38 @@
+/** What an actor host is given: its thread's ports, and its place among the hosts. */
+import type { Envelope, OpenIntention } from '../actors/actor.ts';
+import type { SigningKey } from '../identity/signing-key.ts';
+import type { AppendRecord } from '../journal/record.ts';
+import type { Clock } from '../kernel/clock.ts';
+import type { ActorId, RunId } from '../kernel/ids.ts';
+import type { ActorDirectory } from './actor-directory.ts';
+import type { BlobStore } from './event-record.ts';
+import type { WakeMessage } from './topics.ts';
+
+/** What a host needs from its thread. Sends never block (H2 reserves their room). */
+export interface HostPorts {
+  readonly clock: Clock;
+  readonly directory: ActorDirectory;
+  /** Where the long texts of a record go. */
+  readonly storeBlobs: BlobStore;
+  /** Appends one atomic batch; returns the position that has to become durable. */
+  append(records: readonly AppendRecord[]): number;
+  sendEnvelope(host: number, envelope: Envelope): void;
+  /** A new signing key, registered at the gateway. */
+  newKey(run: RunId, actor: ActorId): SigningKey;
+  act(
+    cell: { readonly run: RunId; readonly id: ActorId; readonly key: SigningKey },
+    open: OpenIntention,
+    position: number,
+  ): void;
+  abort(open: OpenIntention): void;
+  wake(message: WakeMessage): void;
+  /** This host will not touch the run again. */
+  runBroken(run: RunId, message: string): void;
+  /** Room for the intentions of one more step. */
+  hasRoom(): boolean;
+}
+
+export interface HostSeat {
+  readonly index: number;
+  readonly count: number;
+}

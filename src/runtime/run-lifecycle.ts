@@ -1,0 +1,259 @@
+/**
+ * Begins, continues, cancels, suspends and ends runs, from the main thread. It
+ * tells hosts and actuators what to do and learns from the journal alone what
+ * came of it.
+ *
+ * Invariants
+ *   L1. A run that cannot go on is suspended and says why; no other run and no
+ *       start of the runtime suffers from it.
+ *   L2. Once a run has ended or is suspended, no thread keeps anything of it.
+ */
+import { rmSync } from 'node:fs';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { Envelope } from '../actors/actor.ts';
+import type { ThreadId } from '../bus/endpoint.ts';
+import { storeBlobs } from '../journal/blob-store.ts';
+import { workspacesFolder } from '../journal/data-folders.ts';
+import { systemClock } from '../kernel/clock.ts';
+import { RuntimeError } from '../kernel/errors.ts';
+import type { RunId } from '../kernel/ids.ts';
+import { limits } from '../kernel/limits.ts';
+import { Admission } from './admission.ts';
+import type { DurableWaiters } from './durable-waiters.ts';
+import { type BlobStore, runEndedRecords, runStartedRecords } from './event-record.ts';
+import type { JournalFollower } from './journal-follower.ts';
+import type { CpuPool } from './pool/client.ts';
+import { type PreparedRun, prepareRun, rootActor, rootStart } from './prepare-run.ts';
+import type { RecoveredRun } from './replay-run.ts';
+import { deliverFirst, type ResumePorts, recoverRuns, resumeRun } from './resume-run.ts';
+import { RunEndings } from './run-endings.ts';
+import { type IndexChange, type RunEntry, runView } from './run-index.ts';
+import type { RuntimeThreads } from './runtime-threads.ts';
+import { actuatorThread, hostThread, topics, type WakeMessage } from './topics.ts';
+import type { RunView, StartRunRequest } from './views.ts';
+import { WakeQueue } from './wake-queue.ts';
+
+export interface LifecycleParts {
+  readonly dataDirectory: string;
+  readonly threads: RuntimeThreads;
+  readonly follower: JournalFollower;
+  readonly durable: DurableWaiters;
+  readonly pool: CpuPool;
+  readonly onNotice: (text: string) => void;
+}
+
+function reasonOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}
+
+export class RunLifecycle {
+  readonly #parts: LifecycleParts;
+  readonly #wakes: WakeQueue;
+  readonly #admission: Admission;
+  readonly #endings = new RunEndings();
+  /** Runs that a host gave up before the journal showed that they began. */
+  readonly #broken = new Map<RunId, string>();
+  #closed = false;
+
+  constructor(parts: LifecycleParts) {
+    this.#parts = parts;
+    this.#wakes = new WakeQueue(parts.follower);
+    this.#admission = new Admission(parts.follower.index);
+  }
+
+  view(entry: RunEntry): RunView {
+    return runView(entry, this.#workspace(entry.id));
+  }
+
+  /** Continues every open run; answers how many go on. Those that cannot are suspended (L1). */
+  async resumeAll(): Promise<number> {
+    const open = this.#parts.follower.index.open();
+    const ports = this.#ports();
+    const recovered = await recoverRuns(open, ports);
+    let resumed = 0;
+    for (const entry of open) {
+      if (await this.#tryResume(entry, recovered.get(entry.id), ports)) resumed += 1;
+    }
+    return resumed;
+  }
+
+  /**
+   * Begins a run; resolves once its first record is durable.
+   * @param model The model that serves, as the run records it.
+   * @throws RuntimeError as `prepareRun`, TOO_MANY_RUNS, DISK_FULL, JOURNAL_FAILED
+   */
+  begin(request: StartRunRequest, model: string): Promise<RunView> {
+    const { dataDirectory, pool, threads, durable, follower } = this.#parts;
+    return this.#admission.hold(async () => {
+      const prepared = await prepareRun(request, {
+        dataDirectory,
+        pool,
+        model,
+        admit: (started) => this.#admission.requireRoom(started),
+      });
+      const position = threads.producer.append(this.#firstRecords(prepared));
+      deliverFirst(rootStart(prepared.run, prepared.body), this.#ports());
+      await durable.whenDurable(position);
+      return this.view(follower.entry(prepared.run));
+    });
+  }
+
+  /** Resolves when the run has ended or is suspended. */
+  async ended(entry: RunEntry): Promise<RunView> {
+    const isOver = entry.ended !== null || entry.suspended !== null;
+    return isOver ? this.view(entry) : this.#endings.wait(entry.id);
+  }
+
+  /** Asks the run to stop; resolves when it has. @throws RuntimeError RUN_NOT_OPEN */
+  cancel(entry: RunEntry): Promise<RunView> {
+    if (entry.ended !== null) {
+      throw new RuntimeError('RUN_NOT_OPEN', `The run ${entry.id} has already ended.`);
+    }
+    if (entry.suspended !== null) return this.#cancelSuspended(entry);
+    // The start of the run is the first message from outside.
+    const number = Math.max(1, entry.outsideMessages) + 1;
+    this.#toOwner({
+      run: entry.id,
+      to: rootActor,
+      from: '@runtime',
+      number,
+      cause: null,
+      event: { type: 'cancel' },
+      machine: null,
+    });
+    return this.ended(entry);
+  }
+
+  /** A run that cannot go on stays as it is: it can be looked at, replayed and cancelled. */
+  suspend(run: RunId, reason: string): void {
+    const entry = this.#parts.follower.index.get(run);
+    if (entry === undefined) {
+      this.#broken.set(run, reason);
+      return;
+    }
+    this.#broken.delete(run);
+    if (entry.ended !== null || entry.suspended !== null) return;
+    entry.suspended = reason;
+    this.#parts.onNotice(`The run ${run} is suspended. ${reason}`);
+    this.#over(entry);
+  }
+
+  /** Takes a host's request for a hibernated actor. */
+  wake(wake: WakeMessage): void {
+    this.#wakes.add(wake);
+    this.answerWakes();
+  }
+
+  /** The journal shows more than before; some wakes may have waited for it. */
+  answerWakes(): void {
+    this.#wakes.answer(
+      (host, message) => this.#send(hostThread(host), topics.adopt, message),
+      (run, error) => this.suspend(run, reasonOf(error)),
+    );
+  }
+
+  changed(change: IndexChange): void {
+    if (change.type === 'ended') this.#over(change.entry);
+    if (change.type !== 'started') return;
+    const reason = this.#broken.get(change.entry.id);
+    if (reason !== undefined) this.suspend(change.entry.id, reason);
+  }
+
+  /** Nobody will hear of the end of any run again. */
+  fail(error: RuntimeError): void {
+    this.#closed = true;
+    this.#endings.fail(error);
+  }
+
+  #firstRecords({ run, body, texts }: PreparedRun) {
+    const { dataDirectory } = this.#parts;
+    const nowMs = systemClock.nowMs();
+    const store: BlobStore = (blobs, timeMs) => storeBlobs(dataDirectory, blobs, timeMs);
+    try {
+      return [...store(texts, nowMs), ...runStartedRecords(run, body, { timeMs: nowMs, store })];
+    } catch (error) {
+      // Without its texts the run does not begin, and its workspace is nobody's.
+      rmSync(this.#workspace(run), { recursive: true, force: true });
+      throw error;
+    }
+  }
+
+  async #tryResume(
+    entry: RunEntry,
+    recovered: RecoveredRun | undefined,
+    ports: ResumePorts,
+  ): Promise<boolean> {
+    try {
+      await resumeRun(entry, recovered, ports);
+      return true;
+    } catch (error) {
+      this.suspend(entry.id, reasonOf(error));
+      return false;
+    }
+  }
+
+  /** No host runs it any more, so its end is written here. */
+  async #cancelSuspended(entry: RunEntry): Promise<RunView> {
+    const none = { outputs: {}, resultHash: '', error: null } as const;
+    const finish = { kind: 'finish', status: 'cancelled', ...none } as const;
+    const recording = { timeMs: systemClock.nowMs(), store: () => [] };
+    const records = runEndedRecords(entry.id, finish, recording);
+    await this.#parts.durable.whenDurable(this.#parts.threads.producer.append(records));
+    return this.view(entry);
+  }
+
+  /** Takes the run's actors and keys off every thread (L2), and tells who waited. */
+  #over(entry: RunEntry): void {
+    const { directory, hosts } = this.#parts.threads;
+    for (const actor of entry.actors.keys()) directory.remove(entry.id, actor);
+    for (const { index } of hosts) {
+      this.#sendSoon(hostThread(index), topics.runEnded, { run: entry.id });
+    }
+    this.#sendSoon(actuatorThread, topics.runEnded, { run: entry.id });
+    this.#wakes.forgetRun(entry.id);
+    this.#endings.resolve(entry.id, this.view(entry));
+  }
+
+  #workspace(run: RunId): string {
+    return join(workspacesFolder(this.#parts.dataDirectory), run);
+  }
+
+  #ports(): ResumePorts {
+    const { dataDirectory, pool, threads } = this.#parts;
+    return {
+      dataDirectory,
+      pool,
+      directory: threads.directory,
+      hosts: threads.hosts.length,
+      room: () => this.#room(),
+      adopt: (host, message) => this.#send(hostThread(host), topics.adopt, message),
+      deliver: (host, envelope) => this.#send(hostThread(host), topics.envelope, envelope),
+    };
+  }
+
+  /** Waits until the outbox takes what one actor brings along. */
+  async #room(): Promise<void> {
+    const { endpoint } = this.#parts.threads;
+    while (endpoint.outboxRoom() < limits.drainFramesMax) await sleep(limits.outboxRetryMs);
+  }
+
+  /** To the host that owns the actor, or to any one if it sleeps: that host will wake it. */
+  #toOwner(envelope: Envelope): void {
+    const owner = this.#parts.threads.directory.lookup(envelope.run, envelope.to);
+    const host = owner.state === 'owned' ? owner.host : 0;
+    this.#send(hostThread(host), topics.envelope, envelope);
+  }
+
+  #send(to: ThreadId, topic: number, body: unknown): void {
+    if (this.#parts.threads.endpoint.send(to, topic, body)) return;
+    const message = 'The runtime has no room for another message; try again later.';
+    throw new RuntimeError('OUTBOX_FULL', message, { retryable: true });
+  }
+
+  /** For what must arrive whenever there is room; nobody waits for it. */
+  #sendSoon(to: ThreadId, topic: number, body: unknown): void {
+    if (this.#closed || this.#parts.threads.endpoint.send(to, topic, body)) return;
+    setTimeout(() => this.#sendSoon(to, topic, body), limits.outboxRetryMs);
+  }
+}
