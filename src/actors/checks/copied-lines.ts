@@ -23,7 +23,11 @@ export const copiedLines: Check = ({ output, each, steps }) => {
     .split('\n')
     .map((line) => line.replace(bullet, '').trim())
     .filter((line) => line !== '');
-  const copied = [...new Set(lines)].filter((line) => notes.has(withoutStop(line)));
+  const copied = lines.filter(
+    (line, index) =>
+      notes.has(withoutStop(line)) &&
+      lines.findIndex((other) => withoutStop(other) === withoutStop(line)) === index,
+  );
   const invented = lines.length - lines.filter((line) => notes.has(withoutStop(line))).length;
   return {
     output: copied,
