@@ -189,6 +189,4 @@ export const pipelineDefinitionSchema = z.strictObject({
 
 export type PipelineDefinition = z.output<typeof pipelineDefinitionSchema>;
 export type AgentDefinition = PipelineDefinition['agents'][string];
-export type ToolDefinition = PipelineDefinition['tools'][string];
 export type StepDefinition = PipelineDefinition['steps'][number];
-export type CheckReference = AgentDefinition['checks'][number];

@@ -68,7 +68,7 @@ export function documentActor(context: PipelineContext, index: number): ActorId 
 }
 
 /** The steps that this pipeline itself does. */
-export function ownSteps(context: PipelineContext): readonly StepDefinition[] {
+function ownSteps(context: PipelineContext): readonly StepDefinition[] {
   return definitionOf(context.definition).steps.filter(
     (step) => (step.map === undefined) === (context.scope === 'run'),
   );
@@ -78,7 +78,7 @@ export function hasMappedSteps(context: PipelineContext): boolean {
   return definitionOf(context.definition).steps.some((step) => step.map !== undefined);
 }
 
-export function resultOfStep(context: PipelineContext, step: string): StepResult {
+function resultOfStep(context: PipelineContext, step: string): StepResult {
   const text = context.results[step];
   assert(text !== undefined, `the step ${step} is done`);
   return JSON.parse(text) as StepResult;

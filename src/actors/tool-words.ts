@@ -20,7 +20,7 @@ const fileName = /(?<![\w/@.-])[A-Za-z0-9][\w-]*(?:\/[\w-]+)*\.[a-z]{2,4}(?![\w@
 const plainNumber = /(?<![\w.,/-])\d+(?:[.,]\d+)*(?![\w/-])/g;
 
 /** Numbers of a sentence, in order. A comma before three digits only groups them. */
-export function numbersOf(sentence: string): number[] {
+function numbersOf(sentence: string): number[] {
   const found = sentence.match(plainNumber) ?? [];
   return found.map((text) => Number(text.replace(/,(?=\d{3}\b)/g, ''))).filter(Number.isFinite);
 }

@@ -19,13 +19,13 @@ const nativeSymptoms =
  */
 export function reportFailure(error: unknown, output: Output, debug: boolean): number {
   if (error instanceof CommanderError && error.exitCode === 0) return exitStatus.ok;
-  const failure = toFailure(error);
-  output.notice(`claw: ${failure.message} (${failure.code})`);
-  if (!output.answered) {
-    output.answer({ error: { code: failure.code, message: failure.message } });
-  }
+  const { code, message } = toFailure(error);
+  // One line each, so that scripts may read lines.
+  const sentence = message.replace(/\s*\n\s*/g, ' ');
+  output.notice(`claw: ${sentence} (${code})`);
+  if (!output.answered) output.answer({ error: { code, message: sentence } });
   if (debug) output.notice(traceOf(error));
-  return errorCatalogue[failure.code].exit;
+  return errorCatalogue[code].exit;
 }
 
 /** The error by its catalogued name. */

@@ -6,7 +6,8 @@
  *   J1. A record is returned once, in order, and only from a sealed group.
  *   J2. Memory holds positions of blobs, never bodies.
  *   J3. What the caller knows to be durable must be there: a gap before
- *       `until` is corruption, a gap after it is the future.
+ *       `until` is corruption. So is, without `until`, a gap that a later group
+ *       follows; any other gap is the future.
  */
 import { readFileSync } from 'node:fs';
 import { assert } from '../kernel/assert.ts';
@@ -15,7 +16,8 @@ import { type Sha256, sha256 } from '../kernel/hash.ts';
 import { blobContent, blobHashAt } from './blob-record.ts';
 import { blobPath, journalFolder } from './data-folders.ts';
 import { errorNumber, type FilePort, nodeFilePort, readFully } from './file-port.ts';
-import { GroupScanner, type ScannedGroup } from './group-scanner.ts';
+import { GroupScanner, type ScanEnd, type ScannedGroup } from './group-scanner.ts';
+import { laterGroupExists } from './later-group.ts';
 import {
   decodeRecord,
   headerPlausible,
@@ -86,20 +88,41 @@ export class JournalReader {
       const found = this.#scanner.next(until);
       if (found.kind === 'group') {
         yield this.#decode(found);
-      } else if (until === undefined || !isBefore(this.position, until)) {
+      } else if (until === undefined) {
+        if (!this.#isFollowed(found)) return;
+        // A live writer may have completed it before the later one that was seen.
+        const again = this.#scanner.next();
+        if (again.kind === 'end') throw this.#notWhole(again);
+        yield this.#decode(again);
+      } else if (!isBefore(this.position, until)) {
         // A new segment without a group is durable up to the end of its header.
         return;
       } else {
-        throw corrupt(
-          {
-            segment: found.segment,
-            offset: found.offset,
-            lastGoodSequence: this.#scanner.sequence,
-          },
-          'a durable group is not whole',
-        );
+        throw this.#notWhole(found);
       }
     }
+  }
+
+  /** Whether a later group proves that the missing one was durable (J3). */
+  #isFollowed({ segment, groupStart }: ScanEnd): boolean {
+    const { header } = this.#scanner;
+    if (header === null) return false;
+    const file = this.#files.open(segmentPath(journalFolder(this.#dataDirectory), segment), 'r');
+    try {
+      const bytes = Buffer.alloc(header.bytes - groupStart);
+      const range = { offset: 0, length: bytes.length, position: groupStart };
+      readFully(this.#files, file, bytes, range);
+      return laterGroupExists(bytes, { groupStart, seed: header.seed });
+    } finally {
+      this.#files.close(file);
+    }
+  }
+
+  #notWhole({ segment, offset }: ScanEnd): RuntimeError {
+    return corrupt(
+      { segment, offset, lastGoodSequence: this.#scanner.sequence },
+      'a durable group is not whole',
+    );
   }
 
   /**

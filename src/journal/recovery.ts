@@ -16,8 +16,8 @@ import { blobHashAt } from './blob-record.ts';
 import { journalFolder } from './data-folders.ts';
 import { type FilePort, nodeFilePort, readFully } from './file-port.ts';
 import { GroupScanner, type ScanEnd, type ScannedGroup } from './group-scanner.ts';
-import { headerPlausible, type JournalPosition, recordCrc, typeAt } from './record.ts';
-import { recordDescriptor as at, recordAlignment } from './record-descriptor.ts';
+import { laterGroupExists } from './later-group.ts';
+import { type JournalPosition, typeAt } from './record.ts';
 import { corrupt, listSegments, type SegmentHeader, segmentPath, writeZeros } from './segment.ts';
 
 export interface RecoveryReport {
@@ -158,20 +158,6 @@ function cutTornTail({ files, folder, header, end, sequence }: Tail): number {
   } finally {
     files.close(file);
   }
-}
-
-/** Whether any whole record says that bytes behind `groupStart` were durable before it (V1). */
-function laterGroupExists(bytes: Buffer, place: { groupStart: number; seed: number }): boolean {
-  const last = bytes.length - at.headerBytes;
-  for (let index = recordAlignment; index <= last; index += recordAlignment) {
-    if (bytes[index + at.typeOffset] === 0 || !headerPlausible(bytes, index)) continue;
-    if (bytes.readUInt32LE(index + at.groupOffset) <= place.groupStart) continue;
-    if (index + bytes.readUInt32LE(index + at.lengthOffset) > bytes.length) continue;
-    const fileOffset = place.groupStart + index;
-    const crc = recordCrc(bytes, index, { seed: place.seed, fileOffset });
-    if (crc === bytes.readUInt32LE(index + at.crcOffset)) return true;
-  }
-  return false;
 }
 
 function lengthWithoutZeros(bytes: Buffer): number {

@@ -49,7 +49,7 @@ export interface RuntimeThreads {
   stop(): Promise<void>;
 }
 
-export function modelSettings({ model }: RuntimeConfig): ModelSettings {
+function modelSettings({ model }: RuntimeConfig): ModelSettings {
   return {
     ...(model.file === undefined ? {} : { modelFile: model.file }),
     ...(model.baseUrl === undefined ? {} : { baseUrl: model.baseUrl }),

@@ -3,7 +3,7 @@
  * mean. Numbers are stable within a process only.
  */
 
-import type { ActorJson, Envelope } from '../actors/actor.ts';
+import type { ActorJson } from '../actors/actor.ts';
 import type { Outcome } from '../actors/intention.ts';
 import { type ThreadId, threadId } from '../bus/endpoint.ts';
 import type { ActorId, IntentionKey, RunId } from '../kernel/ids.ts';
@@ -76,5 +76,3 @@ export interface RunBrokenMessage {
 export interface AbortMessage {
   readonly key: IntentionKey;
 }
-
-export type { Envelope };

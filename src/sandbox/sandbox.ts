@@ -103,7 +103,7 @@ export class SandboxPool {
       if (readiness.unusable) {
         return failedOutcome(
           'NATIVE_PACKAGE_MISSING',
-          `The package isolated-vm does not load (${readiness.message}); run npm ci again.`,
+          `The package isolated-vm does not load on this machine (${firstLine(readiness.message)}); run npm ci again, then claw doctor.`,
         );
       }
     }
@@ -189,4 +189,9 @@ function toJob(execution: SandboxExecution): SandboxJob | string {
 
 function isWhole(value: unknown, least: number, most: number): boolean {
   return Number.isSafeInteger(value) && Number(value) >= least && Number(value) <= most;
+}
+
+/** Loaders list on further lines where they looked. */
+function firstLine(text: string): string {
+  return text.split('\n', 1)[0] ?? '';
 }

@@ -117,6 +117,18 @@ describe('external intentions (F2)', () => {
   });
 });
 
+describe('folding an event', () => {
+  test('changes nothing of the actor that it is folded into', () => {
+    const before = asking();
+    const plain = JSON.stringify(actorToJson(before));
+    const event = outcome(answer('{', 0.2));
+    const first = applyEvent(before, event, 6);
+    expect(JSON.stringify(actorToJson(before))).toBe(plain);
+    expect(applyEvent(before, event, 6).sends).toEqual(first.sends);
+    expect(first.sends).toMatchObject([{ number: 1 }]);
+  });
+});
+
 describe('what the journal says of a step', () => {
   test('is the hash of machine, version and state, and a digest of each intention', () => {
     const { actor, hash, digests, acts } = applyEvent(newActor(run, self, 'agent'), start, 5);

@@ -24,6 +24,20 @@ describe('relevantFacts', () => {
     expect(relevantFacts(message, prompt)).toBe('The heating in room 12 is cold.');
   });
 
+  it('looks only at the question where the prompt quotes other questions', () => {
+    const text = 'How cold may a room be? The technician comes on 3 May.';
+    expect(relevantFacts(text, `Facts: ${text} Question: When does the technician come?`)).toBe(
+      'The technician comes on 3 May.',
+    );
+    const other = 'Is the lift old? The roof is wet. The lift is stuck.';
+    expect(
+      relevantFacts(
+        `${other}\n`,
+        `Facts: ${other.slice(0, 17)} all. Question: Who is on the roof?`,
+      ),
+    ).toBe('The roof is wet.');
+  });
+
   it('finds the matter of the message when nothing is asked of it', () => {
     expect(relevantFacts(message, `Route this to a team: ${message}`)).toBe(
       'The heating in room 12 is cold.',

@@ -64,6 +64,8 @@ describe('judging an answer', () => {
     const doubted = judged({ checks: [certain(0.95, false), certain(0.99)] }, { text: 'Bonn' });
     expect(doubted).toMatchObject({ output: 'Bonn', answered: true, retry: true });
     expect(doubted.reasons).toHaveLength(2);
+    const reversed = judged({ checks: [certain(0.99), certain(0.95, false)] }, { text: 'Bonn' });
+    expect(reversed.retry).toBe(true);
     expect(judged({ checks: [certain(0.95, false)] }, { text: 'Bonn' }).retry).toBe(false);
     expect(judged({ checks: [certain(0.5)] }, { text: 'Bonn' })).toMatchObject({
       reasons: [],

@@ -58,7 +58,7 @@ export function started(
   return { of, intentions: of.send(event) };
 }
 
-export function outcomeOf(tag: string, outcome: Outcome): ActorEvent {
+function outcomeOf(tag: string, outcome: Outcome): ActorEvent {
   return { type: 'outcome', tag, outcome };
 }
 

@@ -35,6 +35,32 @@ describe('the journal reader', () => {
     reader.close();
   });
 
+  test('takes a damaged group for the future only as long as nothing follows it', () => {
+    const folder = temporaryFolder();
+    const writer = openSmall(folder);
+    const source = new EventChain();
+    writer.writeGroup([eventBatch(source, 2)]);
+    const { offset } = writer.durable;
+    writer.writeGroup([eventBatch(source, 2)]);
+    const damage = (): void => {
+      const bytes = segmentBytesOf(folder, 1);
+      bytes[offset + 200] = (bytes[offset + 200] ?? 0) ^ 1;
+      writeSegment(folder, 1, bytes);
+    };
+    damage();
+    const reader = JournalReader.open(folder);
+    expect(reader.advance()).toHaveLength(3);
+    damage(); // Undone, so that the writer may go on.
+    writer.writeGroup([eventBatch(source, 2)]);
+    damage();
+    expect(thrownBy(() => reader.advance())).toMatchObject({
+      code: 'JOURNAL_CORRUPT',
+      details: { segment: 1, lastGoodSequence: 3 },
+    });
+    writer.close();
+    reader.close();
+  });
+
   test('follows a live writer over segments, each record once and in order', () => {
     const folder = temporaryFolder();
     const writer = openSmall(folder);

@@ -1,7 +1,9 @@
 /** Runs whose model is an OpenAI-compatible server that behaves badly: a real server, real sockets. */
 import type { ServerResponse } from 'node:http';
 import { describe, expect, onTestFinished, test } from 'vitest';
+import type { RunId } from '../../src/kernel/ids.ts';
 import type { JsonObject } from '../../src/kernel/json.ts';
+import { JournalFollower } from '../../src/runtime/journal-follower.ts';
 import { openReadOnly } from '../../src/runtime/read-only.ts';
 import type { Runtime } from '../../src/runtime/runtime.ts';
 import type { EventView, RunView } from '../../src/runtime/views.ts';
@@ -142,6 +144,33 @@ describe('a model behind an endpoint', () => {
     expect(run.usage.interventions).toBe(2);
     expect(run.progress.handedToHuman).toBe(1);
     expect(await replays(dataDirectory, run)).toBe(true);
+  });
+
+  test('that thinks for long: the actors sleep meanwhile, and wake for the answer or a cancel', async () => {
+    const waiting: ServerResponse[] = [];
+    const server = await serve((response) => {
+      waiting.push(response);
+    });
+    const { runtime, dataDirectory, request } = await connected(server.baseUrl, ['one']);
+    const [answered, cancelled] = [
+      await runtime.startRun(request),
+      await runtime.startRun(request),
+    ];
+    const follower = new JournalFollower(dataDirectory);
+    onTestFinished(() => follower.close());
+    const asleep = (id: string): number => {
+      follower.advance();
+      const actors = [...(follower.index.get(id as RunId)?.actors.values() ?? [])];
+      return actors.filter(({ snapshot }) => snapshot !== null).length;
+    };
+    const patience = { timeout: 30_000, interval: 100 };
+    await expect.poll(() => asleep(answered.id) + asleep(cancelled.id), patience).toBe(10);
+    expect(await runtime.cancel(cancelled.id)).toMatchObject({ status: 'cancelled' });
+    for (const response of waiting) say(response, 'at last');
+    const run = await runtime.ended(answered.id);
+    expect(run).toMatchObject({ status: 'succeeded', progress: { handedToHuman: 0 } });
+    expect(await replays(dataDirectory, run)).toBe(true);
+    expect(await replays(dataDirectory, runtime.run(cancelled.id))).toBe(true);
   });
 
   test('that never answers: a cancel drops the connection and ends the run', async () => {

@@ -15,7 +15,7 @@ const definition = {
   agents: {
     echo: {
       prompt: '{{document.text}}',
-      supervise: { minConfidence: 0.5, retries: 1 },
+      supervise: { minConfidence: 0.5, retries: 2 },
       tools: ['calc'],
       output: { type: 'object' },
     },
@@ -74,10 +74,10 @@ describe('the index of runs', () => {
       createdAt: 1_000_000,
       endedAt: 1_000_000,
       usage: {
-        generations: 3,
-        promptTokens: 13,
-        answerTokens: 4,
-        interventions: 1,
+        generations: 4,
+        promptTokens: 18,
+        answerTokens: 5,
+        interventions: 2,
         toolCalls: 1,
       },
       progress: { stepsDone: 2, handedToHuman: 1 },

@@ -51,7 +51,7 @@ const calendarWords =
 const wordOrMark =
   /[\p{L}][\p{L}'’-]*(?:\.(?=[\p{Lu}\s])(?<=\b\p{Lu}\.))?|\d[\d.,:/-]*|[^\s\p{L}\d]/gu;
 
-export function isOrdinaryWord(word: string): boolean {
+function isOrdinaryWord(word: string): boolean {
   return ordinaryWords.has(word.toLowerCase().replace('’', "'"));
 }
 

@@ -46,7 +46,7 @@ export const labelEvidence: Check = ({ output, document, confidence, parameters 
   const own = votes.find((vote) => vote.name === label)?.found ?? [];
   const rivals = votes.filter((vote) => vote.name !== label && vote.found.length >= own.length);
   const strongest = rivals.toSorted((a, b) => b.found.length - a.found.length)[0];
-  if (own.length > 0) return { output, reasons: [] };
+  if (own.length > 0 && rivals.length === 0) return { output, reasons: [] };
   if (votes.every((vote) => vote.found.length === 0)) {
     // No confidence reaches 2 (L2).
     const alone = typeof parameters.alone === 'number' ? parameters.alone : 2;

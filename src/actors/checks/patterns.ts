@@ -44,12 +44,3 @@ export function amountsIn(text: string): string[] {
 export function timesIn(text: string): string[] {
   return unique((text.match(time) ?? []).filter((value) => /[:apm]/.test(value)));
 }
-
-/** The whole value is a date. */
-export function isDate(value: string): boolean {
-  return datesIn(value)[0] === value;
-}
-
-export function isAmount(value: string): boolean {
-  return amountsIn(value)[0] === value;
-}

@@ -43,7 +43,8 @@ export function sandboxCommand(host: Host): Command {
         message: 'The script gave no answer.',
       };
       context.output.answer({ ok, error: { code: error.code, message: error.message }, usage });
-      context.output.notice(`claw: ${error.message} (${error.code})`);
+      const sentence = error.message.replace(/\s*\n\s*/g, ' ');
+      context.output.notice(`claw: ${sentence} (${error.code})`);
       return errorCatalogue[error.code as ErrorCode]?.exit ?? exitStatus.runFailed;
     } finally {
       await sandbox.close();

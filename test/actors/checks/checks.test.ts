@@ -84,7 +84,7 @@ describe('parts', () => {
 });
 
 describe('evidence', () => {
-  const document = 'The keys are with Vera Stone. The audit starts on 3 May.';
+  const document = 'The keys are with Vera Stone. The keys are old. The audit starts on 3 May.';
   const each = { question: 'Who has the keys?', answer: 'Vera Stone', claim: 'x' };
   const criticised = (quote: string, supported = true) =>
     evidence(inputOf({ output: { evidence: quote, supported }, document, each }));
@@ -100,7 +100,8 @@ describe('evidence', () => {
 
   it.each([
     ['an invented quote', 'Nobody knows anything at all.', true],
-    ['a quote without the answer', 'The audit starts on 3 May.', true],
+    ['a quote about it without the answer', 'The keys are old.', true],
+    ['a quote about something else', 'The audit starts on 3 May.', true],
     ['a verdict against it', 'The keys are with Vera Stone.', false],
   ])('doubts on %s', (_, quote, supported) => {
     expect(criticised(quote, supported).reasons).toHaveLength(1);
