@@ -23,10 +23,13 @@ interface Subscription {
 
 export class EventFeed {
   readonly #follower: JournalFollower;
+  readonly #onFailure: (error: unknown) => void;
   readonly #subscriptions = new Map<RunId, Set<Subscription>>();
 
-  constructor(follower: JournalFollower) {
+  /** @param onFailure Hears of an event that cannot be read; its subscription ends. */
+  constructor(follower: JournalFollower, onFailure: (error: unknown) => void) {
     this.#follower = follower;
+    this.#onFailure = onFailure;
   }
 
   /** Calls the listener for each event from sequence `from` on, until the returned function is called. */
@@ -57,7 +60,12 @@ export class EventFeed {
   #schedule(subscription: Subscription): void {
     subscription.scheduled ??= setImmediate(() => {
       subscription.scheduled = null;
-      this.#pump(subscription);
+      try {
+        this.#pump(subscription);
+      } catch (error) {
+        this.#subscriptions.get(subscription.entry.id)?.delete(subscription);
+        this.#onFailure(error);
+      }
     });
   }
 

@@ -81,7 +81,7 @@ export class Runtime implements RuntimePort {
     this.#threads = threads;
     this.#follower = follower;
     this.#hooks = hooks;
-    this.#feed = new EventFeed(follower);
+    this.#feed = new EventFeed(follower, (error) => this.#failWith(error));
     this.#inference = new InferenceClient(threads.endpoint, { worker: inferenceThread });
     this.#lifecycle = new RunLifecycle({
       dataDirectory: config.dataDirectory,
@@ -208,6 +208,10 @@ export class Runtime implements RuntimePort {
     this.#hooks.onFailure?.(error);
   }
 
+  #failWith(error: unknown): void {
+    this.fail(error instanceof RuntimeError ? error : fromErrorMessage(toErrorMessage(error)));
+  }
+
   #modelInfo(): ModelInfo {
     if (this.#model !== null) return this.#model;
     throw new RuntimeError('INTERNAL', 'The runtime is not open yet.');
@@ -257,7 +261,7 @@ export class Runtime implements RuntimePort {
         this.#lifecycle.changed(change);
       });
     } catch (error) {
-      this.fail(error instanceof RuntimeError ? error : fromErrorMessage(toErrorMessage(error)));
+      this.#failWith(error);
       return;
     }
     this.#durable.advance(notice);

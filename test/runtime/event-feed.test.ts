@@ -17,13 +17,14 @@ function follow(texts: readonly string[] = ['one']) {
   const run = world.start(definition, texts);
   world.play(() => null);
   const entry = world.follower.entry(run);
-  const feed = new EventFeed(world.follower);
+  const failures: unknown[] = [];
+  const feed = new EventFeed(world.follower, (error) => failures.push(error));
   /** The rest of the run becomes durable. */
   const goOn = (): void => {
     world.play(() => generated('yes'));
     feed.notify(run);
   };
-  return { entry, feed, goOn, run };
+  return { entry, failures, feed, goOn, run };
 }
 
 async function turns(count = 20): Promise<void> {
@@ -47,6 +48,21 @@ describe('a subscription (F1)', () => {
     feed.notify(run);
     await turns();
     expect(entry.events.length).toBeGreaterThan(past);
+    expect(seen).toEqual(upTo(entry.events.length));
+  });
+
+  test('that fails ends alone, and the failure is told', async () => {
+    const { entry, failures, feed } = follow();
+    const seen: number[] = [];
+    const calls: number[] = [];
+    feed.subscribe(entry, 1, ({ sequence }) => {
+      calls.push(sequence);
+      throw new Error('no room');
+    });
+    feed.subscribe(entry, 1, ({ sequence }) => seen.push(sequence));
+    await turns();
+    expect(failures).toEqual([new Error('no room')]);
+    expect(calls).toEqual([1]);
     expect(seen).toEqual(upTo(entry.events.length));
   });
 
