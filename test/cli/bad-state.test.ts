@@ -89,12 +89,10 @@ describe('a model file', () => {
     expect(existsSync(data)).toBe(false);
     const words = ['run', sound.pipeline, '--input', sound.input, '--model', name, '--json'];
     expectFailure(await claw(words, setting), code, says);
-    expectFailure(
-      await claw(['up', '--port', '0', '--model', name, '--json'], setting),
-      code,
-      says,
-    );
     expect(await listRuns(data)).toEqual([]);
+    if (name !== 'cut.gguf') return;
+    const up = await claw(['up', '--port', '0', '--model', name, '--json'], setting);
+    expectFailure(up, code, says);
     const doctor = await complaints(data, { words: ['--model', join(folder, name)] });
     expect(doctor).toEqual({ status: 4, failed: { model: expect.stringMatching(says) } });
   });
@@ -121,9 +119,12 @@ describe('an endpoint', () => {
     const data = join(folder, 'never-made');
     const ended = await claw(['generate', '--prompt', 'x', '--json'], { data, environment });
     expectFailure(ended, code, says);
-    if (listener === strange) return;
+    if (listener !== html) return;
     const doctor = await complaints(data, { environment });
-    expect(doctor).toEqual({ status: 4, failed: { model: expect.stringMatching(/check/) } });
+    expect(doctor).toEqual({
+      status: 4,
+      failed: { model: expect.stringMatching(/not as the protocol says; check/) },
+    });
   });
 
   test('that is down, or does not even speak HTTP', async () => {
@@ -315,7 +316,6 @@ describe('a data directory', () => {
       expectFailure(ended, 'DATA_DIRECTORY_UNUSABLE', says);
     }
     expect(readdirSync(foreign)).toEqual(['cat.jpg']);
-    expect((await complaints(foreign)).status).toBe(4);
   });
 
   const places: readonly [string, RegExp][] = [

@@ -105,7 +105,7 @@ export function expectFailure(ended: Ended, code: ErrorCode, says: RegExp): void
   expect(stderr).not.toMatch(/^\s+at /m);
   expect(status).toBe(errorCatalogue[code].exit);
   const message = last.slice('claw: '.length, -` (${code})`.length);
-  expect(oneObject(stdout)).toEqual({ error: { code, message } });
+  expect(oneObject(stdout)).toMatchObject({ error: { code, message } });
 }
 
 /** Standard output as the one JSON object that it has to be. */

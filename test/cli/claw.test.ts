@@ -292,7 +292,7 @@ test('an owner that answers nonsense is SERVER_UNREACHABLE', async () => {
 
 describe('reading', () => {
   test('claw runs lists, and says when there is none', async () => {
-    expect((await run(['runs'], { runtime })).stdout).toBe('No runs yet.\n');
+    expect((await run(['runs'], { runtime })).stdout).toBe('No runs yet in /nowhere/data.\n');
     const { id } = await runtime.startRun({ pipeline: 'p', input: { folder: 'f' } });
     const { stdout } = await run(['runs'], { runtime });
     expect(stdout).toMatch(new RegExp(`^${id}  succeeded .*\n$`));
@@ -570,7 +570,9 @@ describe('claw doctor', () => {
       cwd: folder,
     });
     expect(status).toBe(exitStatus.environment);
-    expect(stdout).toMatch(/FAILED {3}model: .*m\.gguf is not a GGUF file.*--model/);
+    expect(stdout).toMatch(
+      /FAILED {3}model: .*m\.gguf cannot be used: it does not begin with GGUF; use a GGUF file/,
+    );
     expect(stdout).toMatch(/FAILED {3}journal: /);
   });
 });
