@@ -6,7 +6,7 @@
 import type { ErrorMessage } from '../kernel/errors.ts';
 import type { ActorId } from '../kernel/ids.ts';
 import type { Json } from '../kernel/json.ts';
-import type { Outcome } from './intention.ts';
+import type { Outcome } from './outcome.ts';
 import type { StepResult } from './step-result.ts';
 
 /** A document of a run, by reference: its text is a blob. */

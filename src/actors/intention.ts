@@ -6,9 +6,8 @@
  * machine can tell its outcomes apart without knowing its own sequence.
  */
 
-import type { ErrorMessage } from '../kernel/errors.ts';
 import type { ActorId } from '../kernel/ids.ts';
-import type { Json, JsonObject } from '../kernel/json.ts';
+import type { JsonObject } from '../kernel/json.ts';
 import type { ActorEvent } from './event.ts';
 
 /**
@@ -63,8 +62,3 @@ export type Intention =
   | ActIntention
   | AbortIntention
   | FinishIntention;
-
-/** How an external intention ended. Plain JSON: it is journaled as it is. */
-export type Outcome =
-  | { readonly status: 'completed'; readonly value: Json }
-  | { readonly status: 'failed' | 'refused' | 'unknown'; readonly error: ErrorMessage };

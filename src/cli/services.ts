@@ -5,7 +5,7 @@
  */
 
 import type { ModelPort } from '../inference/model-port.ts';
-import { embeddedModelFile, type RuntimeConfig } from '../runtime/config.ts';
+import type { RuntimeConfig } from '../runtime/config.ts';
 import type { EventView, RuntimePort, RunView } from '../runtime/views.ts';
 import type { SandboxPool } from '../sandbox/sandbox.ts';
 
@@ -84,19 +84,12 @@ export const realServices: Services = {
     const lock = readLock(dataDirectory);
     return lock?.live ? { pid: lock.pid, port: lock.port } : null;
   },
-  openModel: async ({ model }) => {
-    const [{ openModel }, { availableParallelism }] = await Promise.all([
+  openModel: async (config) => {
+    const [{ openModel }, { modelSettings }] = await Promise.all([
       import('../inference/open-model.ts'),
-      import('node:os'),
+      import('../runtime/model-settings.ts'),
     ]);
-    return openModel({
-      ...(model.file === undefined ? {} : { modelFile: model.file }),
-      ...(model.baseUrl === undefined ? {} : { baseUrl: model.baseUrl }),
-      ...(model.apiKey === undefined ? {} : { apiKey: model.apiKey }),
-      ...(model.name === undefined ? {} : { modelName: model.name }),
-      embeddedModelFile: embeddedModelFile(),
-      cores: availableParallelism(),
-    });
+    return openModel(modelSettings(config));
   },
   inspectModel: async (path) => {
     const [{ inspectModelFile }, llama] = await Promise.all([

@@ -16,17 +16,17 @@ import {
   type ThreadId,
 } from '../bus/endpoint.ts';
 import type { ModelInfo } from '../inference/model-port.ts';
-import type { ModelSettings } from '../inference/open-model.ts';
 import { allocateJournalMemory, JournalProducer } from '../journal/journal-producer.ts';
 import { assert } from '../kernel/assert.ts';
 import { RuntimeError } from '../kernel/errors.ts';
 import { limits } from '../kernel/limits.ts';
 import { ActorDirectory } from './actor-directory.ts';
 import { type ActuatorWorker, startActuatorWorker } from './actuator-worker/client.ts';
-import { embeddedModelFile, type RuntimeConfig } from './config.ts';
+import type { RuntimeConfig } from './config.ts';
 import { type HostWorker, startHostWorker } from './host-worker/client.ts';
 import { type InferenceWorker, startInferenceWorker } from './inference-worker/client.ts';
 import { type JournalWorkerClient, startJournalWorker } from './journal-worker/client.ts';
+import { modelSettings } from './model-settings.ts';
 import {
   actuatorThread,
   hostThread,
@@ -47,17 +47,6 @@ export interface RuntimeThreads {
   readonly names: readonly string[];
   /** Ends every thread. Resolves within limits.shutdownMsMax. */
   stop(): Promise<void>;
-}
-
-function modelSettings({ model }: RuntimeConfig): ModelSettings {
-  return {
-    ...(model.file === undefined ? {} : { modelFile: model.file }),
-    ...(model.baseUrl === undefined ? {} : { baseUrl: model.baseUrl }),
-    ...(model.apiKey === undefined ? {} : { apiKey: model.apiKey }),
-    ...(model.name === undefined ? {} : { modelName: model.name }),
-    embeddedModelFile: embeddedModelFile(),
-    cores: availableParallelism(),
-  };
 }
 
 function hostCount(config: RuntimeConfig): number {

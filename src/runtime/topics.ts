@@ -4,7 +4,7 @@
  */
 
 import type { ActorJson } from '../actors/actor.ts';
-import type { Outcome } from '../actors/intention.ts';
+import type { Outcome } from '../actors/outcome.ts';
 import { type ThreadId, threadId } from '../bus/endpoint.ts';
 import type { ActorId, IntentionKey, RunId } from '../kernel/ids.ts';
 

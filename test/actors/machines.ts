@@ -1,6 +1,7 @@
 /** Steps one machine by hand: an event in, its intentions out. */
 import type { ActorEvent, StartEvent } from '../../src/actors/event.ts';
-import type { Intention, MachineName, Outcome } from '../../src/actors/intention.ts';
+import type { Intention, MachineName } from '../../src/actors/intention.ts';
+import type { Outcome } from '../../src/actors/outcome.ts';
 import {
   type PipelineDefinition,
   pipelineDefinitionSchema,

@@ -1,7 +1,8 @@
 /** Runs whole pipelines over the pure machines, with a scripted world in place of threads and actuators. */
 import { describe, expect, it } from 'vitest';
 import { type Actor, applyEvent, type Envelope, newActor } from '../../src/actors/actor.ts';
-import type { FinishIntention, Outcome } from '../../src/actors/intention.ts';
+import type { FinishIntention } from '../../src/actors/intention.ts';
+import type { Outcome } from '../../src/actors/outcome.ts';
 import { pipelineDefinitionSchema } from '../../src/actors/pipeline-definition.ts';
 import { isDone } from '../../src/actors/step.ts';
 import { canonicalJson, sha256 } from '../../src/kernel/hash.ts';

@@ -160,3 +160,12 @@ export function usageChunk(promptTokens: number, completionTokens: number): unkn
     },
   };
 }
+
+/** Streams a whole answer of one confident token. */
+export function sayWhole(response: ServerResponse, text: string): void {
+  sendEvent(response, chunk(text, [[text, 0.9]]));
+  sendEvent(response, chunk('', null, 'stop'));
+  sendEvent(response, usageChunk(5, 1));
+  sendEvent(response, '[DONE]');
+  response.end();
+}

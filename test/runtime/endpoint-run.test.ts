@@ -11,9 +11,9 @@ import {
   type Answer,
   answerJson,
   chunk,
+  sayWhole,
   sendEvent,
   startEndpointServer,
-  usageChunk,
 } from '../inference/endpoint-server.ts';
 import { makeDesk, openRuntime, runToEnd, untilEvents } from './running.ts';
 
@@ -47,14 +47,6 @@ async function serve(answer: Answer) {
   return server;
 }
 
-function say(response: ServerResponse, text: string): void {
-  sendEvent(response, chunk(text, [[text, 0.9]]));
-  sendEvent(response, chunk('', null, 'stop'));
-  sendEvent(response, usageChunk(5, 1));
-  sendEvent(response, '[DONE]');
-  response.end();
-}
-
 async function connected(baseUrl: string, texts: readonly string[]) {
   const { dataDirectory, request } = makeDesk(texts);
   const runtime = await openRuntime(dataDirectory, { model: { baseUrl, name: 'm' } });
@@ -77,7 +69,7 @@ describe('a model behind an endpoint', () => {
     const server = await serve((response) => {
       asked += 1;
       if (asked <= 2) answerJson(response, 503, { error: { message: 'overloaded' } });
-      else say(response, 'hello');
+      else sayWhole(response, 'hello');
     });
     const { runtime, dataDirectory, request } = await connected(server.baseUrl, ['one']);
     const run = await runToEnd(runtime, request);
@@ -103,7 +95,7 @@ describe('a model behind an endpoint', () => {
   });
 
   test('that is gone: every document goes to a human with the reason, and the run ends', async () => {
-    const server = await startEndpointServer((response) => say(response, 'never'));
+    const server = await startEndpointServer((response) => sayWhole(response, 'never'));
     const { runtime, dataDirectory, request } = await connected(server.baseUrl, ['one', 'two']);
     await server.close();
     const run = await runToEnd(runtime, request);
@@ -166,7 +158,7 @@ describe('a model behind an endpoint', () => {
     const patience = { timeout: 30_000, interval: 100 };
     await expect.poll(() => asleep(answered.id) + asleep(cancelled.id), patience).toBe(10);
     expect(await runtime.cancel(cancelled.id)).toMatchObject({ status: 'cancelled' });
-    for (const response of waiting) say(response, 'at last');
+    for (const response of waiting) sayWhole(response, 'at last');
     const run = await runtime.ended(answered.id);
     expect(run).toMatchObject({ status: 'succeeded', progress: { handedToHuman: 0 } });
     expect(await replays(dataDirectory, run)).toBe(true);

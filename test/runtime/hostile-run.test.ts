@@ -1,25 +1,14 @@
 /** Input and answers that must cost their own run at most, never the runtime or another run. */
-import type { ServerResponse } from 'node:http';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import type { JsonObject } from '../../src/kernel/json.ts';
 import { limits } from '../../src/kernel/limits.ts';
 import type { Runtime } from '../../src/runtime/runtime.ts';
 import {
   type Answer,
-  chunk,
-  sendEvent,
+  sayWhole,
   startEndpointServer,
-  usageChunk,
 } from '../inference/endpoint-server.ts';
 import { makeDesk, openRuntime, runToEnd } from './running.ts';
-
-function say(response: ServerResponse, text: string): void {
-  sendEvent(response, chunk(text, [[text, 0.9]]));
-  sendEvent(response, chunk('', null, 'stop'));
-  sendEvent(response, usageChunk(5, 1));
-  sendEvent(response, '[DONE]');
-  response.end();
-}
 
 const asking: JsonObject = {
   name: 'asking',
@@ -55,7 +44,7 @@ describe('an answer that JSON can spell and no journal can keep', () => {
     'is no answer: %s',
     async (text) => {
       const { runtime, request, failures } = await answered(
-        (response) => say(response, text),
+        (response) => sayWhole(response, text),
         ['x'],
       );
       const run = await runToEnd(runtime, { ...request, pipeline: asking });
@@ -76,7 +65,7 @@ test('a pipeline with half of a surrogate pair is refused', async () => {
 
 test('a prompt that does not fit the bus is refused to its agent, and the others go on', async () => {
   const { runtime, request, failures } = await answered(
-    (response) => say(response, '{}'),
+    (response) => sayWhole(response, '{}'),
     ['short', 'y'.repeat(200_000)],
   );
   const many = '{{document.text}}'.repeat(12);
@@ -93,7 +82,10 @@ test('a prompt that does not fit the bus is refused to its agent, and the others
 test('items that together exceed a bus message are read back in pages', async () => {
   const text = JSON.stringify({ long: 'z'.repeat(60_000) });
   const texts = Array.from({ length: 60 }, (_, index) => `document ${index}`);
-  const { runtime, request, failures } = await answered((response) => say(response, text), texts);
+  const { runtime, request, failures } = await answered(
+    (response) => sayWhole(response, text),
+    texts,
+  );
   const pipeline = {
     ...asking,
     steps: [

@@ -4,7 +4,7 @@
  * that a test decides who acts when.
  */
 import type { Envelope, OpenIntention } from '../../src/actors/actor.ts';
-import type { Outcome } from '../../src/actors/intention.ts';
+import type { Outcome } from '../../src/actors/outcome.ts';
 import { pipelineDefinitionSchema } from '../../src/actors/pipeline-definition.ts';
 import { generateKeyPair } from '../../src/identity/signing-key.ts';
 import { storeBlobs } from '../../src/journal/blob-store.ts';

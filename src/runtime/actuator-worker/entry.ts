@@ -4,7 +4,7 @@
  */
 import { join } from 'node:path';
 import { isMainThread, workerData } from 'node:worker_threads';
-import type { Outcome } from '../../actors/intention.ts';
+import type { Outcome } from '../../actors/outcome.ts';
 import { blobsActuator } from '../../actuators/blobs.ts';
 import { clockActuator } from '../../actuators/clock.ts';
 import { fileActuator } from '../../actuators/file.ts';
