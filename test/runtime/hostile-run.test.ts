@@ -3,11 +3,7 @@ import { describe, expect, onTestFinished, test } from 'vitest';
 import type { JsonObject } from '../../src/kernel/json.ts';
 import { limits } from '../../src/kernel/limits.ts';
 import type { Runtime } from '../../src/runtime/runtime.ts';
-import {
-  type Answer,
-  sayWhole,
-  startEndpointServer,
-} from '../inference/endpoint-server.ts';
+import { type Answer, sayWhole, startEndpointServer } from '../inference/endpoint-server.ts';
 import { makeDesk, openRuntime, runToEnd } from './running.ts';
 
 const asking: JsonObject = {
