@@ -170,7 +170,7 @@ export class ActorHost {
   /** Sends idle actors to sleep; the longest idle ones first when too many are live. */
   hibernateIdle(): number {
     const nowMs = this.#ports.clock.monotonicMs();
-    const tooMany = this.#cells.size - limits.liveActorsPerHostMax;
+    const tooMany = this.#cells.size - this.#seat.liveActorsMax;
     const cells = [...this.#cells].sort(([, a], [, b]) => a.lastUsedMs - b.lastUsedMs);
     let hibernated = 0;
     for (const [key, cell] of cells) {

@@ -35,4 +35,6 @@ export interface HostPorts {
 export interface HostSeat {
   readonly index: number;
   readonly count: number;
+  /** Actors kept live; above it the idle ones leave early. */
+  readonly liveActorsMax: number;
 }

@@ -85,7 +85,7 @@ export class World {
   #pending: Buffer[] = [];
   #position = 0;
 
-  constructor(dataDirectory: string, hosts = 1) {
+  constructor(dataDirectory: string, hosts = 1, liveActorsMax = 1_000) {
     this.dataDirectory = dataDirectory;
     this.directory = new ActorDirectory(ActorDirectory.allocate(4_096));
     this.#writer = JournalWriter.open(dataDirectory);
@@ -93,7 +93,9 @@ export class World {
     this.follower.advance();
     this.#inboxes = Array.from({ length: hosts }, () => []);
     const indices = Array.from({ length: hosts }, (_, index) => index);
-    this.hosts = indices.map((index) => new ActorHost(this.#ports(), { index, count: hosts }));
+    this.hosts = indices.map(
+      (index) => new ActorHost(this.#ports(), { index, count: hosts, liveActorsMax }),
+    );
   }
 
   #ports(): HostPorts {

@@ -92,7 +92,7 @@ const host = new ActorHost(
     // Forwards, wakes and resumed intentions need room as well, without a step of their own.
     hasRoom: () => endpoint.outboxRoom() >= limits.intentionsPerStepMax + outboxReserve,
   },
-  { index: data.index, count: data.count },
+  { index: data.index, count: data.count, liveActorsMax: limits.liveActorsPerHostMax },
 );
 
 function handle({ topic, body }: BusMessage): void {
