@@ -76,12 +76,12 @@ function checkedPipeline(
   source: PipelineSource | null,
   options: PipelineOptions,
 ): PipelineDefinition {
-  refuseNonJson(value, source);
   const parsed = pipelineDefinitionSchema.safeParse(value);
   if (!parsed.success) {
     throwProblems(parsed.error.issues.flatMap(toProblems), source);
     throw parsed.error;
   }
+  refuseNonJson(value, source);
   throwProblems(findPipelineProblems(parsed.data, options.knownChecks), source); // (P1)
   return parsed.data;
 }

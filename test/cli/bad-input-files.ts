@@ -163,7 +163,7 @@ export const folderMistakes: readonly FolderMistake[] = [
   },
 ];
 
-export function withDocument(folder: string, content: string | Buffer): void {
+function withDocument(folder: string, content: string | Buffer): void {
   mkdirSync(folder);
   writeFileSync(join(folder, 'a.txt'), content);
 }

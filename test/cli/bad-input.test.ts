@@ -111,7 +111,7 @@ describe('a pipeline', () => {
 
   test('that is a folder, or a pipe that nobody writes into', async () => {
     const pipe = join(folder, 'pipe.yaml');
-    execFileSync('mkfifo', [pipe]);
+    execFileSync('sh', ['-c', 'mkfifo "$0"', pipe]);
     for (const pipeline of [folder, pipe]) {
       const words = ['run', pipeline, '--input', sound.input, '--json'];
       expectFailure(await claw(words, { data: served }), 'PIPELINE_NOT_FOUND', /is not a file/);

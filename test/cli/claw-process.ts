@@ -33,10 +33,17 @@ export interface ClawProcess {
   until(stream: 'stdout' | 'stderr', pattern: RegExp): Promise<string>;
 }
 
-/** A folder of this test's own, removed by the returned function. */
+/** What a test that failed half-way has left running. */
+const living = new Set<ChildProcess>();
+
+/** A folder of this file's own; the returned function removes it and ends what still runs. */
 export function temporaryFolder(): { folder: string; remove: () => void } {
   const folder = mkdtempSync(join(tmpdir(), 'claw-bad-'));
-  return { folder, remove: () => rmSync(folder, { recursive: true, force: true }) };
+  const remove = (): void => {
+    for (const child of living) child.kill('SIGKILL');
+    rmSync(folder, { recursive: true, force: true });
+  };
+  return { folder, remove };
 }
 
 /** The environment of a user who has set nothing. */
@@ -55,6 +62,7 @@ export function startClaw(words: readonly string[], setting: ClawSetting): ClawP
     env: { ...plainEnvironment(setting.data), ...setting.environment },
     stdio: ['ignore', 'pipe', 'pipe'],
   });
+  living.add(child);
   const text = { stdout: '', stderr: '' };
   const waiting = new Set<() => void>();
   for (const stream of ['stdout', 'stderr'] as const) {
@@ -64,7 +72,10 @@ export function startClaw(words: readonly string[], setting: ClawSetting): ClawP
     });
   }
   const ended = new Promise<Ended>((settle) => {
-    child.once('close', (status) => settle({ status, ...text }));
+    child.once('close', (status) => {
+      living.delete(child);
+      settle({ status, ...text });
+    });
   });
   return {
     child,

@@ -15,7 +15,7 @@ export function rewriteJournal(
   keep: (record: StoredRecord) => boolean = () => true,
 ): void {
   const reader = JournalReader.open(from);
-  const writer = JournalWriter.open(to);
+  const writer = JournalWriter.open(to, { segmentBytes: 2 * 1024 * 1024 });
   const previous = new Map<string, Buffer>();
   for (const stored of reader.advance()) {
     if (stored.type === 'seal' || stored.type === 'mark') continue;

@@ -88,7 +88,7 @@ export class World {
   constructor(dataDirectory: string, hosts = 1, liveActorsMax = 1_000) {
     this.dataDirectory = dataDirectory;
     this.directory = new ActorDirectory(ActorDirectory.allocate(4_096));
-    this.#writer = JournalWriter.open(dataDirectory);
+    this.#writer = JournalWriter.open(dataDirectory, { segmentBytes: 2 * 1024 * 1024 });
     this.follower = new JournalFollower(dataDirectory);
     this.follower.advance();
     this.#inboxes = Array.from({ length: hosts }, () => []);
