@@ -158,6 +158,8 @@ export interface DocumentDoneEvent {
   /** Hash of the results without confidences and attempts. */
   readonly digest: string;
   readonly handedToHuman: boolean;
+  /** Steps that never ran: skipped, or the document could not be read. No step-done told of them. */
+  readonly notRun: readonly string[];
 }
 
 export interface DocumentCancelledEvent {

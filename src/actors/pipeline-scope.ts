@@ -17,7 +17,7 @@ import { childActorId } from '../kernel/ids.ts';
 import type { Json } from '../kernel/json.ts';
 import { limits } from '../kernel/limits.ts';
 import { definitionOf, stepOf } from './definition.ts';
-import type { DocumentReference, StepVariables } from './event.ts';
+import type { DocumentDoneEvent, DocumentReference, StepVariables } from './event.ts';
 import type { PipelineDefinition, StepDefinition } from './pipeline-definition.ts';
 import { readySteps } from './step-graph.ts';
 import type { StepResult } from './step-result.ts';
@@ -197,11 +197,8 @@ function comparableSteps(context: PipelineContext): { [step: string]: Json } {
   );
 }
 
-export function itemOf(context: PipelineContext): {
-  item: string;
-  digest: string;
-  handedToHuman: boolean;
-} {
+/** How a document ended, as its pipeline reports it. */
+export function itemOf(context: PipelineContext): Omit<DocumentDoneEvent, 'type' | 'index'> {
   const { name, part } = documentOf(context);
   const own = ownSteps(context).map((step) => [step.id, resultOfStep(context, step.id)] as const);
   return {
@@ -211,6 +208,9 @@ export function itemOf(context: PipelineContext): {
     }),
     digest: hashJson(comparableSteps(context)),
     handedToHuman: own.some(([, result]) => result.verdict !== 'accepted'),
+    notRun: own.flatMap(([id, { verdict }]) =>
+      context.text === null || verdict === 'skipped' ? [id] : [],
+    ),
   };
 }
 

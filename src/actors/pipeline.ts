@@ -148,15 +148,8 @@ function cancelAll({ context }: Arguments): readonly Intention[] {
 function end({ context }: Arguments): readonly Intention[] {
   if (context.scope === 'run') return [{ kind: 'finish', ...runResult(context) }];
   assert(context.parent !== null, 'a document has a run');
-  const { item, digest, handedToHuman } = itemOf(context);
-  const { parent, index } = context;
-  return [
-    {
-      kind: 'send',
-      to: parent,
-      event: { type: 'document-done', index, item, digest, handedToHuman },
-    },
-  ];
+  const { parent: to, index } = context;
+  return [{ kind: 'send', to, event: { type: 'document-done', index, ...itemOf(context) } }];
 }
 
 /** The items cannot be read back: what still runs is stopped, then the run fails. */

@@ -40,6 +40,11 @@ const stepDoneSchema = z.object({
   result: z.object({ verdict: z.string() }),
 });
 
+const documentDoneSchema = z.object({
+  type: z.literal('document-done'),
+  notRun: z.array(z.string()),
+});
+
 export function newRunProgress(): RunProgress {
   return { steps: [], retries: 0, events: 0 };
 }
@@ -49,6 +54,7 @@ export function foldRunProgress(progress: RunProgress, { event }: EventView): vo
   progress.events += 1;
   if (event.type === 'start') foldStart(progress, event);
   else if (event.type === 'step-done') foldStepDone(progress, event);
+  else if (event.type === 'document-done') foldDocumentDone(progress, event);
   else if (event.type === 'retry') progress.retries += 1;
 }
 
@@ -69,10 +75,20 @@ function foldStart(progress: RunProgress, event: unknown): void {
 function foldStepDone(progress: RunProgress, event: unknown): void {
   const parsed = stepDoneSchema.safeParse(event);
   if (!parsed.success) return;
-  const step = progress.steps.find((candidate) => candidate.step === parsed.data.step);
+  count(progress, parsed.data.step, parsed.data.result.verdict !== 'accepted');
+}
+
+/** Steps that were not run at all have no event of their own. */
+function foldDocumentDone(progress: RunProgress, event: unknown): void {
+  const parsed = documentDoneSchema.safeParse(event);
+  for (const step of parsed.data?.notRun ?? []) count(progress, step, true);
+}
+
+function count(progress: RunProgress, id: string, doubtful: boolean): void {
+  const step = progress.steps.find((candidate) => candidate.step === id);
   if (step === undefined) return;
   step.done += 1;
-  if (parsed.data.result.verdict !== 'accepted') step.doubtful += 1;
+  if (doubtful) step.doubtful += 1;
 }
 
 function parseJson(text: string): unknown {

@@ -163,7 +163,10 @@ export class RunIndex {
     if (body.from === '@runtime') entry.outsideMessages += 1;
     entry.usage = withEvent(entry.usage, body.event);
     if (body.event.type === 'step-done') entry.stepsDone += 1;
-    if (body.event.type === 'document-done' && body.event.handedToHuman) entry.handedToHuman += 1;
+    if (body.event.type === 'document-done') {
+      entry.stepsDone += body.event.notRun.length;
+      if (body.event.handedToHuman) entry.handedToHuman += 1;
+    }
   }
 
   #snapshot(entry: RunEntry, record: StoredRecord): IndexChange {

@@ -75,7 +75,7 @@ function documentDone(
   item = `{"item":${index}}`,
   handedToHuman = false,
 ): ActorEvent {
-  return { type: 'document-done', index, item, digest: sha256(item), handedToHuman };
+  return { type: 'document-done', index, item, digest: sha256(item), handedToHuman, notRun: [] };
 }
 
 describe('the pipeline of a run', () => {
@@ -180,7 +180,7 @@ describe('the pipeline of a document', () => {
     const [done] = of.send(stepDone('b', { verdict: 'flagged' }));
     expect(done).toMatchObject({
       to: 'run',
-      event: { type: 'document-done', index: 0, handedToHuman: true },
+      event: { type: 'document-done', index: 0, handedToHuman: true, notRun: [] },
     });
   });
 
@@ -204,7 +204,10 @@ describe('the pipeline of a document', () => {
   test('a text that cannot be read is handed to a human, and nothing is asked', () => {
     const { of } = startDocument([mapped('a')]);
     const [done] = of.send(failed('document', { code: 'BLOB_MISSING' }));
-    expect(done).toMatchObject({ event: { type: 'document-done', handedToHuman: true } });
+    expect(done).toMatchObject({
+      event: { type: 'document-done', handedToHuman: true, notRun: expect.any(Array) },
+    });
+    expect(JSON.stringify(done)).toMatch(/"notRun":\["[^\]]+"\]/);
     expect(JSON.stringify(done)).toContain('could not be read');
   });
 });

@@ -48,6 +48,13 @@ class Screen {
 }
 
 describe('the fold', () => {
+  test('counts the steps of a document that were never run', () => {
+    const progress = newRunProgress();
+    const over = eventOf({ type: 'document-done', index: 0, notRun: ['triage'] });
+    for (const event of [start, done('triage'), over]) foldRunProgress(progress, event);
+    expect(progress.steps[0]).toEqual({ step: 'triage', done: 2, total: 4, doubtful: 1 });
+  });
+
   test('counts each step against its documents, and its doubtful results', () => {
     const progress = newRunProgress();
     const events = [
