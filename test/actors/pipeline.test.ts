@@ -205,9 +205,8 @@ describe('the pipeline of a document', () => {
     const { of } = startDocument([mapped('a')]);
     const [done] = of.send(failed('document', { code: 'BLOB_MISSING' }));
     expect(done).toMatchObject({
-      event: { type: 'document-done', handedToHuman: true, notRun: expect.any(Array) },
+      event: { type: 'document-done', handedToHuman: true, notRun: ['a'] },
     });
-    expect(JSON.stringify(done)).toMatch(/"notRun":\["[^\]]+"\]/);
     expect(JSON.stringify(done)).toContain('could not be read');
   });
 });
