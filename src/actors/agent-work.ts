@@ -83,6 +83,7 @@ export function generate(context: AgentContext): Intention {
     { actuator: 'inference', operation: 'generate' },
     {
       messages: [...system, { role: 'user', content: prompt }],
+      model: agent.model ?? null,
       schema: (agent.output as JsonObject | undefined) ?? null,
       temperature: context.temperature ?? agent.temperature,
       seed: context.attemptSeed,

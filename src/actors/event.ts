@@ -160,6 +160,8 @@ export interface DocumentDoneEvent {
   readonly handedToHuman: boolean;
   /** Steps that never ran: skipped, or the document could not be read. No step-done told of them. */
   readonly notRun: readonly string[];
+  /** Why nothing at all came of the document, where a technical failure is the reason. */
+  readonly failure: { readonly code: string; readonly message: string } | null;
 }
 
 export interface DocumentCancelledEvent {

@@ -3,6 +3,7 @@
  * code, with every doubt named.
  */
 import { findNonJson, type Json } from '../kernel/json.ts';
+import { schemaMismatch } from './answer-schema.ts';
 import { checks } from './checks/index.ts';
 import type { AgentDefinition } from './pipeline-definition.ts';
 import type { StepResult } from './step-result.ts';
@@ -38,7 +39,11 @@ function parseAnswer(agent: AgentDefinition, text: string): { output: Json } | {
   try {
     const output = JSON.parse(text) as Json;
     // JSON text can spell what no journal keeps: 1e400, or half of a surrogate pair.
-    return findNonJson(output) === null ? { output } : { problem };
+    if (findNonJson(output) !== null) return { problem };
+    const mismatch = schemaMismatch(agent.output, output);
+    return mismatch === null
+      ? { output }
+      : { problem: `The answer does not fit its schema: ${mismatch}.` };
   } catch {
     return { problem };
   }

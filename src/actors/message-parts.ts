@@ -2,7 +2,7 @@
  * What stands where in an office message: the body, the questions that the
  * front desk noted under it, and the sentences that ask for a tool. Pure.
  */
-import { isInformative, sentencesOf, withoutSalutation } from './sentences.ts';
+import { isInformative, isTelling, sentencesOf, withoutSalutation } from './sentences.ts';
 import { asksForTool } from './tool-words.ts';
 
 export interface MessageParts {
@@ -32,12 +32,42 @@ export function messageParts(text: string): MessageParts {
   };
 }
 
-/** The body with its line breaks: a signature stays apart from the sentence before it. */
+/** Words of a line that belongs to the end of a message, at most. */
+const endWordsMax = 4;
+const wholeName = /^\p{Lu}[\p{L}.'’-]*(?:\s+\p{Lu}[\p{L}.'’-]*)+$/u;
+
+function isShortEnd(line: string): boolean {
+  return line.split(/\s+/).length <= endWordsMax && !/[.?:;]$|\d/.test(line);
+}
+
+/**
+ * Without the line that says goodbye: of the short lines that end a message the
+ * first, where a signature follows. What it says is nobody's name, in whatever
+ * words, unless it looks like a first and a last name.
+ */
+function withoutClosing(lines: readonly string[]): readonly string[] {
+  const lastLong = lines.findLastIndex((line) => !isShortEnd(line));
+  const closing = lastLong + 1;
+  const isClosed = lastLong >= 0 && closing < lines.length - 1;
+  if (!isClosed || wholeName.test(lines[closing] ?? '')) return lines;
+  return lines.toSpliced(closing, 1);
+}
+
+/**
+ * The body with its line breaks, so that a signature stays apart from the
+ * sentence before it; the line that says goodbye above a signature is left out.
+ */
 export function bodyLines(text: string): string {
-  return text
+  const lines = text
     .split('\n')
-    .filter((line) => !questionLine.test(line) && line.trim() !== '')
-    .join('\n');
+    .map((line) => line.trim())
+    .filter((line) => !questionLine.test(line) && line !== '');
+  return withoutClosing(lines).join('\n');
+}
+
+/** The first sentence that can stand in a summary, or null. */
+export function topicOf(text: string): string | null {
+  return matterOf(text).find(isTelling) ?? null;
 }
 
 /** Sentences of the body that say something, without requests for tools. */

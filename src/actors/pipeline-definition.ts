@@ -58,6 +58,14 @@ const agentSchema = z
   .strictObject({
     role: z.string().max(200).optional().describe('What the agent is for, for people.'),
     system: z.string().optional().describe('System prompt, a Mustache template.'),
+    model: z
+      .string()
+      .min(1)
+      .max(200)
+      .optional()
+      .describe(
+        'Model that the endpoint is asked for, or the name of the one that serves here; without it whichever serves.',
+      ),
     prompt: z
       .string()
       .describe('Prompt, a Mustache template over document, steps, each, items and run.'),

@@ -28,6 +28,7 @@ export interface ItemSummary {
   readonly item: { readonly text: string } | { readonly sha256: string; readonly bytes: number };
   readonly digest: string;
   readonly handedToHuman: boolean;
+  readonly failure: DocumentDoneEvent['failure'];
 }
 
 export interface PipelineContext {
@@ -188,7 +189,8 @@ export function variablesFor(context: PipelineContext): StepVariables {
 
 /** The part of a result that two runs with the same answers share (P3). */
 function comparable(result: StepResult): Json {
-  return { verdict: result.verdict, output: result.output, reasons: [...result.reasons] };
+  // Not the reasons: they quote probabilities.
+  return { verdict: result.verdict, output: result.output };
 }
 
 function comparableSteps(context: PipelineContext): { [step: string]: Json } {
@@ -211,20 +213,26 @@ export function itemOf(context: PipelineContext): Omit<DocumentDoneEvent, 'type'
     notRun: own.flatMap(([id, { verdict }]) =>
       context.text === null || verdict === 'skipped' ? [id] : [],
     ),
+    failure: failureOf(own.map(([, result]) => result)),
   };
 }
 
-export function summaryOf(event: {
-  item: string;
-  digest: string;
-  handedToHuman: boolean;
-}): ItemSummary {
-  const { item, digest, handedToHuman } = event;
+/** The technical failure that kept a document from every result, or null. */
+function failureOf(results: readonly StepResult[]): DocumentDoneEvent['failure'] {
+  const hasResult = results.some(({ verdict }) => verdict === 'accepted' || verdict === 'flagged');
+  return hasResult ? null : (results.find(({ error }) => error !== undefined)?.error ?? null);
+}
+
+export function summaryOf(
+  event: Omit<DocumentDoneEvent, 'type' | 'index' | 'notRun'>,
+): ItemSummary {
+  const { item, digest, handedToHuman, failure } = event;
   const isBlob = item.length >= limits.inlineTextCharactersMax;
   return {
     item: isBlob ? { sha256: sha256(item), bytes: Buffer.byteLength(item) } : { text: item },
     digest,
     handedToHuman,
+    failure,
   };
 }
 
@@ -256,14 +264,15 @@ export function collectItems(context: PipelineContext): readonly string[] {
 /** Steps of every scope, by id, given up because the document could not be read. */
 export function unreadable(
   context: PipelineContext,
-  message: string,
+  error: { readonly code: string; readonly message: string },
 ): Readonly<Record<string, string>> {
   const result: StepResult = {
     verdict: 'escalated',
     output: null,
-    reasons: [`The document could not be read: ${message}`],
+    reasons: [`The document could not be read: ${error.message}`],
     confidence: null,
     attempts: 0,
+    error,
   };
   return Object.fromEntries(ownSteps(context).map((step) => [step.id, JSON.stringify(result)]));
 }
@@ -275,11 +284,25 @@ export interface RunResult {
   readonly error: { readonly code: string; readonly message: string } | null;
 }
 
-export function runResult(context: PipelineContext): RunResult {
-  const definition: PipelineDefinition = definitionOf(context.definition);
-  const failed = ownSteps(context).find(
+/** Why the run failed: a step over all documents was given up, or nothing came of any document. */
+function runFailure(context: PipelineContext): RunResult['error'] {
+  const givenUp = ownSteps(context).find(
     (step) => resultOfStep(context, step.id).verdict === 'escalated',
   );
+  if (givenUp !== undefined) {
+    const { error, reasons } = resultOfStep(context, givenUp.id);
+    const message = `The step ${givenUp.id} was given up: ${reasons.join(' ')}`;
+    return { code: error?.code ?? 'RUN_FAILED', message };
+  }
+  const failures = context.documents.map((_, index) => context.items[index]?.failure ?? null);
+  const [first = null] = failures;
+  if (first === null || failures.includes(null)) return null;
+  return { code: first.code, message: `Nothing came of any document: ${first.message}` };
+}
+
+export function runResult(context: PipelineContext): RunResult {
+  const definition: PipelineDefinition = definitionOf(context.definition);
+  const error = runFailure(context);
   const documents = context.documents.map(({ name, part }, index) => ({
     name,
     part: part?.index ?? 0,
@@ -287,7 +310,7 @@ export function runResult(context: PipelineContext): RunResult {
   }));
   const steps = comparableSteps(context);
   return {
-    status: failed === undefined ? 'succeeded' : 'failed',
+    status: error === null ? 'succeeded' : 'failed',
     outputs: {
       steps: Object.fromEntries(
         ownSteps(context).map((step) => [step.id, resultOfStep(context, step.id).output]),
@@ -299,13 +322,7 @@ export function runResult(context: PipelineContext): RunResult {
       report: definition.report ?? null,
     },
     resultHash: hashJson({ steps, documents }),
-    error:
-      failed === undefined
-        ? null
-        : {
-            code: 'RUN_FAILED',
-            message: `The step ${failed.id} was given up: ${resultOfStep(context, failed.id).reasons.join(' ')}`,
-          },
+    error,
   };
 }
 

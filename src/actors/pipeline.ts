@@ -130,7 +130,8 @@ function takeText({ context, event }: Arguments): Partial<PipelineContext> {
 
 function takeUnreadable({ context, event }: Arguments): Partial<PipelineContext> {
   assert(event.type === 'outcome' && event.outcome.status !== 'completed', 'blobs were not read');
-  return { results: { ...context.results, ...unreadable(context, event.outcome.error.message) } };
+  const { code, message } = event.outcome.error;
+  return { results: { ...context.results, ...unreadable(context, { code, message }) } };
 }
 
 function completed({ event }: Arguments): boolean {

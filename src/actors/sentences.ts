@@ -42,6 +42,31 @@ export function withoutSalutation(sentence: string): string {
   return rest === '' ? rest : rest.slice(0, 1).toUpperCase() + rest.slice(1);
 }
 
+/** Words that announce a matter or ask for attention without saying what it is about. */
+const announcing = new Set(
+  `about above again also always another anything back because been before below between bring can case
+  concern concerns could come couple did does everything favour few first following from further get give
+  good had has have having hello help here how however idea info inquiry into issue issues item items its
+  just know last let like list little look lot made make many matter matters may might more must need needs
+  never new news next not note nothing now once one only other our over own please point points problem
+  problems question questions quick raise reason regarding request requests same say second see several
+  short should small some someone something still subject such tell than that the their them then there
+  these they thing things third this those thought three time today together told too topic topics two
+  until update urgent very want was way were what when where whether which while who why will with would
+  write writing year you your and are but for any all ask asked asking five four six ten`.split(
+    /\s+/,
+  ),
+);
+
+/**
+ * Whether a sentence can stand in a summary alone: three words or more, and one
+ * that is not a mere announcement. "Two things." and "Screen black." cannot.
+ */
+export function isTelling(sentence: string): boolean {
+  const words = sentence.toLowerCase().match(/[\p{L}\p{N}][\p{L}\p{N}'’-]*/gu) ?? [];
+  return words.length >= 3 && words.some((word) => word.length >= 3 && !announcing.has(word));
+}
+
 /** Greetings, introductions, small talk and closings say nothing about the matter. */
 export function isInformative(sentence: string): boolean {
   const rest = withoutSalutation(sentence).trim();

@@ -16,4 +16,6 @@ export interface StepResult {
   readonly confidence: number | null;
   /** Generations that it took, the first one included. */
   readonly attempts: number;
+  /** The technical failure behind an escalated result, where there is one. */
+  readonly error?: { readonly code: string; readonly message: string };
 }

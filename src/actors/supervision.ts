@@ -158,6 +158,7 @@ function failedResult(error: ErrorMessage, failures: number): StepResult {
     reasons: [error.message],
     confidence: null,
     attempts: failures,
+    error: { code: error.code, message: error.message },
   };
 }
 

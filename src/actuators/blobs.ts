@@ -4,16 +4,12 @@ import { RuntimeError } from '../kernel/errors.ts';
 import { type Sha256, sha256 } from '../kernel/hash.ts';
 import { limits } from '../kernel/limits.ts';
 import { type Actuator, operation } from './actuator.ts';
+import { operationArguments } from './operation-arguments.ts';
 
 /** Whoever keeps blobs: null for one it does not have. */
 export interface BlobLookup {
   lookup(hash: Sha256): Buffer | null;
 }
-
-const hashSchema = z
-  .string()
-  .regex(/^[0-9a-f]{64}$/)
-  .transform((text) => text as Sha256);
 
 export function blobsActuator(blobs: BlobLookup): Actuator {
   return {
@@ -23,11 +19,11 @@ export function blobsActuator(blobs: BlobLookup): Actuator {
     operations: {
       read: operation({
         effect: 'pure',
-        arguments: z.strictObject({ hashes: z.array(hashSchema).max(limits.blobsPerReadMax) }),
+        arguments: operationArguments['blobs.read'],
         result: z.strictObject({ texts: z.record(z.string(), z.string()) }),
         async perform({ hashes }) {
           const texts: Record<string, string> = {};
-          for (const hash of hashes) texts[hash] = readBlob(blobs, hash);
+          for (const hash of hashes) texts[hash] = readBlob(blobs, hash as Sha256);
           return { texts };
         },
       }),

@@ -2,11 +2,11 @@
  * Waiting as an operation: an actor has no timers, it asks to be woken at an
  * absolute time.
  */
-import { z } from 'zod';
 import type { Clock } from '../kernel/clock.ts';
 import { RuntimeError } from '../kernel/errors.ts';
 import { limits } from '../kernel/limits.ts';
 import { type Actuator, operation } from './actuator.ts';
+import { operationArguments } from './operation-arguments.ts';
 
 /** Calls back once after a delay; the returned function calls it off. */
 export type Timer = (delayMs: number, callback: () => void) => () => void;
@@ -19,11 +19,6 @@ const systemTimer: Timer = (delayMs, callback) => {
 /** The longest delay that setTimeout keeps. */
 const timerMsMax = 2 ** 31 - 1;
 
-const momentSchema = z.strictObject({
-  /** Milliseconds since the epoch. */
-  at: z.number().int().min(0).max(8.64e15),
-});
-
 export function clockActuator(timer: Timer = systemTimer): Actuator {
   return {
     name: 'clock',
@@ -31,8 +26,8 @@ export function clockActuator(timer: Timer = systemTimer): Actuator {
     operations: {
       wake: operation({
         effect: 'pure',
-        arguments: momentSchema,
-        result: momentSchema,
+        arguments: operationArguments['clock.wake'],
+        result: operationArguments['clock.wake'],
         async perform({ at }, { clock, signal }) {
           await until({ at, clock, signal, timer });
           return { at };

@@ -25,9 +25,9 @@ import { RuntimeError } from '../kernel/errors.ts';
 import { sha256 } from '../kernel/hash.ts';
 import { limits } from '../kernel/limits.ts';
 import { type Actuator, type ActuatorContext, operation } from './actuator.ts';
+import { operationArguments } from './operation-arguments.ts';
 import { assertStillReal, type Located, locate, shownPath } from './workspace-path.ts';
 
-const pathSchema = z.string();
 /** Names of files that are being written; a crash may leave one, no listing shows it. */
 const temporaryPattern = /^\.claw-[0-9a-f]{16}\.tmp$/;
 const readFlags = constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK;
@@ -49,19 +49,19 @@ export function fileActuator(): Actuator {
     operations: {
       read: operation({
         effect: 'pure',
-        arguments: z.strictObject({ path: pathSchema }),
+        arguments: operationArguments['file.read'],
         result: z.strictObject({ path: z.string(), text: z.string(), bytes: z.number() }),
         perform: ({ path }, context) => explained(path, () => readText(path, context)),
       }),
       list: operation({
         effect: 'pure',
-        arguments: z.strictObject({ path: pathSchema.default('.') }),
+        arguments: operationArguments['file.list'],
         result: z.strictObject({ path: z.string(), entries: z.array(entrySchema) }),
         perform: ({ path }, context) => explained(path, () => listFolder(path, context)),
       }),
       write: operation({
         effect: 'idempotent',
-        arguments: z.strictObject({ path: pathSchema, text: z.string() }),
+        arguments: operationArguments['file.write'],
         result: z.strictObject({ path: z.string(), bytes: z.number(), sha256: z.string() }),
         perform: ({ path, text }, context) =>
           explained(path, () => writeText({ path, text }, context)),

@@ -3,16 +3,13 @@
  * replay needs no model.
  */
 import { z } from 'zod';
-import {
-  type GenerationOutcome,
-  type GenerationRequest,
-  generationRequestSchema,
-} from '../inference/model-port.ts';
+import type { GenerationOutcome, GenerationRequest } from '../inference/model-port.ts';
 import { encodeTokenColumns } from '../inference/token-columns.ts';
 import { parseIntentionKey } from '../kernel/ids.ts';
 import type { JsonObject } from '../kernel/json.ts';
 import { limits } from '../kernel/limits.ts';
 import { type Actuator, operation } from './actuator.ts';
+import { operationArguments } from './operation-arguments.ts';
 
 /** Whoever generates: the client of the inference worker, or a model itself. */
 export interface Generator {
@@ -56,7 +53,7 @@ export function inferenceActuator(generator: Generator): Actuator {
     operations: {
       generate: operation({
         effect: 'pure',
-        arguments: generationRequestSchema,
+        arguments: operationArguments['inference.generate'],
         result: outcomeSchema,
         async perform(request, { key, run, signal }) {
           const { actor } = parseIntentionKey(key);

@@ -9,20 +9,12 @@ import { limits } from '../kernel/limits.ts';
 import type { SandboxExecution } from '../sandbox/sandbox.ts';
 import type { SandboxOutcome } from '../sandbox/sandbox-outcome.ts';
 import { type Actuator, operation } from './actuator.ts';
+import { operationArguments } from './operation-arguments.ts';
 
 /** Whoever runs scripts: a SandboxPool. */
 export interface ScriptRunner {
   execute(execution: SandboxExecution): Promise<SandboxOutcome>;
 }
-
-const scriptSchema = z.strictObject({
-  source: z.string(),
-  timeoutMs: z.number().int().min(1).max(limits.sandboxTimeoutMsMax).optional(),
-  memoryMb: z.number().int().min(8).max(limits.sandboxMemoryMbMax).optional(),
-  input: z.json().optional(),
-  seed: z.number().int().min(0).max(0xffff_ffff).optional(),
-  timeMs: z.number().int().optional(),
-});
 
 export function sandboxActuator(runner: ScriptRunner): Actuator {
   return {
@@ -31,7 +23,7 @@ export function sandboxActuator(runner: ScriptRunner): Actuator {
     operations: {
       run: operation({
         effect: 'pure',
-        arguments: scriptSchema,
+        arguments: operationArguments['sandbox.run'],
         result: z.json(),
         async perform(script, { signal }) {
           const outcome = await runner.execute({ ...script, signal });

@@ -8,7 +8,7 @@ import { accessSync, constants, existsSync, statfsSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
-import { RuntimeError } from '../kernel/errors.ts';
+import { type ErrorCode, errorCatalogue, exitStatus, RuntimeError } from '../kernel/errors.ts';
 import { isJsonObject } from '../kernel/json.ts';
 import { limits } from '../kernel/limits.ts';
 import { siblingModule } from '../kernel/module-url.ts';
@@ -23,6 +23,8 @@ export interface Finding {
   readonly status: 'ok' | 'warning' | 'failed';
   /** One sentence, with the remedy where something is wrong. */
   readonly detail: string;
+  /** Of the error behind a failed check, where it has one. */
+  readonly code?: ErrorCode;
 }
 
 type Check = (context: CommandContext) => Promise<Finding>;
@@ -60,6 +62,16 @@ export async function examine(context: CommandContext): Promise<Finding[]> {
   return findings;
 }
 
+/** Damaged data weighs more than whatever else is wrong: no other remedy brings it back. */
+export function examinationStatus(findings: readonly Finding[]): number {
+  const failures = findings.filter(({ status }) => status === 'failed');
+  if (failures.length === 0) return exitStatus.ok;
+  const isDamaged = failures.some(
+    ({ code }) => code !== undefined && errorCatalogue[code].exit === exitStatus.dataDamaged,
+  );
+  return isDamaged ? exitStatus.dataDamaged : exitStatus.environment;
+}
+
 async function checkNode(): Promise<Finding> {
   const check = 'node';
   const { node } = process.versions;
@@ -93,7 +105,7 @@ async function checkSandbox({ services }: CommandContext): Promise<Finding> {
       await sandbox.close();
     }
   } catch (error) {
-    return failed(check, toFailure(error).message);
+    return failedWith(check, error);
   }
 }
 
@@ -108,7 +120,7 @@ async function checkModel({ config, services }: CommandContext): Promise<Finding
       ? ok(check, 'The embedded demonstration model; name your own with --model FILE.')
       : ok(check, `${path} is a whole GGUF file, ${name}.`);
   } catch (error) {
-    return failed(check, toFailure(error).message);
+    return failedWith(check, error);
   }
 }
 
@@ -180,7 +192,7 @@ async function checkJournal(context: CommandContext): Promise<Finding> {
     const runs = await withReadOnly(context, async (journal) => journal.runs().length);
     return ok(check, `It is readable and holds ${runs} run(s).`);
   } catch (error) {
-    return failed(check, toFailure(error).message);
+    return failedWith(check, error);
   }
 }
 
@@ -200,7 +212,7 @@ async function freePort(
     await requireFreePort(address);
     return ok(check, `Port ${address.port} on ${address.host} is free.`);
   } catch (error) {
-    if (error instanceof RuntimeError) return failed(check, error.message);
+    if (error instanceof RuntimeError) return failedWith(check, error);
     throw error;
   }
 }
@@ -221,4 +233,9 @@ function warning(check: string, detail: string): Finding {
 
 function failed(check: string, detail: string): Finding {
   return { check, status: 'failed', detail };
+}
+
+function failedWith(check: string, error: unknown): Finding {
+  const { code, message } = toFailure(error);
+  return { ...failed(check, message), code };
 }

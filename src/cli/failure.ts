@@ -19,6 +19,10 @@ const nativeSymptoms =
  */
 export function reportFailure(error: unknown, output: Output, debug: boolean): number {
   if (error instanceof CommanderError && error.exitCode === 0) return exitStatus.ok;
+  // A command that needs a word more, such as `claw sandbox`, has answered with its help.
+  if (error instanceof CommanderError && error.code === 'commander.help') {
+    return exitStatus.badInput;
+  }
   const { code, message } = toFailure(error);
   // One line each, so that scripts may read lines.
   const sentence = message.replace(/\s*\n\s*/g, ' ');

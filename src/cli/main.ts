@@ -21,15 +21,25 @@ import { type Io, processIo } from './io.ts';
 import { Output } from './output.ts';
 import { realServices, type Services } from './services.ts';
 
+const exitMeanings: Record<keyof typeof exitStatus, string> = {
+  ok: 'done',
+  unexpected: 'a fault inside',
+  badInput: 'wrong usage or input',
+  diverged: 'a replay diverged',
+  environment: 'something around it is missing, taken or full',
+  dataDamaged: 'the data directory is damaged or of a newer version',
+  runFailed: 'a run, a generation or a script failed',
+  interrupted: 'interrupted, as by Ctrl-C',
+};
+
 const exitHelp = `
 Exit status:
-  ${exitStatus.ok}  done
-  ${exitStatus.unexpected}  a fault inside
-  ${exitStatus.badInput}  wrong usage or input
-  ${exitStatus.diverged}  a replay diverged
-  ${exitStatus.environment}  something around it is missing, taken or full
-  ${exitStatus.dataDamaged}  the data directory is damaged or of a newer version
-  ${exitStatus.runFailed}  a run, a generation or a script failed
+${Object.entries(exitStatus)
+  .map(
+    ([name, status]) =>
+      `  ${String(status).padEnd(3)}  ${exitMeanings[name as keyof typeof exitStatus]}`,
+  )
+  .join('\n')}
 docs/errors.md lists every error code.`;
 
 /**
@@ -54,7 +64,9 @@ export async function claw(
     },
   };
   try {
-    await newProgram(host).parseAsync(words, { from: 'user' });
+    // Whoever types the name alone asks what it can do.
+    const line = words.length === 0 ? ['--help'] : words;
+    await newProgram(host).parseAsync(line, { from: 'user' });
     return status;
   } catch (error) {
     return reportFailure(error, output, flags.includes('--debug'));
@@ -82,10 +94,11 @@ function newProgram(host: Host): Command {
     command
       .exitOverride()
       .allowExcessArguments(false)
-      // Only help may use standard output; errors are reported once, by us.
+      // Only help is written by commander; errors are reported once, by us.
       .configureOutput({
         writeOut: (text) => host.io.stdout.write(text),
-        writeErr: () => undefined,
+        writeErr: (text) => host.io.stderr.write(text),
+        outputError: () => undefined,
       });
   }
   return program;

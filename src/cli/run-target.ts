@@ -12,6 +12,8 @@ export interface RunTarget {
   /** Every event from the first one; resolves with the ended run. */
   follow(id: string, onEvent: (event: EventView) => void): Promise<RunView>;
   cancel(id: string): Promise<RunView>;
+  /** What becomes of an open run that nobody follows any more, for people. */
+  afterInterrupt(id: string): string;
   /** Leaves a server as it is; stops a runtime of this process. */
   close(): Promise<void>;
 }
@@ -37,6 +39,7 @@ export function localTarget(runtime: RunningRuntime): RunTarget {
       return run;
     },
     cancel: (id) => runtime.cancel(id),
+    afterInterrupt: (id) => `Stopped; claw up goes on with the run ${id}.`,
     close: () => runtime.stop(),
   };
 }
@@ -55,6 +58,8 @@ export async function openRunTarget(context: CommandContext): Promise<RunTarget>
     startRun: (request) => server.startRun(request),
     follow: (id, onEvent) => server.follow(id, onEvent),
     cancel: (id) => server.cancel(id),
-    close: async () => undefined,
+    afterInterrupt: (id) =>
+      `The run ${id} goes on in the server at ${server.url}; claw cancel ${id} ends it.`,
+    close: async () => server.close(),
   };
 }

@@ -22,6 +22,7 @@ const closeCode = { ended: 1000, slow: 1013 } as const;
 
 export class ServerClient {
   readonly url: string;
+  readonly #streams = new Set<WebSocket>();
 
   /** @param url such as `http://127.0.0.1:7420`, without a slash at the end */
   constructor(url: string) {
@@ -46,6 +47,11 @@ export class ServerClient {
       });
       if (outcome !== 'again') return outcome;
     }
+  }
+
+  /** Ends what is still followed, because an open stream would keep this process. */
+  close(): void {
+    for (const socket of this.#streams) socket.terminate();
   }
 
   async generate(
@@ -77,6 +83,7 @@ export class ServerClient {
   ): Promise<RunView | 'again'> {
     const address = `${this.url.replace(/^http/, 'ws')}/v1/runs/${encodeURIComponent(id)}/events?from=${from}`;
     const socket = new WebSocket(address);
+    this.#streams.add(socket);
     return new Promise((resolve, reject) => {
       let ended: RunView | null = null;
       socket.on('message', (bytes) => {
@@ -93,6 +100,7 @@ export class ServerClient {
       // A failed connection also closes, and the close decides.
       socket.on('error', () => undefined);
       socket.once('close', (code) => {
+        this.#streams.delete(socket);
         if (ended !== null && code === closeCode.ended) resolve(ended);
         else if (code === closeCode.slow) resolve('again');
         else reject(this.#gone());

@@ -9,8 +9,6 @@ import { limits } from '../kernel/limits.ts';
 import type { Io } from './io.ts';
 import type { Output } from './output.ts';
 
-/** The status that a shell gives to a program ended by SIGINT. */
-const interruptedStatus = 130;
 /**
  * One Ctrl-C may arrive more than once: from the terminal, and again from npm
  * or another parent that passes signals on.
@@ -38,7 +36,7 @@ export class StopSwitch {
       const now = clock.monotonicMs();
       if (firstAtMs !== null) {
         if (now - firstAtMs < sameSignalMsMax) return;
-        process.exit(interruptedStatus);
+        process.exit(exitStatus.interrupted);
       }
       firstAtMs = now;
       output.notice('Stopping; press Ctrl-C again to stop at once.');

@@ -37,7 +37,7 @@ export function completionBody(
 ): JsonObject {
   const { schema } = request;
   return {
-    model: options.model,
+    model: request.model ?? options.model,
     messages: request.messages.map(({ role, content }) => ({ role, content })),
     temperature: request.temperature,
     seed: request.seed,

@@ -9,11 +9,25 @@ interface ConfidenceState {
   readonly seen: number;
 }
 
+/** In whole percent, rounded down, so that a share below the threshold never reads like it. */
+function certainty(confidence: number): string {
+  // 0.29 * 100 is 28.999…
+  const percent = Math.floor(confidence * 100 + 1e-9);
+  return percent === 0 ? 'less than 1 %' : `only ${percent} %`;
+}
+
+function nameOf(text: string): string {
+  if (text === '') return 'the end of the answer';
+  const shown = text.replace(/\s+/g, ' ').trim();
+  return /[\p{L}\p{N}]/u.test(shown) ? `"${shown}"` : 'a space or mark';
+}
+
 /**
  * @param minConfidence 0 to 1. A free token below it halts; forced tokens and
  * tokens without a confidence never do.
  */
 export function confidenceDetector(minConfidence: number): TokenDetector<ConfidenceState> {
+  const asked = Number((minConfidence * 100).toFixed(1));
   return {
     initial: { seen: 0 },
     reduce(state: ConfidenceState, token: GeneratedToken) {
@@ -21,12 +35,11 @@ export function confidenceDetector(minConfidence: number): TokenDetector<Confide
       if (token.forced || confidence === null || confidence >= minConfidence) {
         return { halt: null, state: { seen: state.seen + 1 } };
       }
-      const what = token.text === '' ? 'the end of the answer' : JSON.stringify(token.text);
       return {
         halt: {
           detector: 'confidence' as const,
           atToken: state.seen,
-          evidence: `Token ${state.seen + 1}, ${what}, has probability ${confidence.toFixed(3)}, below ${minConfidence}.`,
+          evidence: `The model was ${certainty(confidence)} certain of ${nameOf(token.text)} (token ${state.seen + 1}); ${asked} % is asked for.`,
         },
         state,
       };

@@ -22,12 +22,13 @@ import { hashModelFile, inspectModelFile, type ModelFile } from './gguf-file.ts'
 import { GrammarCache } from './llama-grammar.ts';
 import { createPromptRenderer, type RenderedPrompt } from './llama-prompt.ts';
 import { survivesLoading } from './load-probe.ts';
-import type {
-  GenerateOptions,
-  GenerationOutcome,
-  GenerationRequest,
-  ModelInfo,
-  ModelPort,
+import {
+  type GenerateOptions,
+  type GenerationOutcome,
+  type GenerationRequest,
+  type ModelInfo,
+  type ModelPort,
+  refuseOtherModel,
 } from './model-port.ts';
 import { abortedError, TimeLimit } from './time-limit.ts';
 import { TokenTextDecoder } from './token-text.ts';
@@ -110,6 +111,7 @@ export class LlamaModel implements ModelPort {
     options: GenerateOptions,
     time: TimeLimit,
   ): Promise<GenerationOutcome> {
+    refuseOtherModel(request.model, this.info);
     const prompt = this.#render(request.messages);
     const room = this.#parts.context.contextSize - prompt.tokens.length;
     if (room < 1) throw this.#tooLong(prompt.tokens.length);

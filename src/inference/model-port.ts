@@ -8,6 +8,7 @@
  *   M3. Forced tokens do not count in `minConfidence`: they were no choice.
  */
 import { z } from 'zod';
+import { RuntimeError } from '../kernel/errors.ts';
 import type { JsonObject } from '../kernel/json.ts';
 import { limits } from '../kernel/limits.ts';
 
@@ -32,6 +33,8 @@ export type DetectorSettings = z.output<typeof detectorSettingsSchema>;
 /** Parses a request where it enters from another thread or from the journal. */
 export const generationRequestSchema = z.strictObject({
   messages: z.array(chatMessageSchema).min(1).max(limits.chatMessagesMax),
+  /** The model that is asked for; null or absent: whichever serves. */
+  model: z.string().min(1).max(200).nullish(),
   /** JSON Schema of the answer, or null for free text. */
   schema: z.record(z.string(), z.json()).nullable(),
   /** 0 is greedy decoding. */
@@ -45,6 +48,7 @@ export const generationRequestSchema = z.strictObject({
 });
 
 export interface GenerationRequest {
+  model?: string | null | undefined;
   messages: ChatMessage[];
   schema: JsonObject | null;
   temperature: number;
@@ -108,6 +112,18 @@ export interface GenerateOptions {
 }
 
 /** A model that answers conversations. */
+/** @throws RuntimeError MODEL_UNKNOWN when another model is asked for than the one that serves. */
+export function refuseOtherModel(
+  asked: string | null | undefined,
+  served: Pick<ModelInfo, 'name'>,
+): void {
+  if (asked === null || asked === undefined || asked === served.name) return;
+  throw new RuntimeError(
+    'MODEL_UNKNOWN',
+    `The model ${asked} does not serve here, ${served.name} does; name that one, or none.`,
+  );
+}
+
 export interface ModelPort {
   readonly info: ModelInfo;
   /**

@@ -12,6 +12,8 @@ export const exitStatus = {
   environment: 4,
   dataDamaged: 5,
   runFailed: 6,
+  /** What a shell gives to a program ended by SIGINT. */
+  interrupted: 130,
 } as const;
 
 interface ErrorEntry {
@@ -27,7 +29,8 @@ function entry(exit: number, http: number, meaning: string, remedy: string): Err
   return { exit, http, meaning, remedy };
 }
 
-const { unexpected, badInput, environment, dataDamaged, runFailed, diverged } = exitStatus;
+const { unexpected, badInput, environment, dataDamaged, runFailed, diverged, interrupted } =
+  exitStatus;
 
 export const errorCatalogue = {
   INTERNAL: entry(
@@ -123,6 +126,12 @@ export const errorCatalogue = {
     'The model file does not exist or cannot be read.',
     'Check --model or OPENCLAW_MODEL.',
   ),
+  MODEL_UNKNOWN: entry(
+    badInput,
+    400,
+    'An agent names a model that does not serve.',
+    'Name the model that serves, or none; claw up says which it is.',
+  ),
   MODEL_INVALID: entry(
     badInput,
     400,
@@ -154,7 +163,7 @@ export const errorCatalogue = {
     'Raise limits.timeoutMs of the agent or use a faster model.',
   ),
   INFERENCE_ABORTED: entry(
-    runFailed,
+    interrupted,
     499,
     'A generation was stopped on request.',
     'Nothing to do.',
@@ -424,7 +433,8 @@ export interface ErrorMessage {
   readonly stack?: string;
 }
 
-function isErrorCode(code: unknown): code is ErrorCode {
+/** Whether the catalogue has the code. */
+export function isErrorCode(code: unknown): code is ErrorCode {
   return typeof code === 'string' && Object.hasOwn(errorCatalogue, code);
 }
 

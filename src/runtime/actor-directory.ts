@@ -2,8 +2,8 @@
  * Which host owns which actor, in shared memory, for every thread to read.
  *
  * An open-addressing hash table. Each key is inserted by one thread only: the
- * host that spawns the actor, or the main thread at recovery. Ownership
- * changes by compare-and-swap of one word that holds owner and epoch.
+ * host that spawns the actor, or the main thread, for the first actor of a run
+ * and at recovery. Ownership changes by compare-and-swap of one word that holds owner and epoch.
  *
  * ```
  *  slot   0        8         12          16

@@ -53,6 +53,10 @@ function isTooLarge(error: unknown): error is RuntimeError {
   return error instanceof RuntimeError && error.code === 'BUS_MESSAGE_TOO_LARGE';
 }
 
+function isRefusal(error: unknown): error is RuntimeError {
+  return isTooLarge(error) || (error instanceof RuntimeError && error.code === 'INTENTION_INVALID');
+}
+
 /** Without its disk the runtime must stop; that is no fault of the run. */
 function isDiskFailure(error: unknown): boolean {
   return (
@@ -303,9 +307,8 @@ export class ActorHost {
   }
 
   #breakRun(run: RunId, error: unknown): void {
-    const message = error instanceof Error ? error.message : String(error);
     this.forgetRun(run);
-    this.#ports.runBroken(run, message);
+    this.#ports.runBroken(run, toErrorMessage(error));
   }
 
   #release(cell: ActorCell, effects: StepEffects, position: number): void {
@@ -332,8 +335,8 @@ export class ActorHost {
     try {
       this.#ports.act({ run, id, key: cell.key }, open, position);
     } catch (error) {
-      if (!isTooLarge(error)) throw error;
-      // Nobody can carry out what does not fit the bus; the actor hears so like of any refusal.
+      if (!isRefusal(error)) throw error;
+      // Nobody can carry out what is not valid or does not fit the bus; the actor hears so.
       const outcome = { status: 'refused', error: toErrorMessage(error) } as const;
       this.deliverOutcome({ run, actor: id, key: open.key, tag: open.intention.tag, outcome });
     }

@@ -1,6 +1,6 @@
 /**
- * Reading an input file whole, within a bound. Synchronous: it runs on pool
- * threads, which have nothing else to do.
+ * Reads an input file whole, within a bound, and hashes files of any size.
+ * Synchronous: it runs on pool threads, which have nothing else to do.
  */
 
 import { createHash } from 'node:crypto';

@@ -4,8 +4,8 @@
  *
  * Invariants
  *   R1. Nothing but the records enters the fold.
- *   R2. The first difference ends an actor's replay and is reported with what
- *       was expected and what was found.
+ *   R2. The first difference ends the fold and is reported with what was
+ *       expected and what was found.
  */
 import {
   type Actor,
@@ -46,7 +46,7 @@ export interface FoldedActor {
   readonly digest: string;
 }
 
-/** A message that an actor received, by the key of the intention that sent it. */
+/** A message that an actor received, by the key of the intention that sent it, or `@runtime:number`. */
 export interface ReceivedMessage {
   readonly key: IntentionKey;
   readonly digest: Sha256;
@@ -164,9 +164,9 @@ function replayStep(entry: StreamRecord, body: EventBody, known: Actor | undefin
 }
 
 function receipt(entry: StreamRecord, body: EventBody): ReceivedMessage | null {
-  if (body.cause === null || body.event.type === 'outcome') return null;
+  if (body.event.type === 'outcome') return null;
   return {
-    key: body.cause as IntentionKey,
+    key: (body.cause ?? `${body.from}:${body.number}`) as IntentionKey,
     digest: hashJson(body.event),
     sequence: entry.sequence,
     actor: body.actor,

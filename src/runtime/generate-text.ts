@@ -1,5 +1,9 @@
 /** A generation outside every run: nothing of it is journaled. */
+
+import { schemaMismatch } from '../actors/answer-schema.ts';
 import type { GenerationOutcome, GenerationRequest } from '../inference/model-port.ts';
+import { RuntimeError } from '../kernel/errors.ts';
+import type { Json, JsonObject } from '../kernel/json.ts';
 import { limits } from '../kernel/limits.ts';
 import type { GeneratedText, GenerateTextRequest } from './views.ts';
 
@@ -20,4 +24,26 @@ export function generationOf(request: GenerateTextRequest): GenerationRequest {
 export function generatedText(model: string, outcome: GenerationOutcome): GeneratedText {
   const { text, tokens, minConfidence, usage } = outcome;
   return { model, text, tokens, minConfidence, usage };
+}
+
+/**
+ * A grammar keeps an answer to its schema; an endpoint may ignore it.
+ * @throws RuntimeError INFERENCE_PROTOCOL when a whole answer does not fit.
+ */
+export function refuseMismatch(request: GenerateTextRequest, outcome: GenerationOutcome): void {
+  if (request.schema === undefined || outcome.finish === 'length') return;
+  const mismatch = mismatchOf(request.schema, outcome.text);
+  if (mismatch === null) return;
+  throw new RuntimeError(
+    'INFERENCE_PROTOCOL',
+    `The answer does not fit the schema (${mismatch}); use an endpoint that keeps to response_format.`,
+  );
+}
+
+function mismatchOf(schema: JsonObject, text: string): string | null {
+  try {
+    return schemaMismatch(schema, JSON.parse(text) as Json);
+  } catch {
+    return 'it is not JSON';
+  }
 }

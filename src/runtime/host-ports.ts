@@ -3,6 +3,7 @@ import type { Envelope, OpenIntention } from '../actors/actor.ts';
 import type { SigningKey } from '../identity/signing-key.ts';
 import type { AppendRecord } from '../journal/record.ts';
 import type { Clock } from '../kernel/clock.ts';
+import type { ErrorMessage } from '../kernel/errors.ts';
 import type { ActorId, RunId } from '../kernel/ids.ts';
 import type { ActorDirectory } from './actor-directory.ts';
 import type { BlobStore } from './event-record.ts';
@@ -27,7 +28,7 @@ export interface HostPorts {
   abort(open: OpenIntention): void;
   wake(message: WakeMessage): void;
   /** This host will not touch the run again. */
-  runBroken(run: RunId, message: string): void;
+  runBroken(run: RunId, error: ErrorMessage): void;
   /** Room for the intentions of one more step. */
   hasRoom(): boolean;
 }

@@ -1,6 +1,7 @@
 /**
- * Follows the journal file and keeps the index of runs up to date. Whatever it
- * shows is durable, because it reads nothing else (law D2).
+ * Follows the journal file and keeps the index of runs up to date. Up to a
+ * durable end whatever it shows is durable (law D2); without one it reads up to
+ * the last seal, which the disk may be a moment from confirming.
  */
 
 import { JournalReader } from '../journal/journal-reader.ts';
@@ -17,8 +18,9 @@ export class JournalFollower {
   readonly index: RunIndex;
   readonly #reader: JournalReader;
 
-  constructor(dataDirectory: string) {
-    this.#reader = JournalReader.open(dataDirectory);
+  /** @param options.verifyDigests Compare each record with its digest as well, for a replay. */
+  constructor(dataDirectory: string, options: { readonly verifyDigests?: boolean } = {}) {
+    this.#reader = JournalReader.open(dataDirectory, options);
     this.index = new RunIndex((hash) => this.#reader.blob(hash));
   }
 

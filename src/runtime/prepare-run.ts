@@ -1,7 +1,7 @@
 /**
  * Everything that has to be true before a run begins: the pipeline is valid,
- * the documents are read, their texts are stored, the workspace is filled.
- * Nothing is journaled here; a failure leaves no run behind.
+ * the documents are read and hashed, the workspace is filled. Nothing is
+ * journaled here; a failure leaves no run behind.
  */
 import { copyFile, mkdir, readdir, rm } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
@@ -10,11 +10,14 @@ import { checks } from '../actors/checks/index.ts';
 import type { DocumentReference } from '../actors/event.ts';
 import type { PipelineDefinition } from '../actors/pipeline-definition.ts';
 import { machineVersion } from '../actors/step.ts';
+import { toGrammarSchema } from '../inference/grammar-schema.ts';
+import { type ModelInfo, refuseOtherModel } from '../inference/model-port.ts';
 import { workspacesFolder } from '../journal/data-folders.ts';
 import { errorNumber } from '../journal/file-port.ts';
 import { RuntimeError } from '../kernel/errors.ts';
 import { type Sha256, sha256 } from '../kernel/hash.ts';
 import { actorId, newRunId, type RunId } from '../kernel/ids.ts';
+import type { JsonObject } from '../kernel/json.ts';
 import { limits } from '../kernel/limits.ts';
 import { readDocuments } from './documents.ts';
 import type { RunStartedBody } from './event-record.ts';
@@ -35,8 +38,8 @@ export interface PreparedRun {
 export interface PrepareContext {
   readonly dataDirectory: string;
   readonly pool: CpuPool;
-  /** The model that serves, as the run records it. */
-  readonly model: string;
+  /** The model that serves. */
+  readonly model: ModelInfo;
   /** Refuses, by throwing, a run whose actors find no place. */
   readonly admit: (started: Pick<RunStartedBody, 'documents' | 'stepsTotal'>) => void;
 }
@@ -63,6 +66,30 @@ function seedOf(request: StartRunRequest): number {
     'REQUEST_INVALID',
     `The seed must be a whole number from 0 to ${limits.runSeedMax}.`,
   );
+}
+
+function modelText(model: ModelInfo): string {
+  return model.sha256 === null ? model.name : `${model.name} sha256:${model.sha256}`;
+}
+
+/**
+ * What the model here can never do is refused before the run, not document by
+ * document. An endpoint is asked; nobody knows its models and schemas.
+ */
+function refuseUnservable({ agents }: PipelineDefinition, model: ModelInfo): void {
+  if (model.backend !== 'llama.cpp') return;
+  for (const [name, agent] of Object.entries(agents)) {
+    refuseOtherModel(agent.model, model);
+    if (agent.output === undefined) continue;
+    try {
+      toGrammarSchema(agent.output as JsonObject);
+    } catch (error) {
+      if (!(error instanceof RuntimeError)) throw error;
+      throw new RuntimeError(error.code, `agents.${name}.output: ${error.message}`, {
+        cause: error,
+      });
+    }
+  }
 }
 
 function countSteps(definition: PipelineDefinition, documents: number): number {
@@ -111,7 +138,8 @@ function workspaceFailure(source: string, cause: unknown): RuntimeError {
 
 /**
  * @throws RuntimeError of the pipeline (PIPELINE_…), the input (INPUT_…,
- *   DOCUMENT_…, TOO_MANY_DOCUMENTS) or the request (REQUEST_INVALID), and what
+ *   DOCUMENT_…, TOO_MANY_DOCUMENTS), the request (REQUEST_INVALID) or the model
+ *   (MODEL_UNKNOWN, SCHEMA_UNSUPPORTED), and what
  *   `admit` throws.
  */
 export async function prepareRun(
@@ -121,6 +149,7 @@ export async function prepareRun(
   const seed = seedOf(request);
   const loaded = await loadPipeline(request.pipeline);
   const { definition } = loaded;
+  refuseUnservable(definition, context.model);
   const found = await readDocuments(resolve(request.input.folder), definition.input, context.pool);
   const texts = new Map<Sha256, Buffer>();
   const documents = found.map(({ name, text, part }): DocumentReference => {
@@ -148,7 +177,7 @@ export async function prepareRun(
       // Not canonical: the order of the properties of an output schema is the order of the answer.
       definition: JSON.stringify(definition),
       seed,
-      model: context.model,
+      model: modelText(context.model),
       documents,
       workspace,
       machines: [machineVersion('pipeline'), machineVersion('supervisor'), machineVersion('agent')],

@@ -1,6 +1,7 @@
 /**
- * Replay and recovery of one run, from the files of a data directory. Runs in
- * a pool thread; opens the journal read-only and nothing else (law D4).
+ * Replay of a run, and recovery of the open ones, from the files of a data
+ * directory. Runs in a pool thread; reads the journal and its blobs and nothing
+ * else (law D4).
  */
 import type { Envelope } from '../actors/actor.ts';
 import { sha256Bytes } from '../kernel/hash.ts';
@@ -47,7 +48,7 @@ function withJournal<Result>(
   dataDirectory: string,
   use: (follower: JournalFollower) => Result,
 ): Result {
-  const follower = new JournalFollower(dataDirectory);
+  const follower = new JournalFollower(dataDirectory, { verifyDigests: true });
   try {
     follower.advance();
     return use(follower);

@@ -1,10 +1,11 @@
 /** Verifies a run by replaying it in the pool, and answers with the first divergence. */
 
-import { hashJson } from '../kernel/hash.ts';
+import { hashJson, type Sha256 } from '../kernel/hash.ts';
+import type { IntentionKey } from '../kernel/ids.ts';
 import { limits } from '../kernel/limits.ts';
 import type { Divergence } from './fold-run.ts';
 import type { CpuPool } from './pool/client.ts';
-import { rootActor } from './prepare-run.ts';
+import { rootActor, rootStart } from './prepare-run.ts';
 import type { ReplayResult } from './replay-run.ts';
 import type { RunEntry } from './run-index.ts';
 import { stateHashOf } from './run-index.ts';
@@ -22,9 +23,17 @@ export interface ReplayReport {
 /** Below this many events a second thread costs more than it saves. */
 const eventsPerShard = 500;
 
+/** What the runtime itself sends to a run: its start, as its first record says, and a cancel. */
+function* outsideMessages(entry: RunEntry): Generator<[IntentionKey, Sha256]> {
+  yield ['@runtime:1' as IntentionKey, hashJson(rootStart(entry.id, entry.started).event)];
+  for (let number = 2; number <= entry.outsideMessages; number += 1) {
+    yield [`@runtime:${number}` as IntentionKey, hashJson({ type: 'cancel' })];
+  }
+}
+
 /** Messages that were received otherwise than they were sent, whichever shards their actors are in. */
-function exchangeDivergences(results: readonly ReplayResult[]): Divergence[] {
-  const sent = new Map(results.flatMap((result) => [...result.sent]));
+function exchangeDivergences(entry: RunEntry, results: readonly ReplayResult[]): Divergence[] {
+  const sent = new Map([...outsideMessages(entry), ...results.flatMap((each) => [...each.sent])]);
   return results.flatMap(({ received }) =>
     received
       .filter(({ key, digest }) => sent.get(key) !== digest)
@@ -80,7 +89,7 @@ export async function replayRun(
     divergence === null ? [] : [divergence],
   );
   if (divergences.length === 0) {
-    divergences.push(...exchangeDivergences(results), ...endDivergences(entry, results));
+    divergences.push(...exchangeDivergences(entry, results), ...endDivergences(entry, results));
   }
   divergences.sort((left, right) => left.sequence - right.sequence);
   const divergence = divergences[0] ?? null;

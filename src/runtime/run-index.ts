@@ -1,6 +1,7 @@
 /**
  * The runs as a fold of the journal: what `claw runs`, the API and recovery
- * know. It keeps positions and counts, never bodies.
+ * know. It keeps positions and counts, and of the bodies only how a run began and
+ * ended.
  *
  * Invariants
  *   I1. Records are applied once, in the order of the journal.
@@ -46,7 +47,7 @@ export interface RunEntry {
   handedToHuman: number;
   ended: { readonly body: RunEndedBody; readonly at: number } | null;
   /** Why an open run does not go on. */
-  suspended: string | null;
+  suspended: { readonly code: string; readonly message: string } | null;
 }
 
 /** State hash of a run before its first event. */
@@ -164,7 +165,8 @@ export class RunIndex {
     entry.usage = withEvent(entry.usage, body.event);
     if (body.event.type === 'step-done') entry.stepsDone += 1;
     if (body.event.type === 'document-done') {
-      entry.stepsDone += body.event.notRun.length;
+      // Events of older journals do not tell which steps never ran.
+      entry.stepsDone += body.event.notRun?.length ?? 0;
       if (body.event.handedToHuman) entry.handedToHuman += 1;
     }
   }
@@ -189,8 +191,6 @@ function statusOf(entry: RunEntry): RunStatus {
 /** @param workspace Absolute folder of the run's files. */
 export function runView(entry: RunEntry, workspace: string): RunView {
   const { ended, started } = entry;
-  const suspended =
-    entry.suspended === null ? null : { code: 'REPLAY_DIVERGED', message: entry.suspended };
   return {
     id: entry.id,
     pipeline: started.pipeline,
@@ -207,6 +207,6 @@ export function runView(entry: RunEntry, workspace: string): RunView {
       stepsTotal: started.stepsTotal,
       handedToHuman: entry.handedToHuman,
     },
-    error: ended?.body.error ?? suspended,
+    error: ended?.body.error ?? entry.suspended,
   };
 }

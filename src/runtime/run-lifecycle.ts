@@ -6,17 +6,19 @@
  * Invariants
  *   L1. A run that cannot go on is suspended and says why; no other run and no
  *       start of the runtime suffers from it.
- *   L2. Once a run has ended or is suspended, no thread keeps anything of it.
+ *   L2. Once a run has ended or is suspended, no thread keeps an actor, a key or
+ *       mail of it.
  */
 import { rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Envelope } from '../actors/actor.ts';
 import type { ThreadId } from '../bus/endpoint.ts';
+import type { ModelInfo } from '../inference/model-port.ts';
 import { storeBlobs } from '../journal/blob-store.ts';
 import { workspacesFolder } from '../journal/data-folders.ts';
 import { systemClock } from '../kernel/clock.ts';
-import { RuntimeError } from '../kernel/errors.ts';
+import { type ErrorMessage, RuntimeError, toErrorMessage } from '../kernel/errors.ts';
 import type { RunId } from '../kernel/ids.ts';
 import { limits } from '../kernel/limits.ts';
 import { Admission } from './admission.ts';
@@ -43,8 +45,11 @@ export interface LifecycleParts {
   readonly onNotice: (text: string) => void;
 }
 
-function reasonOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
+type Reason = Pick<ErrorMessage, 'code' | 'message'>;
+
+function reasonOf(error: unknown): Reason {
+  const { code, message } = toErrorMessage(error);
+  return { code, message };
 }
 
 export class RunLifecycle {
@@ -53,7 +58,7 @@ export class RunLifecycle {
   readonly #admission: Admission;
   readonly #endings = new RunEndings();
   /** Runs that a host gave up before the journal showed that they began. */
-  readonly #broken = new Map<RunId, string>();
+  readonly #broken = new Map<RunId, Reason>();
   #closed = false;
 
   constructor(parts: LifecycleParts) {
@@ -80,10 +85,10 @@ export class RunLifecycle {
 
   /**
    * Begins a run; resolves once its first record is durable.
-   * @param model The model that serves, as the run records it.
+   * @param model The model that serves.
    * @throws RuntimeError as `prepareRun`, TOO_MANY_RUNS, DISK_FULL, JOURNAL_FAILED
    */
-  begin(request: StartRunRequest, model: string): Promise<RunView> {
+  begin(request: StartRunRequest, model: ModelInfo): Promise<RunView> {
     const { dataDirectory, pool, threads, durable, follower } = this.#parts;
     return this.#admission.hold(async () => {
       const prepared = await prepareRun(request, {
@@ -126,7 +131,7 @@ export class RunLifecycle {
   }
 
   /** A run that cannot go on stays as it is: it can be looked at, replayed and cancelled. */
-  suspend(run: RunId, reason: string): void {
+  suspend(run: RunId, reason: Reason): void {
     const entry = this.#parts.follower.index.get(run);
     if (entry === undefined) {
       this.#broken.set(run, reason);
@@ -135,7 +140,7 @@ export class RunLifecycle {
     this.#broken.delete(run);
     if (entry.ended !== null || entry.suspended !== null) return;
     entry.suspended = reason;
-    this.#parts.onNotice(`The run ${run} is suspended. ${reason}`);
+    this.#parts.onNotice(`The run ${run} is suspended. ${reason.message}`);
     this.#over(entry);
   }
 

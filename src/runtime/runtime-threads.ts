@@ -67,7 +67,8 @@ function threadFailure(name: string, cause: Error | null): RuntimeError {
 /** Waits for the promise, but no longer than the time a stop may take. */
 async function withDeadline(promise: Promise<unknown>): Promise<void> {
   const { promise: late, resolve } = Promise.withResolvers<void>();
-  const timer = setTimeout(resolve, limits.shutdownMsMax / 2);
+  // Three such waits, one after the other, stay within the whole.
+  const timer = setTimeout(resolve, limits.shutdownMsMax / 4);
   await Promise.race([promise, late]);
   clearTimeout(timer);
 }

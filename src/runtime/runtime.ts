@@ -19,7 +19,7 @@ import { SandboxPool } from '../sandbox/sandbox.ts';
 import type { RuntimeConfig } from './config.ts';
 import { DurableWaiters } from './durable-waiters.ts';
 import { EventFeed } from './event-feed.ts';
-import { generatedText, generationOf } from './generate-text.ts';
+import { generatedText, generationOf, refuseMismatch } from './generate-text.ts';
 import { InferenceClient } from './inference-worker/client.ts';
 import { readTokenNotice } from './inference-worker/protocol.ts';
 import { JournalFollower } from './journal-follower.ts';
@@ -54,10 +54,6 @@ interface RuntimeParts {
   readonly threads: RuntimeThreads;
   readonly follower: JournalFollower;
   readonly hooks: RuntimeHooks;
-}
-
-function modelText(model: ModelInfo): string {
-  return model.sha256 === null ? model.name : `${model.name} sha256:${model.sha256}`;
 }
 
 export class Runtime implements RuntimePort {
@@ -126,7 +122,7 @@ export class Runtime implements RuntimePort {
   }
 
   async startRun(request: StartRunRequest): Promise<RunView> {
-    return this.#lifecycle.begin(request, modelText(this.#modelInfo()));
+    return this.#lifecycle.begin(request, this.#modelInfo());
   }
 
   runs(): readonly RunView[] {
@@ -174,6 +170,7 @@ export class Runtime implements RuntimePort {
       ...(onToken === undefined ? {} : { onToken }),
       ...(signal === undefined ? {} : { signal }),
     });
+    refuseMismatch(request, outcome);
     return generatedText(this.#modelInfo().name, outcome);
   }
 
@@ -233,8 +230,8 @@ export class Runtime implements RuntimePort {
         this.fail(fromErrorMessage((body as { error: ErrorMessage }).error));
         return;
       case topics.runBroken: {
-        const { run, message: reason } = body as RunBrokenMessage;
-        this.#lifecycle.suspend(run, reason);
+        const { run, error } = body as RunBrokenMessage;
+        this.#lifecycle.suspend(run, error);
         return;
       }
       case topics.closed:

@@ -6,6 +6,7 @@
 import type { ActorJson } from '../actors/actor.ts';
 import type { Outcome } from '../actors/outcome.ts';
 import { type ThreadId, threadId } from '../bus/endpoint.ts';
+import type { ErrorMessage } from '../kernel/errors.ts';
 import type { ActorId, IntentionKey, RunId } from '../kernel/ids.ts';
 
 export const mainThread = threadId(0);
@@ -70,7 +71,7 @@ export interface RunEndedMessage {
 /** Host to main: a step of this run cannot be taken or released; the run must not go on. */
 export interface RunBrokenMessage {
   readonly run: RunId;
-  readonly message: string;
+  readonly error: ErrorMessage;
 }
 
 export interface AbortMessage {

@@ -87,6 +87,7 @@ describe('asking', () => {
           { role: 'system', content: 'You are demo.' },
           { role: 'user', content: 'Q: The key is in Bonn. ' },
         ],
+        model: null,
         schema: { type: 'object' },
         temperature: 0.2,
         seed: 7,

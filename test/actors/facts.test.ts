@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { relevantFacts } from '../../src/actors/facts.ts';
+import { topicOf } from '../../src/actors/message-parts.ts';
 import { isInformative, sentencesOf } from '../../src/actors/sentences.ts';
 
 const message = `Dear Ms Stone,
@@ -85,4 +86,18 @@ describe('sentences', () => {
       expect(isInformative(sentence)).toBe(true);
     },
   );
+});
+
+describe('topicOf', () => {
+  it.each([
+    ['Hi,\ntwo things. The lift is stuck.', 'The lift is stuck.'],
+    ['Screen black. Keyboard dead. Nothing works since lunch.', 'Nothing works since lunch.'],
+    ['I have several questions. Where is the key?', 'Where is the key?'],
+  ])('of %j is %j', (text, topic) => {
+    expect(topicOf(text)).toBe(topic);
+  });
+
+  it('is null where no sentence tells anything', () => {
+    expect(topicOf('Two things.\nVera')).toBeNull();
+  });
 });

@@ -60,6 +60,16 @@ describe('judging an answer', () => {
     });
   });
 
+  test('JSON that does not fit the schema is no answer, and asking again may help', () => {
+    const output = { type: 'object', properties: { n: { type: 'integer' } }, required: ['n'] };
+    expect(judged({ output }, { text: '{"n":1}' })).toMatchObject({ answered: true, reasons: [] });
+    expect(judged({ output }, { text: '{"x":1}' })).toMatchObject({
+      answered: false,
+      retry: true,
+      reasons: [expect.stringContaining("required property 'n'")],
+    });
+  });
+
   test('every doubt is named; one that asking again may cure is enough to ask', () => {
     const doubted = judged({ checks: [certain(0.95, false), certain(0.99)] }, { text: 'Bonn' });
     expect(doubted).toMatchObject({ output: 'Bonn', answered: true, retry: true });

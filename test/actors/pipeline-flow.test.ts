@@ -270,6 +270,22 @@ describe('a pipeline over the pure machines', () => {
     );
   });
 
+  it('fails the run, with the code, when a technical failure kept every document from any result', () => {
+    const failure: Outcome = {
+      status: 'failed',
+      error: { code: 'INFERENCE_REJECTED', message: 'no such model', retryable: false },
+    };
+    const all = play(simple, ['one', 'two'], { act: () => failure });
+    expect(all.finish).toMatchObject({
+      status: 'failed',
+      error: { code: 'INFERENCE_REJECTED', message: expect.stringContaining('no such model') },
+    });
+    const some = play(simple, ['one', 'two'], {
+      act: (_, args) => (JSON.stringify(args).includes('two') ? failure : generated('fine')),
+    });
+    expect(some.finish).toMatchObject({ status: 'succeeded' });
+  });
+
   it('skips what needs a step that was given up, unless it always runs', () => {
     const definition = {
       name: 'demo',

@@ -75,7 +75,15 @@ function documentDone(
   item = `{"item":${index}}`,
   handedToHuman = false,
 ): ActorEvent {
-  return { type: 'document-done', index, item, digest: sha256(item), handedToHuman, notRun: [] };
+  return {
+    type: 'document-done',
+    index,
+    item,
+    digest: sha256(item),
+    handedToHuman,
+    notRun: [],
+    failure: null,
+  };
 }
 
 describe('the pipeline of a run', () => {

@@ -144,6 +144,7 @@ describe('failures (S1, S2)', () => {
         reasons: ['late'],
         confidence: null,
         attempts: 3,
+        error: { code: 'INFERENCE_TIMEOUT', message: 'late' },
       },
     });
     expect(eventOf(of.send({ type: 'agent-done', step: 'two', result: result() }))).toEqual({

@@ -171,10 +171,11 @@ export class InMemoryRuntime implements RuntimePort {
     status: RunStatus = 'succeeded',
     outputs: RunView['outputs'] = {},
     events?: number,
+    error: RunView['error'] = null,
   ): RunView {
     const run = this.#stored(id);
     if (events !== undefined) run.view = { ...run.view, events };
-    run.view = { ...run.view, status, endedAt: 2, resultHash: 'r', outputs };
+    run.view = { ...run.view, status, endedAt: 2, resultHash: 'r', outputs, error };
     for (const resolve of run.waiting.splice(0)) resolve(run.view);
     return run.view;
   }

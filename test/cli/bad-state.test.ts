@@ -5,6 +5,7 @@ import { type AddressInfo, createServer as createNetServer } from 'node:net';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
 import { WebSocketServer } from 'ws';
+import { type ErrorCode, errorCatalogue } from '../../src/kernel/errors.ts';
 import { startEndpointServer } from '../inference/endpoint-server.ts';
 import { askingPipeline, writeSoundInput } from './bad-input-files.ts';
 import {
@@ -119,6 +120,7 @@ describe('an endpoint', () => {
     const data = join(folder, 'never-made');
     const ended = await claw(['generate', '--prompt', 'x', '--json'], { data, environment });
     expectFailure(ended, code, says);
+    if (listener === strange) await expectRunFailure(environment, code, says);
     if (listener !== html) return;
     const doctor = await complaints(data, { environment });
     expect(doctor).toEqual({
@@ -126,6 +128,27 @@ describe('an endpoint', () => {
       failed: { model: expect.stringMatching(/not as the protocol says; check/) },
     });
   });
+
+  /** A run that such an endpoint ends has its code and status. */
+  async function expectRunFailure(
+    environment: Record<string, string>,
+    code: ErrorCode,
+    says: RegExp,
+  ): Promise<void> {
+    const pipeline = join(folder, 'asking-strange.yaml');
+    writeFileSync(pipeline, askingPipeline.replace(', map: documents', ''));
+    const words = ['run', pipeline, '--input', sound.input, '--json'];
+    const { status, stdout, stderr } = await claw(words, {
+      data: join(folder, 'strange'),
+      environment,
+    });
+    expect(status).toBe(errorCatalogue[code].exit);
+    expect(oneObject(stdout)).toMatchObject({ status: 'failed', error: { code } });
+    const last = stderr.trimEnd().split('\n').at(-1) ?? '';
+    expect(last).toMatch(says);
+    expect(last.split(code)).toHaveLength(2);
+    expect(last.endsWith(` shows why. (${code})`)).toBe(true);
+  }
 
   test('that is down, or does not even speak HTTP', async () => {
     const raw = createNetServer((socket) => socket.end('\u0000\u0001'));
@@ -263,7 +286,7 @@ describe('a data directory', () => {
       expectFailure(await claw([...words, '--json'], { data }), 'DATA_VERSION_NEWER', says);
     }
     expect(await complaints(data)).toMatchObject({
-      status: 4,
+      status: 5,
       failed: { journal: expect.stringMatching(says) },
     });
     writeFileSync(join(data, 'VERSION'), '1\n');
@@ -282,7 +305,7 @@ describe('a data directory', () => {
       expectFailure(await claw([...words, '--json'], { data }), 'JOURNAL_CORRUPT', says);
     }
     expect(await complaints(data)).toMatchObject({
-      status: 4,
+      status: 5,
       failed: { journal: expect.stringMatching(says) },
     });
     expect(readFileSync(segment).equals(bytes)).toBe(true);

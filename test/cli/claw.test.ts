@@ -1,12 +1,13 @@
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { tmpdir } from 'node:os';
+import { availableParallelism, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { type ApiServer, startApi } from '../../src/api/server.ts';
 import { exitStatus, RuntimeError } from '../../src/kernel/errors.ts';
-import type { EventView } from '../../src/runtime/views.ts';
+import { limits } from '../../src/kernel/limits.ts';
+import type { EventView, RunView } from '../../src/runtime/views.ts';
 import { LocalRuntime, run, start } from './harness.ts';
 
 let folder: string;
@@ -47,7 +48,9 @@ describe('the program', () => {
     ]) {
       expect(stdout).toMatch(new RegExp(`^  ${word} `, 'm'));
     }
-    for (const code of Object.values(exitStatus)) expect(stdout).toContain(`\n  ${code}  `);
+    for (const code of Object.values(exitStatus)) {
+      expect(stdout).toMatch(new RegExp(`^  ${code} +[a-z]`, 'm'));
+    }
     expect(stderr).toBe('');
   });
 
@@ -59,12 +62,23 @@ describe('the program', () => {
     [['events', 'x', '--limit', '0']],
     [['generate', '--prompt', 'x', '--temperature', 'hot']],
     [['sandbox', 'exec', 'x.js', '--memory-mb', '4']],
-    [[]],
+    [['sandbox', 'nothing']],
   ])('%j is wrong usage: one sentence and status 2', async (words) => {
     const { status, stdout, stderr } = await run(words);
     expect(status).toBe(exitStatus.badInput);
     expect(stdout).toBe('');
     expect(stderr).toMatch(/^claw: .*claw --help\. \(USAGE\)\n$/);
+  });
+
+  test('its name alone is answered with the help', async () => {
+    expect(await run([])).toEqual(await run(['--help']));
+  });
+
+  test('a command that needs another word answers with its help on standard error', async () => {
+    const { status, stdout, stderr } = await run(['sandbox']);
+    expect([status, stdout]).toEqual([exitStatus.badInput, '']);
+    expect(stderr).toMatch(/^Usage: claw sandbox .*\n[\s\S]*\n {2}exec /);
+    expect(stderr).not.toContain('outputHelp');
   });
 
   test('with --json an error is the one object on standard output', async () => {
@@ -111,7 +125,23 @@ describe('claw run', () => {
     ]);
     expect(readFileSync(join(folder, 'out.md'), 'utf8')).toBe('# Report\n');
     expect(stdout).toContain('succeeded');
+    expect(stdout).toContain(`report       ${join(folder, 'out.md')}\n`);
+    expect(stdout).not.toContain(join(folder, 'report.md'));
     expect(runtime.stopped).toBe(true);
+  });
+
+  test('with --out and --json the object tells where the report is', async () => {
+    runtime.script = endWithReport;
+    const words = [...pipelineWords, '--out', 'out.md', '--json'];
+    const { stdout } = await run(words, { runtime, cwd: folder });
+    expect(JSON.parse(stdout)).toEqual({ ...runtime.runs()[0], out: join(folder, 'out.md') });
+  });
+
+  test('with --out and no report it says so, and the object names none', async () => {
+    const words = [...pipelineWords, '--out', 'out.md', '--json'];
+    const { status, stdout, stderr } = await run(words, { runtime, cwd: folder });
+    expect([status, JSON.parse(stdout)]).toMatchObject([0, { out: null }]);
+    expect(stderr).toContain('no report, so --out is not written');
   });
 
   test('--json prints the run and nothing else on standard output', async () => {
@@ -128,6 +158,23 @@ describe('claw run', () => {
     expect(status).toBe(exitStatus.runFailed);
     expect(JSON.parse(stdout)).toMatchObject({ status: 'failed' });
     expect(stderr).toMatch(/claw: The run ended as failed.*\(RUN_FAILED\)\n$/);
+  });
+
+  test.each([
+    ['INFERENCE_PROTOCOL', 'INFERENCE_PROTOCOL', exitStatus.environment],
+    ['CONTEXT_TOO_LONG', 'CONTEXT_TOO_LONG', exitStatus.badInput],
+    ['RUN_FAILED', 'RUN_FAILED', exitStatus.runFailed],
+    ['OF_ANOTHER_VERSION', 'RUN_FAILED', exitStatus.runFailed],
+  ])('a run that failed with %s ends as %s, said once', async (code, shown, expected) => {
+    runtime.script = (id) => {
+      runtime.end(id, 'failed', {}, undefined, { code, message: 'The cause.' });
+    };
+    const { status, stderr } = await run(pipelineWords, { runtime });
+    const { id = '' } = runtime.runs()[0] ?? {};
+    expect(status).toBe(expected);
+    expect(stderr.split('\n').at(-2)).toBe(
+      `claw: The run ended as failed: The cause; claw events ${id} shows why. (${shown})`,
+    );
   });
 
   test('an output that cannot be written is refused before the run begins', async () => {
@@ -174,10 +221,53 @@ describe('claw run', () => {
     await expect.poll(() => command.stderr()).toContain('run ');
     command.signal();
     const { status, stderr } = await command.ended;
-    expect(status).toBe(130);
+    expect(status).toBe(exitStatus.interrupted);
     expect(stderr).toContain('claw up goes on');
     expect(runtime.runs()[0]?.status).toBe('running');
     expect(runtime.stopped).toBe(true);
+  });
+});
+
+describe('the summary of a run', () => {
+  async function summary(outputs: RunView['outputs']): Promise<string> {
+    runtime.script = (id) => {
+      runtime.end(id, 'succeeded', outputs);
+    };
+    return (await run(pipelineWords, { runtime })).stdout;
+  }
+
+  test('without a report shows the outputs of the steps over all documents', async () => {
+    const steps = { digest: { topics: ['a\nb'] }, count: 3, files: null };
+    expect(await summary({ steps, report: null, workspace: folder })).toMatch(
+      /^output {7}digest: {"topics":\["a\\nb"\]}\noutput {7}count: 3\nrun /,
+    );
+  });
+
+  test('cuts outputs that are long, and says so', async () => {
+    const text = await summary({ steps: { digest: 'x'.repeat(5_000) }, report: null });
+    expect(text).toMatch(/^output {7}digest: "x{1900,2000} … \(cut; .*\)\nrun /);
+  });
+
+  test('without outputs says where the results are', async () => {
+    const text = await summary({ steps: {}, report: null, workspace: folder });
+    const { id = '' } = runtime.runs()[0] ?? {};
+    expect(text).toContain(`results      claw events ${id} --json`);
+    expect(text).toContain(`files        ${folder}\n`);
+  });
+
+  test('with a report shows the report alone', async () => {
+    writeFileSync(join(folder, 'report.md'), 'x');
+    const text = await summary({ steps: { a: 1 }, report: 'report.md', workspace: folder });
+    expect(text).toMatch(/^report {7}.*\nrun /);
+  });
+
+  test('counts the documents that have something for a person', async () => {
+    const documents = { total: 27, handedToHuman: 0 };
+    expect(await summary({ documents })).toMatch(
+      /^supervisor {3}0 interventions; 0 of 27 documents have something for a person$/m,
+    );
+    expect(await summary({ documents: { total: 1 } })).toContain('; 0 of 1 document has something');
+    expect(await summary({})).toContain('; 0 documents have something for a person\n');
   });
 });
 
@@ -208,7 +298,7 @@ describe('beside a live server', () => {
     });
     expect(status).toBe(0);
     expect(server.started[0]?.pipeline).toBe(join(folder, 'p.yaml'));
-    expect(JSON.parse(stdout)).toEqual(server.runs()[0]);
+    expect(JSON.parse(stdout)).toEqual({ ...server.runs()[0], out: join(folder, 'o.md') });
     expect(readFileSync(join(folder, 'o.md'), 'utf8')).toBe('from the server');
     expect(server.stopped).toBe(false);
   });
@@ -230,6 +320,23 @@ describe('beside a live server', () => {
     const { status, stderr } = await run(pipelineWords, { owner });
     expect(status).toBe(exitStatus.environment);
     expect(stderr).toContain('(SERVER_UNREACHABLE)');
+  });
+
+  test('an interrupt of claw run leaves the run to it, and says so', async () => {
+    server.script = () => undefined;
+    const command = start(pipelineWords, { owner });
+    await expect.poll(() => server.subscriptions(server.runs()[0]?.id ?? '')).toBe(1);
+    command.signal();
+    const { status, stderr } = await command.ended;
+    const { id = '' } = server.runs()[0] ?? {};
+    expect(status).toBe(exitStatus.interrupted);
+    expect(stderr).toContain(
+      `The run ${id} goes on in the server at ${api.url}; claw cancel ${id}`,
+    );
+    expect(stderr).not.toContain('claw up');
+    expect(server.run(id).status).toBe('running');
+    // Nothing of the command is left that would keep its process.
+    await expect.poll(() => server.subscriptions(id)).toBe(0);
   });
 
   test('claw cancel cancels there', async () => {
@@ -262,7 +369,9 @@ describe('beside a live server', () => {
     const command = start(['generate', '--prompt', 'Hi'], { owner });
     await expect.poll(() => server.generations.length).toBe(1);
     command.signal();
-    expect((await command.ended).stderr).toContain('(INFERENCE_ABORTED)');
+    const { status, stderr } = await command.ended;
+    expect(status).toBe(exitStatus.interrupted);
+    expect(stderr).toContain('(INFERENCE_ABORTED)');
     await expect.poll(() => server.aborted).toBe(1);
   });
 
@@ -294,8 +403,24 @@ describe('reading', () => {
   test('claw runs lists, and says when there is none', async () => {
     expect((await run(['runs'], { runtime })).stdout).toBe('No runs yet in /nowhere/data.\n');
     const { id } = await runtime.startRun({ pipeline: 'p', input: { folder: 'f' } });
+    await runtime.startRun({ pipeline: 'q', input: { folder: 'f' } });
+    runtime.append(id);
     const { stdout } = await run(['runs'], { runtime });
-    expect(stdout).toMatch(new RegExp(`^${id}  succeeded .*\n$`));
+    const [header = '', ...rows] = stdout.trimEnd().split('\n');
+    expect(header).toMatch(/^RUN +STATUS +STARTED +STEPS +PIPELINE$/);
+    expect(rows).toHaveLength(2);
+    for (const [column, text] of [
+      ['RUN', id],
+      ['STATUS', 'succeeded'],
+      ['STARTED', '1970-01-01T00:00:00.001Z'],
+      ['STEPS', '0/2'],
+      ['PIPELINE', 'p'],
+    ] as const) {
+      expect(rows[0]?.indexOf(text)).toBe(header.indexOf(column));
+    }
+    // The same columns on every line.
+    expect(rows[1]?.indexOf('1970-')).toBe(header.indexOf('STARTED'));
+    expect(rows[1]?.at(header.indexOf('PIPELINE'))).toBe('q');
     const json = await run(['runs', '--json'], { runtime });
     expect(JSON.parse(json.stdout)).toEqual({ runs: runtime.runs() });
   });
@@ -400,6 +525,13 @@ describe('claw up', () => {
     await expect.poll(() => command.stdout()).toContain('until Ctrl-C');
     expect(command.stdout()).toContain('demonstration model');
     expect(command.stdout()).toContain('/nowhere/data');
+    const cpuThreads = Math.min(Math.max(1, availableParallelism() - 1), limits.poolThreadsMax);
+    expect(command.stdout()).toMatch(
+      new RegExp(
+        `^pools    sandbox \\(${limits.sandboxPoolSize} warm processes, up to ${limits.sandboxConcurrencyMax} at once\\), CPU \\(piscina, up to ${cpuThreads} thread`,
+        'm',
+      ),
+    );
     command.signal();
     await command.ended;
   });
@@ -518,17 +650,17 @@ describe('claw generate without a server', () => {
   });
 
   test.each([
-    ['absent.json', null],
-    ['broken.json', '{"type":'],
-    ['list.json', '[]'],
-  ])('the schema file %s is refused by name', async (name, text) => {
+    ['absent.json', null, 'USAGE'],
+    ['broken.json', '{"type":', 'USAGE'],
+    ['list.json', '[]', 'SCHEMA_UNSUPPORTED'],
+  ])('the schema file %s is refused by name', async (name, text, code) => {
     if (text !== null) writeFileSync(join(folder, name), text);
     const { status, stderr } = await run(['generate', '--prompt', 'x', '--schema', name], {
       cwd: folder,
     });
     expect(status).toBe(exitStatus.badInput);
     expect(stderr).toContain(name);
-    expect(stderr).toContain('(SCHEMA_UNSUPPORTED)');
+    expect(stderr).toContain(`(${code})`);
   });
 
   test('a model that is absent is MODEL_NOT_FOUND', async () => {

@@ -29,7 +29,18 @@ describe('confidence detector', () => {
     const tokens = [token('a', 0.9), token('b', 0.49), token('c', 0.1)];
     const halt = firstHalt({ minConfidence: 0.5 }, tokens);
     expect(halt).toMatchObject({ detector: 'confidence', atToken: 1 });
-    expect(halt?.evidence).toContain('"b", has probability 0.490, below 0.5');
+    expect(halt?.evidence).toBe(
+      'The model was only 49 % certain of "b" (token 2); 50 % is asked for.',
+    );
+  });
+
+  it.each([
+    ['', 0.29, 'only 29 % certain of the end of the answer'],
+    ['":', 0.2999, 'only 29 % certain of a space or mark'],
+    [' Ann\n', 0.004, 'less than 1 % certain of "Ann"'],
+  ])('says of %j at %d: %s', (text, confidence, said) => {
+    const halt = firstHalt({ minConfidence: 0.305 }, [token(text, confidence)]);
+    expect(halt?.evidence).toBe(`The model was ${said} (token 1); 30.5 % is asked for.`);
   });
 
   it('accepts a token exactly at the threshold', () => {

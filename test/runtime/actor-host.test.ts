@@ -375,7 +375,8 @@ describe('a step that cannot be taken or released (H5)', () => {
     of.play(echo);
     expect(of.broken).toEqual([]);
     expect(endOf(of, run)).toMatchObject({
-      status: 'succeeded',
+      status: 'failed',
+      error: { code: 'BUS_MESSAGE_TOO_LARGE' },
       outputs: { documents: { handedToHuman: 1 } },
     });
     const last = of.follower.event(of.follower.entry(run), agentEvents(of, run).at(-1) ?? 0);

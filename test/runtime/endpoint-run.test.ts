@@ -94,13 +94,14 @@ describe('a model behind an endpoint', () => {
     expect(await replays(dataDirectory, run)).toBe(true);
   });
 
-  test('that is gone: every document goes to a human with the reason, and the run ends', async () => {
+  test('that is gone: every document goes to a human, and the run fails with the reason', async () => {
     const server = await startEndpointServer((response) => sayWhole(response, 'never'));
     const { runtime, dataDirectory, request } = await connected(server.baseUrl, ['one', 'two']);
     await server.close();
     const run = await runToEnd(runtime, request);
     expect(run).toMatchObject({
-      status: 'succeeded',
+      status: 'failed',
+      error: { code: 'INFERENCE_UNAVAILABLE' },
       outputs: { documents: { total: 2, handedToHuman: 2 } },
       usage: { generations: 0 },
     });
@@ -118,7 +119,10 @@ describe('a model behind an endpoint', () => {
     const { runtime, request } = await connected(server.baseUrl, ['one']);
     const run = await runToEnd(runtime, request);
     expect(server.calls).toHaveLength(1);
-    expect(run.progress.handedToHuman).toBe(1);
+    expect(run).toMatchObject({
+      error: { code: 'INFERENCE_REJECTED' },
+      progress: { handedToHuman: 1 },
+    });
   });
 
   test('that is unsure is stopped at the token, asked again otherwise, then given up', async () => {

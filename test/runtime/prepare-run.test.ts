@@ -10,6 +10,7 @@ import {
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, test } from 'vitest';
+import type { ModelInfo } from '../../src/inference/model-port.ts';
 import { RuntimeError } from '../../src/kernel/errors.ts';
 import { sha256 } from '../../src/kernel/hash.ts';
 import { CpuPool } from '../../src/runtime/pool/client.ts';
@@ -45,11 +46,20 @@ const pipeline = {
 const file = join(folder, 'pipeline.yaml');
 writeFileSync(file, JSON.stringify(pipeline));
 
+const model: ModelInfo = {
+  name: 'm',
+  backend: 'llama.cpp',
+  sha256: null,
+  contextTokens: 2_048,
+  demonstration: false,
+  capabilities: { confidence: true, schema: true, seed: true },
+};
+
 function prepare(request: Partial<StartRunRequest> = {}, context: Partial<PrepareContext> = {}) {
   const admit = () => undefined;
   return prepareRun(
     { pipeline: file, input: { folder: input }, ...request },
-    { dataDirectory, pool, model: 'm', admit, ...context },
+    { dataDirectory, pool, model, admit, ...context },
   );
 }
 
@@ -57,6 +67,29 @@ function workspaces(): string[] {
   const all = join(dataDirectory, 'workspaces');
   return existsSync(all) ? readdirSync(all) : [];
 }
+
+describe('what the model can never do', () => {
+  const asking = (agent: object) => ({
+    name: 'demo',
+    agents: { echo: { prompt: 'x', ...agent } },
+    steps: [{ id: 'a', agent: 'echo', map: 'documents' }],
+  });
+  const pattern = { type: 'object', properties: { a: { type: 'string', pattern: '^x' } } };
+  const remote: ModelInfo = { ...model, backend: 'openai-compatible' };
+
+  test('is refused before the run where the model is here, and left to an endpoint to decide', async () => {
+    const schema = { pipeline: asking({ output: pattern }) };
+    await expect(prepare(schema)).rejects.toMatchObject({
+      code: 'SCHEMA_UNSUPPORTED',
+      message: expect.stringContaining('agents.echo.output'),
+    });
+    await expect(prepare(schema, { model: remote })).resolves.toBeDefined();
+    const other = { pipeline: asking({ model: 'other' }) };
+    await expect(prepare(other)).rejects.toMatchObject({ code: 'MODEL_UNKNOWN' });
+    await expect(prepare({ pipeline: asking({ model: 'm' }) })).resolves.toBeDefined();
+    await expect(prepare(other, { model: remote })).resolves.toBeDefined();
+  });
+});
 
 describe('preparing a run', () => {
   test('names everything that its folds read, and fills the workspace beside the pipeline file', async () => {

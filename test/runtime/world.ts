@@ -123,7 +123,7 @@ export class World {
         this.deeds.push({ type: 'wake', message });
         this.#wakes.push(message);
       },
-      runBroken: (run, message) => this.broken.push({ run, message }),
+      runBroken: (run, { message }) => this.broken.push({ run, message }),
       hasRoom: () => this.room(),
     };
   }

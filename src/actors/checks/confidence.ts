@@ -12,7 +12,8 @@ export const confidence: Check = ({ output, confidence: found, parameters }) => 
     return { output, reasons: ['The model does not tell how certain it is.'], retry: false };
   }
   if (found >= least) return { output, reasons: [] };
-  const percent = (value: number) => `${Math.floor(value * 100)} %`;
+  // Rounded down, but 0.29 * 100 is 28.999…
+  const percent = (value: number) => `${Math.floor(value * 100 + 1e-9)} %`;
   return {
     output,
     reasons: [`The model is only ${percent(found)} certain; ${percent(least)} is asked for.`],

@@ -112,7 +112,7 @@ function byPattern(
     values: found.filter((value) => given.includes(value)),
     doubts: [
       ...missing.map((value) => `the message has ${value}, which was not extracted`),
-      ...unknown.map((value) => `${value} may be one more`),
+      ...unknown.map((value) => `"${value}" may be one more`),
     ],
   };
 }
@@ -209,6 +209,17 @@ export function mayHaveFields(sentence: string): boolean {
   return /\d/.test(sentence) || datesIn(sentence).length > 0 || capitalRuns(sentence).length > 0;
 }
 
+/** One sentence for each field or pair of fields; a doubt of two fields is said once. */
+function reasonsOf(verdicts: Readonly<Record<FieldName, FieldVerdict>>): string[] {
+  const every = new Set(fieldNames.flatMap((field) => [...verdicts[field].doubts]));
+  const byFields = Map.groupBy(every, (doubt) =>
+    fieldNames.filter((field) => verdicts[field].doubts.includes(doubt)).join(' and '),
+  );
+  return [...byFields].map(
+    ([fields, doubts]) => `The ${fields} may not be complete: ${doubts.join('; ')}.`,
+  );
+}
+
 /** Keeps what is confirmed of the four fields; the rest goes to `doubtful`. Asking again may help. */
 export const fields: Check = ({ output, document, each }) => {
   if (typeof output !== 'object' || output === null || Array.isArray(output)) {
@@ -223,14 +234,10 @@ export const fields: Check = ({ output, document, each }) => {
   };
   const confirmed: Record<string, Json> = {};
   const doubtful: JsonObject[] = [];
-  const reasons: string[] = [];
   for (const field of fieldNames) {
     const { values, doubts } = verdicts[field];
     confirmed[field] = [...values];
-    if (doubts.length > 0) {
-      doubtful.push({ field, reason: doubts.join('; ') });
-      reasons.push(`The ${field} may not be complete: ${doubts.join('; ')}.`);
-    }
+    if (doubts.length > 0) doubtful.push({ field, reason: doubts.join('; ') });
   }
-  return { output: { ...confirmed, doubtful }, reasons, retry: true };
+  return { output: { ...confirmed, doubtful }, reasons: reasonsOf(verdicts), retry: true };
 };

@@ -1,5 +1,6 @@
 /** The checks that a pipeline file can name, by their names there. */
 import type { Check } from './check.ts';
+import { collected } from './collected.ts';
 import { confidence } from './confidence.ts';
 import { copiedAnswer } from './copied-answer.ts';
 import { copiedLines } from './copied-lines.ts';
@@ -10,6 +11,7 @@ import { parts } from './parts.ts';
 import { toolRequest } from './tool-request.ts';
 
 export const checks: Readonly<Record<string, Check>> = {
+  collected,
   confidence,
   'copied-answer': copiedAnswer,
   'copied-lines': copiedLines,

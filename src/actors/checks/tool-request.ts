@@ -32,7 +32,7 @@ function readingDoubt(args: JsonObject, request: string): string | null {
   const files = fileNamesOf(request);
   const only = files[0];
   if (only === undefined || files.length > 1) return 'The request does not name exactly one file.';
-  return args.path === only ? null : `The request names ${only}, not ${String(args.path)}.`;
+  return args.path === only ? null : `The request names "${only}", not "${String(args.path)}".`;
 }
 
 export const toolRequest: Check = ({ output, each }) => {

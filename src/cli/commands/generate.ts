@@ -82,7 +82,7 @@ function readSchema(path: string): JsonObject {
       cause instanceof TextFileFault
         ? cause.message
         : `is not JSON (${String(cause).replace(/\s+/g, ' ')}); correct it`;
-    throw new RuntimeError('SCHEMA_UNSUPPORTED', `The schema file ${path} ${why}.`, { cause });
+    throw new RuntimeError('USAGE', `The schema file ${path} ${why}.`, { cause });
   }
   if (isJsonObject(value)) return value;
   throw new RuntimeError(

@@ -1,6 +1,6 @@
 /**
  * `claw run`: a pipeline over a folder, to its end. An interrupt leaves the
- * run in the journal, from where `claw up` goes on with it.
+ * run open: a live server goes on with it, and otherwise the next `claw up`.
  */
 import { resolve } from 'node:path';
 import type { Command } from 'commander';
@@ -18,9 +18,6 @@ interface RunOptions {
   readonly out?: string;
   readonly seed?: number;
 }
-
-/** The status that a shell gives to a program ended by SIGINT. */
-const interruptedStatus = 130;
 
 export function runCommand(host: Host): Command {
   const command = newCommand('run', 'run a pipeline over a folder of documents')
@@ -45,7 +42,7 @@ export function runCommand(host: Host): Command {
         const run = await followToEnd(context, target, started);
         if (run !== null) return report(context, run, out);
         context.output.answer(started);
-        return interruptedStatus;
+        return exitStatus.interrupted;
       } finally {
         await target.close();
       }
@@ -71,7 +68,7 @@ async function followToEnd(
       interrupted,
     ]);
     progress.finish();
-    if (run === null) output.notice(`Stopped; claw up goes on with the run ${id}.`);
+    if (run === null) output.notice(target.afterInterrupt(id));
     return run;
   } finally {
     stop();
@@ -80,11 +77,12 @@ async function followToEnd(
 
 function report({ output }: CommandContext, run: RunView, out: string | null): number {
   const from = reportPath(run);
-  if (out !== null && from !== null && run.status === 'succeeded') copyReport(from, out);
-  output.print(runSummary(run));
+  const copy = from !== null && run.status === 'succeeded' ? out : null;
+  if (from !== null && copy !== null) copyReport(from, copy);
+  output.print(runSummary(run, copy));
   if (out !== null && from === null)
     output.notice('The run has no report, so --out is not written.');
-  output.answer(run);
+  output.answer(out === null ? run : { ...run, out: copy });
   const failure = runFailure(run);
   if (failure === null) return exitStatus.ok;
   throw failure;

@@ -12,14 +12,30 @@ export function runsCommand(host: Host): Command {
       context.output.answer({ runs });
       const { dataDirectory } = context.config;
       context.output.print(
-        runs.length === 0 ? `No runs yet in ${dataDirectory}.` : runs.map(line).join('\n'),
+        runs.length === 0 ? `No runs yet in ${dataDirectory}.` : table(runs).join('\n'),
       );
       return exitStatus.ok;
     }),
   );
 }
 
-function line({ id, status, createdAt, pipeline, progress }: RunView): string {
+const header: readonly string[] = ['RUN', 'STATUS', 'STARTED', 'STEPS', 'PIPELINE'];
+
+/** Columns as wide as their widest cell, two spaces apart. */
+function table(runs: readonly RunView[]): string[] {
+  const rows = [header, ...runs.map(cells)];
+  const widths = header.map((_, column) =>
+    Math.max(...rows.map((row) => (row[column] ?? '').length)),
+  );
+  return rows.map((row) =>
+    row
+      .map((cell, column) => cell.padEnd(widths[column] ?? 0))
+      .join('  ')
+      .trimEnd(),
+  );
+}
+
+function cells({ id, status, createdAt, pipeline, progress }: RunView): string[] {
   const steps = `${progress.stepsDone}/${progress.stepsTotal}`;
-  return `${id}  ${status.padEnd(9)}  ${new Date(createdAt).toISOString()}  ${steps.padStart(9)}  ${pipeline}`;
+  return [id, status, new Date(createdAt).toISOString(), steps, pipeline];
 }

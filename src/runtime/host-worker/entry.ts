@@ -5,6 +5,9 @@
  */
 import { isMainThread, parentPort, workerData } from 'node:worker_threads';
 import type { Envelope } from '../../actors/actor.ts';
+import type { ActIntention } from '../../actors/intention.ts';
+import { firstProblem } from '../../actuators/intention-request.ts';
+import { argumentsOf } from '../../actuators/operation-arguments.ts';
 import { type BusMessage, openEndpoint } from '../../bus/endpoint.ts';
 import { signRegistration } from '../../identity/key-directory.ts';
 import { signIntention } from '../../identity/signed-intention.ts';
@@ -13,17 +16,17 @@ import { storeBlobs } from '../../journal/blob-store.ts';
 import { JournalProducer } from '../../journal/journal-producer.ts';
 import { assert } from '../../kernel/assert.ts';
 import { systemClock } from '../../kernel/clock.ts';
-import { toErrorMessage } from '../../kernel/errors.ts';
+import { RuntimeError, toErrorMessage } from '../../kernel/errors.ts';
 import { parseIntentionKey } from '../../kernel/ids.ts';
 import { limits } from '../../kernel/limits.ts';
 import { ActorDirectory } from '../actor-directory.ts';
 import { ActorHost } from '../actor-host.ts';
+import { parseOutcomeMessage } from '../outcome-message.ts';
 import {
   type AdoptMessage,
   actuatorThread,
   hostThread,
   mainThread,
-  type OutcomeMessage,
   type RunEndedMessage,
   topics,
 } from '../topics.ts';
@@ -46,6 +49,15 @@ function send(to: Parameters<typeof endpoint.send>[0], topic: number, body: unkn
   assert(endpoint.send(to, topic, body), 'the outbox has room for what a step emits');
 }
 
+/** The first of two checks; the gateway makes the second. @throws RuntimeError INTENTION_INVALID */
+function refuseInvalid({ actuator, operation, arguments: given }: ActIntention): void {
+  const parsed = argumentsOf(actuator, operation)?.safeParse(given);
+  if (parsed?.success === true) return;
+  const problem = parsed === undefined ? 'there is no such operation' : firstProblem(parsed.error);
+  const message = `The intention ${actuator}.${operation} is not valid (${problem}).`;
+  throw new RuntimeError('INTENTION_INVALID', message);
+}
+
 const host = new ActorHost(
   {
     clock: systemClock,
@@ -62,6 +74,7 @@ const host = new ActorHost(
     act: ({ run, id, key }, { key: intention, intention: act }, journalPosition) => {
       const { sequence, index } = parseIntentionKey(intention);
       const { actuator, operation, effect, tag } = act;
+      refuseInvalid(act);
       const signature = signIntention(key, {
         key: intention,
         agent: id,
@@ -88,7 +101,7 @@ const host = new ActorHost(
     },
     abort: ({ key }) => send(actuatorThread, topics.abort, { key }),
     wake: (message) => send(mainThread, topics.wake, message),
-    runBroken: (run, message) => send(mainThread, topics.runBroken, { run, message }),
+    runBroken: (run, error) => send(mainThread, topics.runBroken, { run, error }),
     // Forwards, wakes and resumed intentions need room as well, without a step of their own.
     hasRoom: () => endpoint.outboxRoom() >= limits.intentionsPerStepMax + outboxReserve,
   },
@@ -101,7 +114,7 @@ function handle({ topic, body }: BusMessage): void {
       host.deliver(body as Envelope);
       return;
     case topics.outcome:
-      host.deliverOutcome(body as OutcomeMessage);
+      host.deliverOutcome(parseOutcomeMessage(body));
       return;
     case topics.adopt:
       host.adopt(body as AdoptMessage);

@@ -1,5 +1,5 @@
 /**
- * The pool for stateless CPU work: hashing, reading and splitting. Threads
+ * The pool for stateless CPU work: reading, hashing, replaying. Threads
  * start when work comes and end when it stays away.
  *
  * Invariants

@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { collected } from '../../../src/actors/checks/collected.ts';
 import { confidence } from '../../../src/actors/checks/confidence.ts';
 import { copiedLines } from '../../../src/actors/checks/copied-lines.ts';
 import { evidence } from '../../../src/actors/checks/evidence.ts';
@@ -8,6 +9,7 @@ import { occursWhole } from '../../../src/actors/checks/occurrence.ts';
 import { parts } from '../../../src/actors/checks/parts.ts';
 import { amountsIn, datesIn } from '../../../src/actors/checks/patterns.ts';
 import { claimOf } from '../../../src/actors/checks/question.ts';
+import type { Json } from '../../../src/kernel/json.ts';
 import { inputOf } from './check-input.ts';
 
 describe('every check', () => {
@@ -83,6 +85,28 @@ describe('parts', () => {
   });
 });
 
+describe('parts of a message with a closing', () => {
+  const sentencesBelow = (end: string) => {
+    const document = `Hi,\n\nthe lift is stuck since Friday.\n\n${end}\n\nQuestion: Who wrote?\n`;
+    const { output } = parts(inputOf({ output: {}, document }));
+    return (output as { sentences: string[] }).sentences.slice(1);
+  };
+
+  it.each([
+    ['a short line above the signature is no name', 'Ta\nPercy', ['Percy']],
+    [
+      'a closing of several words',
+      'All the Best\nPercy Vance\nUtrecht',
+      ['Percy Vance', 'Utrecht'],
+    ],
+    ['a signature alone is kept', 'Percy', ['Percy']],
+    ['a first and a last name are kept', 'Percy Vance\nUtrecht', ['Percy Vance', 'Utrecht']],
+    ['a sentence is no closing', 'Percy called.\nVera', ['Percy called.', 'Vera']],
+  ])('%s', (_, end, sentences) => {
+    expect(sentencesBelow(end)).toEqual(sentences);
+  });
+});
+
 describe('evidence', () => {
   const document = 'The keys are with Vera Stone. The keys are old. The audit starts on 3 May.';
   const each = { question: 'Who has the keys?', answer: 'Vera Stone', claim: 'x' };
@@ -124,6 +148,45 @@ describe('copied-lines', () => {
       reasons: ['1 of 3 bullets are no copies of a note and were left out.'],
     });
     expect(copiedLines(inputOf({ output: '- The lift is stuck.', each })).reasons).toEqual([]);
+  });
+});
+
+describe('collected', () => {
+  const steps = {
+    extract: {
+      output: [{ names: ['Vera', 'Basil'] }, null, { names: ['Vera'] }, {}],
+      reasons: ['a', 'b', 'a'],
+    },
+    plan: { output: [{ tool: 'calc', args: { a: 1, b: 2 } }] },
+  };
+  const lists = (parameters: { [name: string]: string }, answer: Json = null) =>
+    collected(inputOf({ output: answer, each: { steps }, parameters }));
+
+  it('lists what all elements of a step have, each value once', () => {
+    const parameters = { names: 'steps.extract.output.names', doubts: 'steps.extract.reasons' };
+    expect(lists(parameters, ['x'])).toEqual({
+      output: { answer: ['x'], names: ['Vera', 'Basil'], doubts: ['a', 'b'] },
+      reasons: [],
+    });
+  });
+
+  it('takes two objects with the same members for one', () => {
+    const output = [
+      { a: 1, b: 2 },
+      { b: 2, a: 1 },
+    ];
+    const { output: found } = collected(
+      inputOf({ each: { output }, parameters: { calls: 'output' } }),
+    );
+    expect(found).toEqual({ answer: null, calls: [{ a: 1, b: 2 }] });
+  });
+
+  it('gives an empty list for what is not there', () => {
+    expect(lists({ a: 'steps.none.output', b: 'steps.extract.constructor' }).output).toEqual({
+      answer: null,
+      a: [],
+      b: [],
+    });
   });
 });
 

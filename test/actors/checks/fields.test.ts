@@ -56,6 +56,14 @@ describe('fields', () => {
     ]);
   });
 
+  it('says a doubt of names and places once', () => {
+    const { output, reasons } = checked('A parcel for Lyon and Vera Stone is here.', {});
+    expect(reasons).toEqual([
+      'The names and places may not be complete: the message has Lyon, which was not extracted; the message has Vera Stone, which was not extracted.',
+    ]);
+    expect(output.doubtful).toHaveLength(2);
+  });
+
   it('does not take a piece of an amount for the amount', () => {
     const { output, reasons } = checked('It costs €1701.13 now.', { amounts: ['€1701'] });
     expect(output.amounts).toEqual([]);

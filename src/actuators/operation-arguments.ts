@@ -1,0 +1,38 @@
+/**
+ * What each operation is called with. Hosts check an intention against this
+ * before they sign and send it, and the gateway checks it again.
+ */
+import { z } from 'zod';
+import { generationRequestSchema } from '../inference/model-port.ts';
+import { limits } from '../kernel/limits.ts';
+
+const workspacePath = z.string();
+const sha256Hex = z.string().regex(/^[0-9a-f]{64}$/);
+
+export const operationArguments = {
+  'file.read': z.strictObject({ path: workspacePath }),
+  'file.list': z.strictObject({ path: workspacePath.default('.') }),
+  'file.write': z.strictObject({ path: workspacePath, text: z.string() }),
+  'clock.wake': z.strictObject({
+    /** Milliseconds since the epoch. */
+    at: z.number().int().min(0).max(8.64e15),
+  }),
+  'sandbox.run': z.strictObject({
+    source: z.string(),
+    timeoutMs: z.number().int().min(1).max(limits.sandboxTimeoutMsMax).optional(),
+    memoryMb: z.number().int().min(8).max(limits.sandboxMemoryMbMax).optional(),
+    input: z.json().optional(),
+    seed: z.number().int().min(0).max(0xffff_ffff).optional(),
+    timeMs: z.number().int().optional(),
+  }),
+  'inference.generate': generationRequestSchema,
+  'blobs.read': z.strictObject({ hashes: z.array(sha256Hex).max(limits.blobsPerReadMax) }),
+} as const;
+
+/** The schema of an operation's arguments, or null when there is no such operation. */
+export function argumentsOf(actuator: string, operation: string): z.ZodType | null {
+  const name = `${actuator}.${operation}`;
+  return Object.hasOwn(operationArguments, name)
+    ? operationArguments[name as keyof typeof operationArguments]
+    : null;
+}
