@@ -113,6 +113,12 @@ export const errorCatalogue = {
     'The folder has more documents than one run may take.',
     'Run the pipeline over parts of the folder.',
   ),
+  WORKSPACE_TOO_LARGE: entry(
+    badInput,
+    413,
+    'The workspace folder of the pipeline has more files or bytes than a run may begin with.',
+    'Leave out of the folder what no tool reads.',
+  ),
   OUTPUT_NOT_WRITABLE: entry(
     badInput,
     400,

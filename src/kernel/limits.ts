@@ -140,6 +140,9 @@ export const limits = {
 
   /** Requests that wait in one actuator. */
   actuatorQueueMax: 4_096,
+  /** Files that a run's workspace begins with, and their size together. */
+  workspaceFilesMax: 1_000,
+  workspaceBytesMax: 64 * MiB,
   /** Largest file that the file actuator reads or writes. */
   workspaceFileBytesMax: 512 * KiB,
   /** Longest path inside a workspace. */

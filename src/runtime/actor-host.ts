@@ -33,6 +33,9 @@ import { eventRecords, runEndedRecords, snapshotRecords } from './event-record.t
 import type { HostPorts, HostSeat } from './host-ports.ts';
 import type { AdoptMessage, OutcomeMessage } from './topics.ts';
 
+/** More than can be open at once, so that nothing on its way is older. */
+const forgottenMax = 4 * limits.openRunsMax;
+
 interface PreparedStep {
   readonly effects: StepEffects;
   readonly records: readonly AppendRecord[];
@@ -70,6 +73,8 @@ export class ActorHost {
   readonly #cells = new Map<string, ActorCell>();
   readonly #waking = new Map<string, Waking>();
   readonly #runQueue: ActorCell[] = [];
+  /** Runs that are over; a late first message must not make an actor of them again. */
+  readonly #forgotten = new Set<RunId>();
   #nextHost: number;
   #steps = 0;
 
@@ -93,6 +98,7 @@ export class ActorHost {
 
   /** Takes a message for an actor of this host, or passes it on to its owner. */
   deliver(envelope: Envelope): void {
+    if (this.#forgotten.has(envelope.run)) return;
     const key = cellKey(envelope.run, envelope.to);
     const cell = this.#cells.get(key);
     if (cell !== undefined) {
@@ -126,6 +132,7 @@ export class ActorHost {
 
   /** Takes over an actor that main has rebuilt, and the mail that waited for it. */
   adopt(message: AdoptMessage): void {
+    if (this.#forgotten.has(message.actor.run)) return;
     const actor = actorFromJson(message.actor);
     const key = cellKey(actor.run, actor.id);
     const digest =
@@ -143,6 +150,11 @@ export class ActorHost {
 
   /** Forgets every actor of a run that has ended. */
   forgetRun(run: RunId): void {
+    this.#forgotten.add(run);
+    for (const oldest of this.#forgotten) {
+      if (this.#forgotten.size <= forgottenMax) break;
+      this.#forgotten.delete(oldest);
+    }
     for (const [key, cell] of this.#cells) {
       if (cell.actor.run !== run) continue;
       cell.drainAll();

@@ -15,8 +15,11 @@ import type { RunIndex } from './run-index.ts';
 /** A hash table that is fuller than this gets slow. */
 const directoryLoadMax = 0.5;
 
+/** What tells how many actors a run has. */
+export type RunSize = Pick<RunStartedBody, 'documents' | 'stepsTotal'>;
+
 /** Most actors of a run that can be alive at once. */
-function actorsOf(started: Pick<RunStartedBody, 'documents' | 'stepsTotal'>): number {
+function actorsOf(started: RunSize): number {
   // The run and each document have a pipeline and a supervisor; each step has an agent.
   return 2 + 2 * started.documents.length + started.stepsTotal;
 }
@@ -24,32 +27,41 @@ function actorsOf(started: Pick<RunStartedBody, 'documents' | 'stepsTotal'>): nu
 export class Admission {
   readonly #index: RunIndex;
   #preparing = 0;
+  /** Actors of runs that the index does not show yet. */
+  #reserved = 0;
 
   constructor(index: RunIndex) {
     this.#index = index;
   }
 
   /**
-   * Runs `prepare` with a place for one more run held (A1).
+   * Runs `begin` with a place for one more run held (A1). It calls `admit` as
+   * soon as it knows how large the run is.
    * @throws RuntimeError TOO_MANY_RUNS
    */
-  async hold<Result>(prepare: () => Promise<Result>): Promise<Result> {
+  async hold<Result>(begin: (admit: (size: RunSize) => void) => Promise<Result>): Promise<Result> {
     const open = this.#index.open().length + this.#preparing;
     if (open >= limits.openRunsMax) {
       throw tooMany(`${open} runs are open, as many as allowed`);
     }
+    let reserved = 0;
     this.#preparing += 1;
     try {
-      return await prepare();
+      return await begin((size) => {
+        this.#requireRoom(size);
+        reserved += actorsOf(size);
+        this.#reserved += actorsOf(size);
+      });
     } finally {
       this.#preparing -= 1;
+      this.#reserved -= reserved;
     }
   }
 
   /** @throws RuntimeError TOO_MANY_RUNS when the actors of the run find no place (A2) */
-  requireRoom(started: Pick<RunStartedBody, 'documents' | 'stepsTotal'>): void {
-    const taken = this.#index.open().reduce((sum, entry) => sum + actorsOf(entry.started), 0);
-    if (taken + actorsOf(started) > limits.directorySlots * directoryLoadMax) {
+  #requireRoom(size: RunSize): void {
+    const open = this.#index.open().reduce((sum, entry) => sum + actorsOf(entry.started), 0);
+    if (open + this.#reserved + actorsOf(size) > limits.directorySlots * directoryLoadMax) {
       throw tooMany('The open runs already have as many actors as the directory holds');
     }
   }

@@ -13,6 +13,7 @@ import { assert } from '../kernel/assert.ts';
 import type { Sha256 } from '../kernel/hash.ts';
 import { type ActorId, parseIntentionKey, type RunId } from '../kernel/ids.ts';
 import type { Json } from '../kernel/json.ts';
+import type { WorkspaceFile } from './run-workspace.ts';
 
 /** Body of an `event` record. */
 export interface EventBody {
@@ -35,11 +36,7 @@ export interface RunStartedBody {
   readonly model: string;
   readonly documents: readonly DocumentReference[];
   /** Files that the run's workspace began with. */
-  readonly workspace: readonly {
-    readonly name: string;
-    readonly sha256: Sha256;
-    readonly bytes: number;
-  }[];
+  readonly workspace: readonly WorkspaceFile[];
   /** Machine versions that the run began with. */
   readonly machines: readonly string[];
   readonly stepsTotal: number;

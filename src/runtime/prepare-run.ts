@@ -3,7 +3,6 @@
  * the documents are read and hashed, the workspace is filled. Nothing is
  * journaled here; a failure leaves no run behind.
  */
-import { copyFile, mkdir, readdir, rm } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
 import type { Envelope } from '../actors/actor.ts';
 import { checks } from '../actors/checks/index.ts';
@@ -13,16 +12,17 @@ import { machineVersion } from '../actors/step.ts';
 import { toGrammarSchema } from '../inference/grammar-schema.ts';
 import { type ModelInfo, refuseOtherModel } from '../inference/model-port.ts';
 import { workspacesFolder } from '../journal/data-folders.ts';
-import { errorNumber } from '../journal/file-port.ts';
 import { RuntimeError } from '../kernel/errors.ts';
 import { type Sha256, sha256 } from '../kernel/hash.ts';
 import { actorId, newRunId, type RunId } from '../kernel/ids.ts';
 import type { JsonObject } from '../kernel/json.ts';
 import { limits } from '../kernel/limits.ts';
+import type { RunSize } from './admission.ts';
 import { readDocuments } from './documents.ts';
 import type { RunStartedBody } from './event-record.ts';
 import { loadPipelineFile, parsePipelineObject } from './pipeline-file.ts';
 import type { CpuPool } from './pool/client.ts';
+import { fillWorkspace } from './run-workspace.ts';
 import type { StartRunRequest } from './views.ts';
 
 /** The first actor of every run. */
@@ -41,7 +41,7 @@ export interface PrepareContext {
   /** The model that serves. */
   readonly model: ModelInfo;
   /** Refuses, by throwing, a run whose actors find no place. */
-  readonly admit: (started: Pick<RunStartedBody, 'documents' | 'stepsTotal'>) => void;
+  readonly admit: (size: RunSize) => void;
 }
 
 interface LoadedPipeline {
@@ -98,45 +98,6 @@ function countSteps(definition: PipelineDefinition, documents: number): number {
 }
 
 /**
- * Copies the regular files of the pipeline's workspace folder into the run's
- * own; returns their names, sorted.
- */
-async function fillWorkspace(target: string, loaded: LoadedPipeline): Promise<readonly string[]> {
-  const folder = loaded.definition.input.workspace;
-  const source = resolve(loaded.base, folder ?? '');
-  const names: string[] = [];
-  try {
-    await mkdir(target, { recursive: true, mode: 0o700 });
-    if (folder === undefined) return [];
-    const entries = await readdir(source, { withFileTypes: true });
-    for (const entry of entries) {
-      if (!entry.isFile()) continue;
-      await copyFile(join(source, entry.name), join(target, entry.name));
-      names.push(entry.name);
-    }
-    return names.sort();
-  } catch (cause) {
-    await rm(target, { recursive: true, force: true });
-    throw workspaceFailure(source, cause);
-  }
-}
-
-function workspaceFailure(source: string, cause: unknown): RuntimeError {
-  const reason = errorNumber(cause) ?? String(cause);
-  return reason === 'ENOSPC' || reason === 'EDQUOT'
-    ? new RuntimeError(
-        'DISK_FULL',
-        'The disk is full, so the workspace of the run cannot be filled; free disk space and try again.',
-        { cause },
-      )
-    : new RuntimeError(
-        'INPUT_NOT_FOUND',
-        `The workspace folder ${source} of the pipeline cannot be copied (${reason}); check input.workspace.`,
-        { cause },
-      );
-}
-
-/**
  * @throws RuntimeError of the pipeline (PIPELINE_…), the input (INPUT_…,
  *   DOCUMENT_…, TOO_MANY_DOCUMENTS), the request (REQUEST_INVALID) or the model
  *   (MODEL_UNKNOWN, SCHEMA_UNSUPPORTED), and what
@@ -162,13 +123,9 @@ export async function prepareRun(
   context.admit({ documents, stepsTotal });
   const run = newRunId();
   const target = join(workspacesFolder(context.dataDirectory), run);
-  const names = await fillWorkspace(target, loaded);
-  const workspace = await Promise.all(
-    names.map(async (name) => ({
-      name,
-      ...(await context.pool.run('hash-file', { path: join(target, name) })),
-    })),
-  );
+  const folder = definition.input.workspace;
+  const source = folder === undefined ? null : resolve(loaded.base, folder);
+  const workspace = await fillWorkspace(target, source, context.pool);
   return {
     run,
     texts,

@@ -90,15 +90,16 @@ export class RunLifecycle {
    */
   begin(request: StartRunRequest, model: ModelInfo): Promise<RunView> {
     const { dataDirectory, pool, threads, durable, follower } = this.#parts;
-    return this.#admission.hold(async () => {
-      const prepared = await prepareRun(request, {
-        dataDirectory,
-        pool,
-        model,
-        admit: (started) => this.#admission.requireRoom(started),
-      });
+    return this.#admission.hold(async (admit) => {
+      const prepared = await prepareRun(request, { dataDirectory, pool, model, admit });
+      await this.#room();
       const position = threads.producer.append(this.#firstRecords(prepared));
-      deliverFirst(rootStart(prepared.run, prepared.body), this.#ports());
+      try {
+        deliverFirst(rootStart(prepared.run, prepared.body), this.#ports());
+      } catch (error) {
+        // It is recorded, so it is a run, and one that must not stay open unstarted.
+        this.suspend(prepared.run, reasonOf(error));
+      }
       await durable.whenDurable(position);
       return this.view(follower.entry(prepared.run));
     });

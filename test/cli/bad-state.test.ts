@@ -136,7 +136,10 @@ describe('an endpoint', () => {
     says: RegExp,
   ): Promise<void> {
     const pipeline = join(folder, 'asking-strange.yaml');
-    writeFileSync(pipeline, askingPipeline.replace(', map: documents', ''));
+    writeFileSync(
+      pipeline,
+      askingPipeline.replace(', map: documents', '').replace('{{document.text}}', 'none.'),
+    );
     const words = ['run', pipeline, '--input', sound.input, '--json'];
     const { status, stdout, stderr } = await claw(words, {
       data: join(folder, 'strange'),

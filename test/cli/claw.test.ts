@@ -5,6 +5,7 @@ import { availableParallelism, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { type ApiServer, startApi } from '../../src/api/server.ts';
+import { examinationStatus } from '../../src/cli/doctor-checks.ts';
 import { exitStatus, RuntimeError } from '../../src/kernel/errors.ts';
 import { limits } from '../../src/kernel/limits.ts';
 import type { EventView, RunView } from '../../src/runtime/views.ts';
@@ -673,6 +674,16 @@ describe('claw generate without a server', () => {
 });
 
 describe('claw doctor', () => {
+  test('damaged data weighs more than whatever else is wrong, and a warning nothing', () => {
+    const detail = 'A sentence.';
+    const warning = { check: 'data directory', status: 'warning', detail } as const;
+    const port = { check: 'port', status: 'failed', detail, code: 'PORT_IN_USE' } as const;
+    const damage = { ...port, check: 'journal', code: 'JOURNAL_CORRUPT' } as const;
+    expect(examinationStatus([warning])).toBe(exitStatus.ok);
+    expect(examinationStatus([warning, port])).toBe(exitStatus.environment);
+    expect(examinationStatus([port, damage, port])).toBe(exitStatus.dataDamaged);
+  });
+
   test('on a whole installation everything is in order', async () => {
     const data = join(folder, 'data');
     const { status, stdout } = await run(['doctor', '--json', '--data', data, '--port', '0']);

@@ -21,17 +21,14 @@ function valuesAt(value: Json, path: readonly string[]): Json[] {
   if (Array.isArray(value)) return value.flatMap((element) => valuesAt(element, path));
   const [name, ...rest] = path;
   if (name === undefined) return value === null ? [] : [value];
+  // (K2)
   if (!isJsonObject(value) || !Object.hasOwn(value, name)) return [];
   return valuesAt(value[name] ?? null, rest);
 }
 
 function unique(values: readonly Json[]): Json[] {
-  const byText = new Map<string, Json>();
-  for (const value of values) {
-    const text = canonicalJson(value);
-    if (!byText.has(text)) byText.set(text, value);
-  }
-  return [...byText.values()];
+  // A map keeps the place of a key that is set again (K1).
+  return [...new Map(values.map((value) => [canonicalJson(value), value])).values()];
 }
 
 export const collected: Check = ({ output, each, parameters }) => {

@@ -2,6 +2,7 @@
 import type { MessagePort } from 'node:worker_threads';
 import { Worker } from 'node:worker_threads';
 import { assert } from '../../kernel/assert.ts';
+import { RuntimeError } from '../../kernel/errors.ts';
 import { siblingModule } from '../../kernel/module-url.ts';
 import type { HostReady, HostWorkerData } from './protocol.ts';
 
@@ -15,6 +16,7 @@ export interface HostWorker {
 
 /**
  * Starts the thread and waits until it is ready.
+ * @throws RuntimeError INTERNAL when the thread ends first.
  * @param onExit Called when the thread ends, with its exit code.
  */
 export async function startHostWorker(
@@ -39,7 +41,10 @@ export async function startHostWorker(
   });
   const ready = await new Promise<HostReady>((resolve, reject) => {
     worker.once('message', (message: HostReady) => resolve(message));
-    worker.once('error', reject);
+    worker.once('exit', () => {
+      const message = `The thread host-${data.index} ended before it was ready: ${failure?.message ?? 'no reason given'}.`;
+      reject(new RuntimeError('INTERNAL', message, { cause: failure }));
+    });
   });
   assert(ready.type === 'ready', 'a host reports ready first');
   return {
