@@ -286,6 +286,38 @@ describe('sleep (H3)', () => {
   });
 });
 
+describe('a run that is over', () => {
+  test('is not brought back by a first message that comes late', () => {
+    const of = world();
+    const run = of.start(simple, ['one']);
+    of.play(nobody);
+    const live = of.host(0).liveActors;
+    of.host(0).forgetRun(run);
+    expect(live).toBeGreaterThan(0);
+    of.directory.insert(run, actorId('run/document-9'), { host: 0, epoch: 1 });
+    const asked = of.acts.length;
+    of.host(0).deliver({
+      run,
+      to: actorId('run/document-9'),
+      from: actorId('run'),
+      number: 1,
+      cause: null,
+      machine: 'supervisor',
+      event: {
+        type: 'start',
+        machine: 'supervisor',
+        self: actorId('run/document-9'),
+        parent: actorId('run'),
+        definition: '{}',
+        seed: 1,
+      },
+    });
+    of.play(nobody);
+    expect(of.host(0).liveActors).toBe(0);
+    expect(of.acts).toHaveLength(asked);
+  });
+});
+
 describe('outcomes (H4)', () => {
   test('the first outcome of a key is folded, a second one changes nothing', () => {
     const of = world();
