@@ -8,6 +8,7 @@ import type { ModelPort } from '../../inference/model-port.ts';
 import { exitStatus, RuntimeError } from '../../kernel/errors.ts';
 import { isJsonObject, type JsonObject } from '../../kernel/json.ts';
 import { limits } from '../../kernel/limits.ts';
+import { generatedText, generationOf, refuseMismatch } from '../../runtime/generate-text.ts';
 import type { GeneratedText, GenerateTextRequest } from '../../runtime/views.ts';
 import {
   type CommandContext,
@@ -111,23 +112,7 @@ async function generateHere(
   request: GenerateTextRequest,
   { onToken, signal }: { onToken: OnToken; signal: AbortSignal },
 ): Promise<GeneratedText> {
-  const outcome = await model.generate(
-    {
-      messages: [
-        ...(request.system === undefined
-          ? []
-          : [{ role: 'system' as const, content: request.system }]),
-        { role: 'user' as const, content: request.prompt },
-      ],
-      schema: request.schema ?? null,
-      temperature: request.temperature ?? defaults.temperature,
-      seed: request.seed ?? defaults.seed,
-      maxTokens: request.maxTokens ?? defaults.maxTokens,
-      timeoutMs: limits.generationMsMax,
-      detectors: { minConfidence: null, repetition: null },
-    },
-    { onToken, signal },
-  );
-  const { text, tokens, minConfidence, usage } = outcome;
-  return { model: model.info.name, text, tokens, minConfidence, usage };
+  const outcome = await model.generate(generationOf(request), { onToken, signal });
+  refuseMismatch(request, outcome);
+  return generatedText(model.info.name, outcome);
 }
