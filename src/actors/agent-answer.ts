@@ -43,7 +43,8 @@ export function resultOf(answers: readonly Answer[], list: boolean): StepResult 
   return {
     verdict: verdictOf(answers),
     output: list ? outputs : (outputs[0] ?? null),
-    reasons: answers.flatMap((answer) => answer.reasons),
+    // The same doubt about two elements is one for a person.
+    reasons: [...new Set(answers.flatMap((answer) => answer.reasons))],
     confidence: leastConfidence(answers),
     attempts: answers.reduce((sum, answer) => sum + answer.attempts, 0),
   };

@@ -10,6 +10,7 @@ import { type ErrorMessage, toErrorMessage } from '../kernel/errors.ts';
 import type { JsonObject } from '../kernel/json.ts';
 import { limits } from '../kernel/limits.ts';
 import type { GeneratedText, GenerateTextRequest, RuntimePort } from '../runtime/views.ts';
+import { connectionSignal } from './connection-signal.ts';
 import { parseRequest } from './request.ts';
 
 /** One line of the stream. */
@@ -39,17 +40,16 @@ export function addGenerateRoute(app: FastifyInstance, runtime: RuntimePort): vo
       ...rest,
       ...(schema === undefined ? {} : { schema: schema as JsonObject }),
     });
-    const controller = new AbortController();
-    reply.raw.once('close', () => controller.abort());
-    if (!stream) return runtime.generate(generate, undefined, controller.signal);
-    return streamGeneration(reply, runtime, { generate, controller });
+    const signal = connectionSignal(reply);
+    if (!stream) return runtime.generate(generate, undefined, signal);
+    return streamGeneration(reply, runtime, { generate, signal });
   });
 }
 
 function streamGeneration(
   reply: FastifyReply,
   runtime: RuntimePort,
-  { generate, controller }: { generate: GenerateTextRequest; controller: AbortController },
+  { generate, signal }: { generate: GenerateTextRequest; signal: AbortSignal },
 ): FastifyReply {
   const lines = new Readable({ read: () => undefined, destroy: (_, done) => done(null) });
   const push = (line: GenerateLine): void => {
@@ -57,11 +57,7 @@ function streamGeneration(
     if (!lines.destroyed) lines.push(`${JSON.stringify(line)}\n`);
   };
   runtime
-    .generate(
-      generate,
-      ({ text, confidence }) => push({ type: 'token', text, confidence }),
-      controller.signal,
-    )
+    .generate(generate, ({ text, confidence }) => push({ type: 'token', text, confidence }), signal)
     .then(
       (result) => push({ type: 'result', result }),
       (error: unknown) => push({ type: 'error', error: withoutStack(toErrorMessage(error)) }),

@@ -3,6 +3,7 @@ import type { FastifyInstance } from 'fastify';
 import { z } from 'zod';
 import { limits } from '../kernel/limits.ts';
 import type { RuntimePort } from '../runtime/views.ts';
+import { connectionSignal } from './connection-signal.ts';
 import { parseRequest } from './request.ts';
 
 const sandboxSchema = z.strictObject({
@@ -12,16 +13,17 @@ const sandboxSchema = z.strictObject({
 });
 
 export function addSandboxRoute(app: FastifyInstance, runtime: RuntimePort): void {
-  app.post('/v1/sandbox', async (request) => {
+  app.post('/v1/sandbox', async (request, reply) => {
     const { source, timeoutMs, memoryMb } = parseRequest(
       sandboxSchema,
       request.body,
       'The request body',
     );
-    return runtime.sandbox({
+    const script = {
       source,
       ...(timeoutMs === undefined ? {} : { timeoutMs }),
       ...(memoryMb === undefined ? {} : { memoryMb }),
-    });
+    };
+    return runtime.sandbox(script, connectionSignal(reply));
   });
 }

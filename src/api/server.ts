@@ -10,6 +10,7 @@ import { limits } from '../kernel/limits.ts';
 import type { RuntimePort } from '../runtime/views.ts';
 import { addEventRoutes } from './event-routes.ts';
 import { addGenerateRoute } from './generate-route.ts';
+import { addJsonParser } from './json-body.ts';
 import { guardLoopback } from './loopback-guard.ts';
 import { sendProblem } from './problem.ts';
 import { addRunRoutes } from './run-routes.ts';
@@ -19,7 +20,7 @@ export interface ApiServer {
   /** The port in use, also where 0 was asked for. */
   readonly port: number;
   readonly url: string;
-  /** Stops accepting, closes idle connections and WebSockets. */
+  /** Stops accepting and closes every connection; WebSockets with a close frame while they answer it. */
   close(): Promise<void>;
 }
 
@@ -50,7 +51,19 @@ export async function startApi(options: ApiOptions): Promise<ApiServer> {
   }
   const { port } = app.server.address() as AddressInfo;
   const name = options.host.includes(':') ? `[${options.host}]` : options.host;
-  return { port, url: `http://${name}:${port}`, close: () => app.close() };
+  return { port, url: `http://${name}:${port}`, close: () => closeApi(app) };
+}
+
+/** A client that does not answer its close frame would hold the stop for as long as it likes. */
+async function closeApi(app: FastifyInstance): Promise<void> {
+  const timer = setTimeout(() => {
+    for (const socket of app.websocketServer.clients) socket.terminate();
+  }, limits.socketCloseMsMax);
+  try {
+    await app.close();
+  } finally {
+    clearTimeout(timer);
+  }
 }
 
 function listenError(cause: unknown, { host, port }: ApiOptions): unknown {
@@ -86,6 +99,7 @@ async function buildApi(
     frameworkErrors: (error, _request, reply) => sendProblem(reply, error),
   });
   app.removeContentTypeParser('text/plain');
+  addJsonParser(app);
   app.setErrorHandler((error, _request, reply) => {
     if (!(error instanceof RuntimeError) && !isClientFault(error)) onFault(error);
     return sendProblem(reply, error);

@@ -2,16 +2,19 @@
  * One run as a WebSocket: each durable event as one JSON message, then the
  * ended run, then close code 1000.
  *
- * The past is read by pages, each only after the client has taken the one
- * before it; the live part is subscribed to in the same turn in which the last
+ * The past is read by pages, at the pace at which the client takes them; the
+ * live part is subscribed to in the same turn in which the last
  * page came back empty, so nothing can fall between the two.
  *
  * Invariants
  *   W1. Sequences leave in order, without a gap and without a repetition.
- *   W2. Unsent bytes never exceed limits.socketBufferBytesMax by more than one
- *       message: the client is closed with 1013 and may come back with `from`.
+ *   W2. Unsent bytes are bounded. The past waits for the client whenever more
+ *       than `backlogBufferBytesMax` are unsent. A client with more than
+ *       limits.socketBufferBytesMax of live events unsent is closed with 1013
+ *       and may come back with `from`. Either is exceeded by one message at most.
  *   W3. Tokens are ephemeral: they are dropped for a client that lags.
- *   W4. A closed socket leaves no subscription behind.
+ *   W4. A closed socket leaves no subscription behind, and nobody waits for the
+ *       end of the run in its name.
  */
 import type { WebSocket } from 'ws';
 import { assert } from '../kernel/assert.ts';
@@ -33,6 +36,7 @@ interface StreamOptions {
 }
 
 const backlogPage = 100;
+const backlogBufferBytesMax = 1024 * 1024;
 const tokenBufferBytesMax = 64 * 1024;
 const closeCode = { ended: 1000, failed: 1011, slow: 1013 } as const;
 
@@ -67,12 +71,20 @@ class RunStream {
     this.#sendBacklog()
       .then(() => this.#followLive())
       .catch((error: unknown) => this.#fail(error));
-    this.#runtime.ended(this.#options.id).then(
+    this.#awaitEnd();
+  }
+
+  #awaitEnd(): void {
+    const waiting = new AbortController();
+    this.#releases.push(() => waiting.abort()); // (W4)
+    this.#runtime.ended(this.#options.id, waiting.signal).then(
       (run) => {
         this.#ended = run;
         this.#endIfComplete();
       },
-      (error: unknown) => this.#fail(error),
+      (error: unknown) => {
+        if (!waiting.signal.aborted) this.#fail(error);
+      },
     );
   }
 
@@ -80,10 +92,17 @@ class RunStream {
     while (this.#isOpen()) {
       const page = this.#runtime.events(this.#options.id, { from: this.#next, limit: backlogPage });
       if (page.length === 0) return;
-      for (const event of page.slice(0, -1)) this.#sendEvent(event);
-      const last = page.at(-1);
-      assert(last !== undefined, 'the page has a last event');
-      await this.#sendEventAndDrain(last);
+      await this.#sendPage(page);
+    }
+  }
+
+  /** Also waits for the client at the end of the page, so that others get their turn. */
+  async #sendPage(page: readonly EventView[]): Promise<void> {
+    for (const [index, event] of page.entries()) {
+      if (!this.#isOpen()) return;
+      const drained = this.#sendEvent(event);
+      const isFull = this.#socket.bufferedAmount > backlogBufferBytesMax; // (W2)
+      if (isFull || index === page.length - 1) await drained;
     }
   }
 
@@ -101,7 +120,7 @@ class RunStream {
 
   #onEvent(event: EventView): void {
     if (!this.#isOpen()) return;
-    this.#sendEvent(event);
+    void this.#sendEvent(event);
     if (this.#socket.bufferedAmount > limits.socketBufferBytesMax) {
       this.#close(closeCode.slow, `too slow; come back with from=${this.#next}`); // (W2)
       return;
@@ -112,36 +131,27 @@ class RunStream {
   #onToken(token: TokenView): void {
     if (!this.#isOpen() || token.run !== this.#options.id) return;
     if (this.#socket.bufferedAmount > tokenBufferBytesMax) return; // (W3)
-    this.#send({ type: 'token', ...token });
+    void this.#send({ type: 'token', ...token });
   }
 
   #endIfComplete(): void {
     const run = this.#ended;
     if (run === null || !this.#live || !this.#isOpen() || this.#next <= run.events) return;
-    this.#send({ type: 'end', run });
+    void this.#send({ type: 'end', run });
     this.#close(closeCode.ended, 'the run has ended');
   }
 
-  #sendEvent(event: EventView): void {
-    this.#advance(event);
-    this.#send({ type: 'event', event });
-  }
-
-  #sendEventAndDrain(event: EventView): Promise<void> {
-    this.#advance(event);
-    const text = JSON.stringify({ type: 'event', event } satisfies StreamMessage);
-    // A send that fails means a closing socket, which ends the loop.
-    return new Promise((resolve) => this.#socket.send(text, () => resolve()));
-  }
-
-  #advance(event: EventView): void {
+  #sendEvent(event: EventView): Promise<void> {
     const { id } = this.#options;
     assert(event.sequence === this.#next, `the events of ${id} have a gap at ${this.#next}`); // (W1)
     this.#next += 1;
+    return this.#send({ type: 'event', event });
   }
 
-  #send(message: StreamMessage): void {
-    this.#socket.send(JSON.stringify(message), () => undefined);
+  /** Resolves when no byte of the message is unsent, or none ever will be sent. */
+  #send(message: StreamMessage): Promise<void> {
+    // A send that fails means a closing socket, and that has its own listener.
+    return new Promise((resolve) => this.#socket.send(JSON.stringify(message), () => resolve()));
   }
 
   #fail(error: unknown): void {

@@ -6,8 +6,11 @@
 import fs from 'node:fs';
 
 export interface FilePort {
-  /** `wx` creates a file that must not exist, for reading and writing. */
-  open(path: string, flags: 'r' | 'r+' | 'wx'): number;
+  /**
+   * `wx` creates a file that must not exist, for reading and writing. Writes to
+   * an `rs+` return when the disk has them.
+   */
+  open(path: string, flags: 'r' | 'r+' | 'rs+' | 'wx'): number;
   close(file: number): void;
   /** Bytes written, which may be fewer than asked. */
   write(file: number, bytes: Buffer, range: ByteRange): number;
@@ -15,10 +18,8 @@ export interface FilePort {
   read(file: number, bytes: Buffer, range: ByteRange): number;
   size(file: number): number;
   fdatasync(file: number): void;
-  /** Writes from the start of the file on another thread; nobody hears how it ends. */
+  /** Writes from the start of the file on another thread, in one call; nobody hears how it ends. */
   writeInBackground(file: number, bytes: Buffer): void;
-  /** Syncs on another thread; a failure is told, because the next sync would not tell it again. */
-  syncInBackground(file: number, onFailure: () => void): void;
   rename(from: string, to: string): void;
   unlink(path: string): void;
   /** Names in a folder, unsorted; an empty list when there is no folder. */
@@ -45,10 +46,6 @@ export const nodeFilePort: FilePort = {
   size: (file) => fs.fstatSync(file).size,
   fdatasync: (file) => fs.fdatasyncSync(file),
   writeInBackground: (file, bytes) => fs.write(file, bytes, 0, bytes.length, 0, () => undefined),
-  syncInBackground: (file, onFailure) =>
-    fs.fdatasync(file, (error) => {
-      if (error !== null) onFailure();
-    }),
   rename: (from, to) => fs.renameSync(from, to),
   unlink: (path) => fs.unlinkSync(path),
   list: (folder) => (fs.existsSync(folder) ? fs.readdirSync(folder) : []),

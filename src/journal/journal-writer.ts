@@ -318,11 +318,9 @@ export class JournalWriter {
 
   /** Has the next segment made in time. */
   #prepareNext(header: SegmentHeader): void {
-    if (this.#preparation !== null) this.#preparation.flush();
-    else if (this.#offset > header.bytes / 4) {
-      const path = unfinishedPath(this.#folder);
-      this.#preparation = new SegmentPreparation(this.#files, path, this.#segmentBytes);
-    }
+    if (this.#preparation !== null || this.#offset <= header.bytes / 4) return;
+    const path = unfinishedPath(this.#folder);
+    this.#preparation = new SegmentPreparation(this.#files, path, this.#segmentBytes);
   }
 
   /** Everything written so far is durable here, as S2 demands. */

@@ -1,41 +1,48 @@
 /**
- * The lock of a data directory: a file that names its owner. It outlives a
- * killed owner, and is then taken over.
+ * The lock of a data directory, held by one process. Two files: `lock.sqlite`,
+ * which the operating system locks for the owner and frees when the owner
+ * ends, however it ends; and `lock`, which tells others who the owner is.
+ *
+ * A file that merely exists cannot be a lock here: it outlives a killed owner,
+ * and of several that find it stale each must judge and replace it in one
+ * step, which no file system offers. Node.js has no flock; SQLite, which is
+ * part of it, locks the same bytes on every system.
  *
  * Invariants
- *   K1. The file appears with its whole content (linked, not written in
- *       place), so nobody mistakes half a lock for a damaged one.
- *   K2. An owner is alive when its process exists and started when the lock
- *       says: a new process that got the old one's number is not the owner.
- *   K3. Whoever takes over a lock moves it away first and looks at what it
- *       moved: of two that try at once, one finds the other's fresh lock.
+ *   K1. Who holds the lock on `lock.sqlite` is the owner, nobody else is. The
+ *       file is never written, replaced or removed, and after it was created
+ *       opened by SQLite only: closing any other descriptor of it in the
+ *       owner's process would free the lock.
+ *   K2. Only the owner writes or removes `lock`, and it removes it before it
+ *       frees the lock. It appears with its whole content.
+ *   K3. `lock` is information and never decides who owns: a copied directory
+ *       or a reused process number makes it wrong.
  */
-
-import { randomBytes } from 'node:crypto';
-import {
-  existsSync,
-  linkSync,
-  readFileSync,
-  renameSync,
-  rmSync,
-  unlinkSync,
-  writeFileSync,
-} from 'node:fs';
+import { readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
 import { z } from 'zod';
 import { RuntimeError } from '../kernel/errors.ts';
+import { limits } from '../kernel/limits.ts';
 import { errorNumber } from './file-port.ts';
 
 const lockSchema = z.object({
   pid: z.number().int().positive(),
   /** Start of the process in clock ticks since boot, where the system tells it. */
   processStart: z.string().nullable(),
-  token: z.string(),
   startedAtMs: z.number(),
   port: z.number().int().nullable(),
 });
 
 type LockContent = z.output<typeof lockSchema>;
+
+/** SQLITE_BUSY: somebody has the lock, or is just trying to get it. */
+const sqliteBusy = 5;
+/** Milliseconds of one try; between two tries the owner is looked at. */
+const tryMs = 10;
+
+/** A handle that nobody refers to any more would be collected, and its lock freed. */
+const held = new Set<DatabaseSync>();
 
 export interface LockView {
   readonly pid: number;
@@ -43,123 +50,137 @@ export interface LockView {
   readonly startedAtMs: number;
   /** Port of the owner's API, null until it listens. */
   readonly port: number | null;
-  /** Whether the owner is alive. */
+  /** Whether a process of that number and start exists (K3). */
   readonly live: boolean;
-}
-
-function lockPath(dataDirectory: string): string {
-  return join(dataDirectory, 'lock');
 }
 
 /** Who owns the data directory, or null when nobody does or the file is unreadable. */
 export function readLock(dataDirectory: string): LockView | null {
-  const content = readContent(lockPath(dataDirectory));
+  const content = readContent(dataDirectory);
   if (content === null) return null;
   const { pid, startedAtMs, port } = content;
   return { pid, startedAtMs, port, live: isAlive(content) };
 }
 
 export class DataDirectoryLock {
-  readonly #path: string;
+  readonly #directory: string;
+  #handle: DatabaseSync | null;
   #content: LockContent;
 
   /**
    * Takes the lock.
-   * @throws RuntimeError DATA_DIRECTORY_LOCKED when a live process holds it.
+   * @param nowMs Milliseconds since the epoch, told to others.
+   * @throws RuntimeError DATA_DIRECTORY_LOCKED when another owner holds it,
+   *   DATA_DIRECTORY_UNUSABLE when the file cannot be locked; Error of the file system.
    */
   constructor(dataDirectory: string, nowMs: number) {
-    this.#path = lockPath(dataDirectory);
+    this.#directory = dataDirectory;
     this.#content = {
       pid: process.pid,
       processStart: processStart(process.pid),
-      token: randomBytes(8).toString('hex'),
       startedAtMs: nowMs,
       port: null,
     };
-    for (let attempt = 0; attempt < 3; attempt += 1) {
-      if (this.#tryCreate()) return;
-      this.#removeStale(dataDirectory);
+    this.#handle = acquire(dataDirectory);
+    try {
+      this.#publish();
+    } catch (error) {
+      this.release();
+      throw error;
     }
-    throw locked(dataDirectory, readContent(this.#path));
   }
 
   /** Publishes the port of the API for other processes. */
   setPort(port: number): void {
     this.#content = { ...this.#content, port };
-    const temporary = this.#writeBeside();
-    renameSync(temporary, this.#path);
+    if (this.#handle !== null) this.#publish();
   }
 
+  /** Gives the lock back; a second call does nothing. */
   release(): void {
-    if (readContent(this.#path)?.token === this.#content.token) rmSync(this.#path, { force: true });
+    const handle = this.#handle;
+    if (handle === null) return;
+    this.#handle = null;
+    rmSync(contentPath(this.#directory), { force: true }); // (K2)
+    held.delete(handle);
+    handle.close();
   }
 
-  #writeBeside(): string {
-    const temporary = `${this.#path}.${this.#content.token}`;
+  /** (K2) */
+  #publish(): void {
+    const path = contentPath(this.#directory);
+    const temporary = `${path}.new`;
     try {
-      writeFileSync(temporary, `${JSON.stringify(this.#content)}\n`, { mode: 0o600, flush: true });
-      return temporary;
+      writeFileSync(temporary, `${JSON.stringify(this.#content)}\n`, { mode: 0o600 });
+      renameSync(temporary, path);
     } catch (error) {
       rmSync(temporary, { force: true });
       throw error;
     }
-  }
-
-  /** (K1) */
-  #tryCreate(): boolean {
-    const temporary = this.#writeBeside();
-    try {
-      linkSync(temporary, this.#path);
-      return true;
-    } catch (error) {
-      if (errorNumber(error) === 'EEXIST') return false;
-      // A file system without hard links: create it in place, exclusively.
-      return createInPlace(this.#path, this.#content);
-    } finally {
-      rmSync(temporary, { force: true });
-    }
-  }
-
-  #removeStale(dataDirectory: string): void {
-    const found = readContent(this.#path);
-    if (found !== null && isAlive(found)) throw locked(dataDirectory, found);
-    const moved = `${this.#path}.stale.${this.#content.token}`;
-    try {
-      renameSync(this.#path, moved);
-    } catch (error) {
-      if (errorNumber(error) === 'ENOENT') return;
-      throw error;
-    }
-    const taken = readContent(moved);
-    if (taken !== null && isAlive(taken)) {
-      // (K3) Another process took over in between; give its lock back.
-      if (!existsSync(this.#path)) renameSync(moved, this.#path);
-      throw locked(dataDirectory, taken);
-    }
-    unlinkSync(moved);
   }
 }
 
-function createInPlace(path: string, content: LockContent): boolean {
+/** Locks `lock.sqlite` and returns the handle that holds the lock (K1). */
+function acquire(dataDirectory: string): DatabaseSync {
+  const path = join(dataDirectory, 'lock.sqlite');
+  createForOwner(path);
+  let handle: DatabaseSync | null = null;
   try {
-    writeFileSync(path, `${JSON.stringify(content)}\n`, { flag: 'wx', mode: 0o600, flush: true });
+    handle = new DatabaseSync(path, { timeout: tryMs });
+    for (let tries = limits.lockWaitMsMax / tryMs; !tryExclusive(handle); tries -= 1) {
+      const owner = readContent(dataDirectory);
+      const live = owner !== null && isAlive(owner);
+      // Several that try at once hinder each other for a moment, so busy alone is no owner.
+      if (live || tries <= 1) throw locked(dataDirectory, live ? owner : null);
+    }
+    held.add(handle);
+    return handle;
+  } catch (error) {
+    handle?.close();
+    if (error instanceof RuntimeError) throw error;
+    throw new RuntimeError(
+      'DATA_DIRECTORY_UNUSABLE',
+      `${path} cannot be locked (${error instanceof Error ? error.message : String(error)}); use a file system that supports locks, and remove the file if it is damaged and nothing runs on it.`,
+      { cause: error },
+    );
+  }
+}
+
+/** SQLite would let the whole group read a new file, and who can read it can block it. */
+function createForOwner(path: string): void {
+  try {
+    // Exclusively: an existing file is not opened, as K1 demands.
+    writeFileSync(path, '', { flag: 'wx', mode: 0o600 });
+  } catch (error) {
+    if (errorNumber(error) !== 'EEXIST') throw error;
+  }
+}
+
+/** False when it is busy. The transaction stays open and writes nothing. */
+function tryExclusive(handle: DatabaseSync): boolean {
+  try {
+    // Without the journal in memory an exclusive transaction creates a file beside.
+    handle.exec('PRAGMA journal_mode = MEMORY; BEGIN EXCLUSIVE');
     return true;
   } catch (error) {
-    if (errorNumber(error) === 'EEXIST') return false;
+    if (error instanceof Error && 'errcode' in error && error.errcode === sqliteBusy) return false;
     throw error;
   }
 }
 
-function readContent(path: string): LockContent | null {
+function contentPath(dataDirectory: string): string {
+  return join(dataDirectory, 'lock');
+}
+
+function readContent(dataDirectory: string): LockContent | null {
   try {
-    const parsed = lockSchema.safeParse(JSON.parse(readFileSync(path, 'utf8')));
-    return parsed.success ? parsed.data : null;
+    const text = readFileSync(contentPath(dataDirectory), 'utf8');
+    return lockSchema.safeParse(JSON.parse(text)).data ?? null;
   } catch {
     return null;
   }
 }
 
-/** (K2) */
 function isAlive(content: LockContent): boolean {
   try {
     process.kill(content.pid, 0);
@@ -167,6 +188,7 @@ function isAlive(content: LockContent): boolean {
     // EPERM: the process exists and belongs to somebody else.
     if (errorNumber(error) !== 'EPERM') return false;
   }
+  // A new process that got the old one's number is not the owner.
   const start = processStart(content.pid);
   return start === null || content.processStart === null || start === content.processStart;
 }

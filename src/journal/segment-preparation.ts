@@ -8,9 +8,13 @@
  * Invariants
  *   N1. The file is used only at its full size: then every zero was written
  *       and none can fall on records later.
- *   N2. A file with zeros still under way is never closed here, because its
- *       number could then mean another file. It is given up instead.
- *   N3. Whatever fails here fails nothing: the writer makes its segment itself.
+ *   N2. The zeros go through a descriptor of their own, whose writes reach the
+ *       disk before they return. The kernel tells a failed write-back once to
+ *       each descriptor that was open, so the writer's own descriptor, opened
+ *       before, still tells it at the writer's own fdatasync (law D2).
+ *   N3. While zeros may be under way their descriptor is not closed, because
+ *       its number could then mean another file. It is given up instead.
+ *   N4. Whatever fails here fails nothing: the writer makes its segment itself.
  */
 import type { FilePort } from './file-port.ts';
 
@@ -21,9 +25,10 @@ export class SegmentPreparation {
   readonly #files: FilePort;
   readonly #path: string;
   readonly #bytes: number;
+  /** For the writer. */
   #file: number | null = null;
-  #flushing = false;
-  #failed = false;
+  /** For the zeros (N2). */
+  #background: number | null = null;
 
   /** Starts zeroing `bytes` of a new file at `path`. */
   constructor(files: FilePort, path: string, bytes: number) {
@@ -33,31 +38,25 @@ export class SegmentPreparation {
     if (zeros.length < bytes) zeros = Buffer.alloc(bytes);
     try {
       this.#file = files.open(path, 'wx');
-      files.writeInBackground(this.#file, zeros.subarray(0, bytes));
+      this.#background = files.open(path, 'rs+');
+      files.writeInBackground(this.#background, zeros.subarray(0, bytes));
     } catch {
-      this.#file = null; // (N3)
+      this.#giveUp(); // (N4)
     }
-  }
-
-  /** Lets the disk take the zeros as soon as all are there. */
-  flush(): void {
-    if (this.#flushing || this.#file === null || !this.#isWhole(this.#file)) return;
-    this.#flushing = true;
-    this.#files.syncInBackground(this.#file, () => {
-      this.#failed = true;
-    });
   }
 
   /** The open, zeroed file for the next segment, or null when there is none (N1). */
   take(): number | null {
     const file = this.#file;
+    if (file === null || this.#files.size(file) !== this.#bytes) {
+      this.#giveUp();
+      return null;
+    }
     this.#file = null;
-    if (file !== null && !this.#failed && this.#isWhole(file)) return file;
-    // The disk refused these zeros once; a later sync might call them good. One that is not
-    // whole stays open, because a background write still has its number.
-    if (file !== null && this.#failed) this.#files.close(file);
-    this.#remove();
-    return null;
+    // The one write has begun long ago, so the system no longer looks at the number (N3).
+    if (this.#background !== null) this.#files.close(this.#background);
+    this.#background = null;
+    return file;
   }
 
   /** Gives the file up. */
@@ -68,11 +67,12 @@ export class SegmentPreparation {
     this.#remove();
   }
 
-  #isWhole(file: number): boolean {
-    return this.#files.size(file) === this.#bytes;
+  #giveUp(): void {
+    if (this.#file !== null) this.#files.close(this.#file);
+    this.#file = null;
+    this.#remove();
   }
 
-  /** (N2) */
   #remove(): void {
     try {
       this.#files.unlink(this.#path);

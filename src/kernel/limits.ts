@@ -36,6 +36,8 @@ export const limits = {
   blobRecordBytesMax: 64 * KiB,
   /** Longest wait of a producer for room in the journal ring before the journal counts as failed. */
   journalStallMsMax: 60_000,
+  /** Longest wait for the lock of a data directory while nobody alive says that it owns it. */
+  lockWaitMsMax: 500,
   /** Strings from this length on are stored as blobs, not inside their record. */
   inlineTextCharactersMax: 256,
 
@@ -163,10 +165,16 @@ export const limits = {
 
   /** Body of one API request. */
   requestBodyBytesMax: 1 * MiB,
+  /** Deepest nesting of such a body. */
+  requestBodyDepthMax: 100,
   /** Events answered by one API call. */
   eventsPageMax: 1_000,
+  /** And their JSON text together; a single larger event is answered alone. */
+  eventsPageBytesMax: 4 * MiB,
   /** Bytes buffered for one slow WebSocket client before it is closed. */
   socketBufferBytesMax: 8 * MiB,
+  /** Time that WebSocket clients have to answer the close of a server that stops. */
+  socketCloseMsMax: 1_000,
   /** Time that a stop may take before the process ends anyway. */
   shutdownMsMax: 10_000,
 } as const;

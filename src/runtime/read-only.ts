@@ -5,6 +5,7 @@
 import { join } from 'node:path';
 import { checkDataDirectory } from '../journal/data-directory.ts';
 import { workspacesFolder } from '../journal/data-folders.ts';
+import { readEventsPage } from './events-page.ts';
 import { JournalFollower } from './journal-follower.ts';
 import { CpuPool } from './pool/client.ts';
 import { type ReplayReport, replayRun } from './replay.ts';
@@ -30,18 +31,12 @@ export class ReadOnlyRuntime {
     return this.#view(this.#follower.entry(id));
   }
 
-  /** Events from `from`, at most `limit`. @throws RuntimeError RUN_NOT_FOUND */
+  /** A page as `readEventsPage` says. @throws RuntimeError RUN_NOT_FOUND */
   events(
     id: string,
     range: { readonly from: number; readonly limit: number },
   ): readonly EventView[] {
-    const entry = this.#follower.entry(id);
-    const events: EventView[] = [];
-    const end = Math.min(entry.events.length, range.from + range.limit - 1);
-    for (let sequence = range.from; sequence <= end; sequence += 1) {
-      events.push(this.#follower.event(entry, sequence));
-    }
-    return events;
+    return readEventsPage(this.#follower, this.#follower.entry(id), range);
   }
 
   /** @throws RuntimeError RUN_NOT_FOUND, JOURNAL_CORRUPT */

@@ -105,10 +105,10 @@ export class RunLifecycle {
     });
   }
 
-  /** Resolves when the run has ended or is suspended. */
-  async ended(entry: RunEntry): Promise<RunView> {
+  /** Resolves when the run has ended or is suspended; waiting ends with the signal. */
+  async ended(entry: RunEntry, signal?: AbortSignal): Promise<RunView> {
     const isOver = entry.ended !== null || entry.suspended !== null;
-    return isOver ? this.view(entry) : this.#endings.wait(entry.id);
+    return isOver ? this.view(entry) : this.#endings.wait(entry.id, signal);
   }
 
   /** Asks the run to stop; resolves when it has. @throws RuntimeError RUN_NOT_OPEN */

@@ -19,6 +19,7 @@ import { SandboxPool } from '../sandbox/sandbox.ts';
 import type { RuntimeConfig } from './config.ts';
 import { DurableWaiters } from './durable-waiters.ts';
 import { EventFeed } from './event-feed.ts';
+import { readEventsPage } from './events-page.ts';
 import { generatedText, generationOf, refuseMismatch } from './generate-text.ts';
 import { InferenceClient } from './inference-worker/client.ts';
 import { readTokenNotice } from './inference-worker/protocol.ts';
@@ -137,11 +138,8 @@ export class Runtime implements RuntimePort {
     id: string,
     range: { readonly from: number; readonly limit: number },
   ): readonly EventView[] {
-    const entry = this.#follower.entry(id);
-    const from = Math.max(1, range.from);
     const limit = Math.min(range.limit, limits.eventsPageMax);
-    const count = Math.max(0, Math.min(limit, entry.events.length - from + 1));
-    return Array.from({ length: count }, (_, index) => this.#follower.event(entry, from + index));
+    return readEventsPage(this.#follower, this.#follower.entry(id), { from: range.from, limit });
   }
 
   subscribe(id: string, from: number, listener: (event: EventView) => void): () => void {
@@ -153,8 +151,8 @@ export class Runtime implements RuntimePort {
     return () => this.#tokenListeners.delete(listener);
   }
 
-  ended(id: string): Promise<RunView> {
-    return this.#lifecycle.ended(this.#follower.entry(id));
+  ended(id: string, signal?: AbortSignal): Promise<RunView> {
+    return this.#lifecycle.ended(this.#follower.entry(id), signal);
   }
 
   async cancel(id: string): Promise<RunView> {
@@ -174,12 +172,13 @@ export class Runtime implements RuntimePort {
     return generatedText(this.#modelInfo().name, outcome);
   }
 
-  async sandbox(request: SandboxRequest): Promise<SandboxReport> {
+  async sandbox(request: SandboxRequest, signal?: AbortSignal): Promise<SandboxReport> {
     this.#sandbox ??= new SandboxPool({ size: 1 });
     return this.#sandbox.execute({
       source: request.source,
       timeoutMs: request.timeoutMs ?? limits.sandboxTimeoutMsDefault,
       memoryMb: request.memoryMb ?? limits.sandboxMemoryMbDefault,
+      signal,
     });
   }
 

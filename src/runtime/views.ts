@@ -128,19 +128,21 @@ export interface RuntimePort {
   startRun(request: StartRunRequest): Promise<RunView>;
   runs(): readonly RunView[];
   run(id: string): RunView;
+  /** At most `limit` events, fewer where they are large; at least one if the run has one from `from` on. */
   events(id: string, range: { from: number; limit: number }): readonly EventView[];
   /** Calls the listener for each durable event from `from` on, in order, until the returned function is called. */
   subscribe(id: string, from: number, listener: (event: EventView) => void): () => void;
   /** Live tokens of every run. */
   onToken(listener: (token: TokenView) => void): () => void;
-  /** Resolves when the run has ended. */
-  ended(id: string): Promise<RunView>;
+  /** Resolves when the run has ended. Aborting the signal ends the waiting, by a rejection. */
+  ended(id: string, signal?: AbortSignal): Promise<RunView>;
   cancel(id: string): Promise<RunView>;
   generate(
     request: GenerateTextRequest,
     onToken?: (token: { text: string; confidence: number | null }) => void,
     signal?: AbortSignal,
   ): Promise<GeneratedText>;
-  sandbox(request: SandboxRequest): Promise<SandboxReport>;
+  /** Aborting the signal kills the script, or takes it out of the queue. */
+  sandbox(request: SandboxRequest, signal?: AbortSignal): Promise<SandboxReport>;
   stop(): Promise<void>;
 }

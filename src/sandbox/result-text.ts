@@ -1,5 +1,6 @@
 import { findNonJson, type Json } from '../kernel/json.ts';
 import { limits } from '../kernel/limits.ts';
+import { nestingDepth } from '../kernel/nesting-depth.ts';
 
 /**
  * The value in the JSON text that a sandbox process sent, or why it is not
@@ -21,23 +22,4 @@ export function parseResultText(text: string): { value: Json } | { problem: stri
   }
   const place = findNonJson(value);
   return place === null ? { value } : { problem: `${place} has no JSON form` };
-}
-
-/** Most brackets open at once, without parsing. */
-function nestingDepth(text: string): number {
-  let depth = 0;
-  let deepest = 0;
-  let inString = false;
-  for (let index = 0; index < text.length; index += 1) {
-    const character = text[index];
-    if (inString) {
-      if (character === '\\') index += 1;
-      else if (character === '"') inString = false;
-    } else if (character === '"') inString = true;
-    else if (character === '[' || character === '{') {
-      depth += 1;
-      deepest = Math.max(deepest, depth);
-    } else if (character === ']' || character === '}') depth -= 1;
-  }
-  return deepest;
 }

@@ -35,9 +35,12 @@ export interface SandboxExecution {
   readonly seed?: number | undefined;
   /** What the script takes for now, milliseconds since the epoch; 0 by default. */
   readonly timeMs?: number | undefined;
-  /** Aborting it kills the script; the outcome is INTENTION_ABORTED. */
+  /** Aborting it kills the script or ends its waiting; the outcome is INTENTION_ABORTED. */
   readonly signal?: AbortSignal | undefined;
 }
+
+/** What came of asking for a place among the running. */
+type Entry = 'entered' | 'full' | 'aborted';
 
 const sandboxMemoryMbMin = 8;
 /** Starts that may fail in a row before warm processes are no longer started ahead. */
@@ -64,7 +67,9 @@ export class SandboxPool {
     const job = toJob(execution);
     if (typeof job === 'string') return failedOutcome('SANDBOX_INPUT_INVALID', job);
     if (this.#closed) return failedOutcome('SANDBOX_CRASHED', 'The sandbox is closed.');
-    if (!(await this.#enter())) {
+    const entry = await this.#enter(execution.signal);
+    if (entry === 'aborted') return abortedOutcome();
+    if (entry === 'full') {
       return failedOutcome(
         'ACTUATOR_BUSY',
         `${limits.sandboxQueueMax} scripts already wait for a sandbox process; try again later.`,
@@ -87,9 +92,7 @@ export class SandboxPool {
     // A warm process may have died while it waited: the next one, or a cold one, takes the job.
     for (let attempt = 0; attempt <= this.#size; attempt += 1) {
       if (this.#closed) break;
-      if (signal?.aborted) {
-        return failedOutcome('INTENTION_ABORTED', 'The script was stopped on request.');
-      }
+      if (signal?.aborted) return abortedOutcome();
       const sandbox = this.#warm.shift() ?? this.#start();
       this.#refill();
       const readiness = await sandbox.claim();
@@ -110,15 +113,25 @@ export class SandboxPool {
     return failedOutcome('SANDBOX_CRASHED', 'No sandbox process could be started.');
   }
 
-  /** Takes a place among the running, waiting for it if need be (P3); false when the queue is full. */
-  async #enter(): Promise<boolean> {
+  /** Takes a place among the running, waiting for it if need be (P3). */
+  async #enter(signal: AbortSignal | undefined): Promise<Entry> {
+    if (signal?.aborted) return 'aborted';
     if (this.#running < limits.sandboxConcurrencyMax) {
       this.#running += 1;
-      return true;
+      return 'entered';
     }
-    if (this.#waiting.length >= limits.sandboxQueueMax) return false;
-    await new Promise<void>((resolve) => this.#waiting.push(resolve));
-    return true;
+    if (this.#waiting.length >= limits.sandboxQueueMax) return 'full';
+    const { promise, resolve } = Promise.withResolvers<Entry>();
+    const onPlace = (): void => resolve('entered');
+    const onAbort = (): void => {
+      const index = this.#waiting.indexOf(onPlace);
+      if (index < 0) return; // The place is taken, and whoever has it gives it back.
+      this.#waiting.splice(index, 1);
+      resolve('aborted');
+    };
+    this.#waiting.push(onPlace);
+    signal?.addEventListener('abort', onAbort, { once: true });
+    return promise.finally(() => signal?.removeEventListener('abort', onAbort));
   }
 
   #leave(): void {
@@ -153,6 +166,10 @@ export class SandboxPool {
     });
     return sandbox;
   }
+}
+
+function abortedOutcome(): SandboxOutcome {
+  return failedOutcome('INTENTION_ABORTED', 'The script was stopped on request.');
 }
 
 /** The job in an execution, or what is wrong with it in one sentence. */

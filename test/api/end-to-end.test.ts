@@ -6,7 +6,9 @@ import { describe, expect, onTestFinished, test } from 'vitest';
 import { WebSocket } from 'ws';
 import { startApi } from '../../src/api/server.ts';
 import type { StreamMessage } from '../../src/api/websocket.ts';
+import { limits } from '../../src/kernel/limits.ts';
 import type { EventView, RunView } from '../../src/runtime/views.ts';
+import { sayWhole, startEndpointServer } from '../inference/endpoint-server.ts';
 import { type Desk, deskTexts, makeDesk, openRuntime } from '../runtime/running.ts';
 
 interface Served extends Desk {
@@ -14,9 +16,9 @@ interface Served extends Desk {
   readonly port: number;
 }
 
-async function serve(texts: readonly string[]): Promise<Served> {
+async function serve(texts: readonly string[], settings = {}): Promise<Served> {
   const desk = makeDesk(texts);
-  const runtime = await openRuntime(desk.dataDirectory);
+  const runtime = await openRuntime(desk.dataDirectory, settings);
   const { url, port, close } = await startApi({ runtime, host: '127.0.0.1', port: 0 });
   onTestFinished(close);
   return { ...desk, url, port };
@@ -126,6 +128,44 @@ describe('a run by HTTP and WebSocket', () => {
     expect(stream.messages.at(-1)).toEqual({ type: 'end', run: cancelled.body });
     expect(eventsOf(stream)).toHaveLength(cancelled.body.events);
   });
+});
+
+describe('long answers', () => {
+  test('make pages short in number, and are streamed whole', async () => {
+    const endpoint = await startEndpointServer((response) =>
+      sayWhole(response, JSON.stringify({ long: 'z'.repeat(500_000) })),
+    );
+    onTestFinished(() => endpoint.close());
+    const { url, request } = await serve(deskTexts(8), {
+      model: { baseUrl: endpoint.baseUrl, name: 'm' },
+    });
+    const pipeline = {
+      name: 'long',
+      agents: { ask: { prompt: '{{document.text}}', output: { type: 'object' } } },
+      steps: [{ id: 'ask', agent: 'ask', map: 'documents' }],
+    };
+    const { body } = await call<RunView>(`${url}/v1/runs`, { ...request, pipeline });
+    const stream = open(`${url}/v1/runs/${body.id}/events`);
+    expect(await stream.closed).toBe(1000);
+    const events = eventsOf(stream);
+    expect(JSON.stringify(events).length).toBeGreaterThan(limits.eventsPageBytesMax);
+    const page = await fetch(`${url}/v1/runs/${body.id}/events?limit=1000`);
+    expect((await page.text()).length).toBeLessThan(limits.eventsPageBytesMax + 1_024);
+    expect(await allPages(`${url}/v1/runs/${body.id}`, 1_000)).toEqual(events);
+  });
+});
+
+test('who asked the runtime to wait may leave: for the end of a run, and for a script', async () => {
+  const { dataDirectory, request } = makeDesk(deskTexts(2));
+  const runtime = await openRuntime(dataDirectory);
+  const { id } = await runtime.startRun(request);
+  const leaving = new AbortController();
+  const end = runtime.ended(id, leaving.signal);
+  const script = runtime.sandbox({ source: 'for (;;);', timeoutMs: 60_000 }, leaving.signal);
+  leaving.abort('left');
+  await expect(end).rejects.toBe('left');
+  expect((await script).error?.code).toBe('INTENTION_ABORTED');
+  expect((await runtime.ended(id)).status).toBe('succeeded');
 });
 
 describe('what else the server does', () => {

@@ -22,14 +22,17 @@ interface StoredRun {
   view: RunView;
   readonly events: EventView[];
   readonly listeners: Set<{ next: number; listener: (event: EventView) => void }>;
-  readonly waiting: ((run: RunView) => void)[];
+  readonly waiting: Set<(run: RunView) => void>;
 }
 
 export class InMemoryRuntime implements RuntimePort {
   readonly started: StartRunRequest[] = [];
   readonly generations: GenerateTextRequest[] = [];
-  /** Aborted generations. */
+  /** Aborted generations and scripts. */
   aborted = 0;
+  readonly scripts: SandboxRequest[] = [];
+  /** Whether a script waits for its abort. */
+  endlessScripts = false;
   /** Tokens of the next answer; null makes it wait for its abort. */
   answer: string[] | null = ['Hello', ' there'];
   failure: Error | null = null;
@@ -63,7 +66,7 @@ export class InMemoryRuntime implements RuntimePort {
       progress: { stepsDone: 0, stepsTotal: 2, handedToHuman: 0 },
       error: null,
     };
-    this.#runs.set(view.id, { view, events: [], listeners: new Set(), waiting: [] });
+    this.#runs.set(view.id, { view, events: [], listeners: new Set(), waiting: new Set() });
     return view;
   }
 
@@ -92,10 +95,16 @@ export class InMemoryRuntime implements RuntimePort {
     return () => this.#tokenListeners.delete(listener);
   }
 
-  ended(id: string): Promise<RunView> {
+  ended(id: string, signal?: AbortSignal): Promise<RunView> {
     const run = this.#stored(id);
     if (run.view.status !== 'running') return Promise.resolve(run.view);
-    return new Promise((resolve) => run.waiting.push(resolve));
+    return new Promise((resolve, reject) => {
+      run.waiting.add(resolve);
+      signal?.addEventListener('abort', () => {
+        run.waiting.delete(resolve);
+        reject(signal.reason);
+      });
+    });
   }
 
   async cancel(id: string): Promise<RunView> {
@@ -129,7 +138,16 @@ export class InMemoryRuntime implements RuntimePort {
     };
   }
 
-  async sandbox(request: SandboxRequest): Promise<SandboxReport> {
+  async sandbox(request: SandboxRequest, signal?: AbortSignal): Promise<SandboxReport> {
+    this.scripts.push(request);
+    if (this.endlessScripts) {
+      await new Promise<void>((resolve) => {
+        signal?.addEventListener('abort', () => {
+          this.aborted += 1;
+          resolve();
+        });
+      });
+    }
     return {
       ok: true,
       value: request.source.length,
@@ -176,7 +194,8 @@ export class InMemoryRuntime implements RuntimePort {
     const run = this.#stored(id);
     if (events !== undefined) run.view = { ...run.view, events };
     run.view = { ...run.view, status, endedAt: 2, resultHash: 'r', outputs, error };
-    for (const resolve of run.waiting.splice(0)) resolve(run.view);
+    for (const resolve of run.waiting) resolve(run.view);
+    run.waiting.clear();
     return run.view;
   }
 
@@ -188,6 +207,11 @@ export class InMemoryRuntime implements RuntimePort {
 
   subscriptions(id: string): number {
     return this.#stored(id).listeners.size + this.#tokenListeners.size;
+  }
+
+  /** How many wait for the end of the run. */
+  waiting(id: string): number {
+    return this.#stored(id).waiting.size;
   }
 
   #deliver(

@@ -208,6 +208,22 @@ test('a script is passed to the sandbox with its limits', async () => {
   });
 });
 
+test('a client that leaves stops its script', async () => {
+  runtime.endlessScripts = true;
+  const controller = new AbortController();
+  const pending = fetch(`${api.url}/v1/sandbox`, {
+    method: 'POST',
+    headers: { 'content-type': 'application/json' },
+    body: JSON.stringify({ source: 'for (;;);' }),
+    signal: controller.signal,
+  });
+  pending.catch(() => undefined);
+  await expect.poll(() => runtime.scripts.length).toBe(1);
+  expect(runtime.aborted).toBe(0);
+  controller.abort();
+  await expect.poll(() => runtime.aborted).toBe(1);
+});
+
 test('health tells the model and the threads', async () => {
   const response = await fetch(`${api.url}/healthz`);
   expect(await response.json()).toEqual(runtime.health());
@@ -242,10 +258,36 @@ describe('errors are RFC 9457 problems', () => {
       JSON.stringify('x'.repeat(limits.requestBodyBytesMax)),
       { status: 413 },
     ],
+    ['a body that names a prototype', '{"pipeline":{"__proto__":{}}}', { status: 400 }],
+    ['brackets without end', '['.repeat(limits.requestBodyBytesMax - 1), { status: 400 }],
   ])('%s is REQUEST_INVALID', async (_name, body, { status }) => {
     const response = await post('/v1/runs', body);
     expect(response.status).toBe(status);
     expect(((await response.json()) as { code: string }).code).toBe('REQUEST_INVALID');
+  });
+
+  test.each(['/v1/runs', '/v1/generate', '/v1/sandbox'])(
+    'a body of %s nested beyond all use is refused before anything recurses into it',
+    async (path) => {
+      const nested = `{"pipeline":${'{"a":'.repeat(5_000)}1${'}'.repeat(5_000)}}`;
+      const response = await post(path, nested);
+      expect(response.status).toBe(400);
+      expect(await response.json()).toMatchObject({
+        code: 'REQUEST_INVALID',
+        detail: expect.stringContaining(`${limits.requestBodyDepthMax} levels`),
+      });
+      expect(faults).toEqual([]);
+    },
+  );
+
+  test.each([
+    [0, 201],
+    [1, 400],
+  ])('a body %i levels beyond the deepest is answered %i', async (beyond, status) => {
+    const levels = limits.requestBodyDepthMax - 1 + beyond;
+    const pipeline = `${'{"a":'.repeat(levels)}"[[["${'}'.repeat(levels)}`;
+    const response = await post('/v1/runs', `{"pipeline":${pipeline},"input":{"folder":"in"}}`);
+    expect(response.status).toBe(status);
   });
 
   test('a body that is not declared as JSON is refused', async () => {

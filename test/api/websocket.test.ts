@@ -1,7 +1,8 @@
-import { afterEach, beforeEach, expect, test } from 'vitest';
-import { WebSocket } from 'ws';
+import type { AddressInfo } from 'node:net';
+import { afterEach, beforeEach, expect, onTestFinished, test } from 'vitest';
+import { WebSocket, WebSocketServer } from 'ws';
 import { type ApiServer, startApi } from '../../src/api/server.ts';
-import type { StreamMessage } from '../../src/api/websocket.ts';
+import { type StreamMessage, streamRun } from '../../src/api/websocket.ts';
 import { limits } from '../../src/kernel/limits.ts';
 import { InMemoryRuntime } from './in-memory-runtime.ts';
 
@@ -26,9 +27,8 @@ class Client {
   readonly opened: Promise<void>;
   onMessage: () => void = () => undefined;
 
-  constructor(query: string, headers: Record<string, string> = {}) {
-    const url = `ws://127.0.0.1:${api.port}/v1/runs/${id}/events${query}`;
-    this.socket = new WebSocket(url, { headers });
+  constructor(query: string, { port } = api) {
+    this.socket = new WebSocket(`ws://127.0.0.1:${port}/v1/runs/${id}/events${query}`);
     this.socket.on('message', (bytes) => {
       this.messages.push(JSON.parse(String(bytes)) as StreamMessage);
       this.onMessage();
@@ -123,8 +123,23 @@ test('a socket that closes leaves no subscription behind', async () => {
   const client = new Client('?tokens=1');
   await client.opened;
   await expect.poll(() => runtime.subscriptions(id)).toBe(2);
+  expect(runtime.waiting(id)).toBe(1);
   client.socket.terminate();
   await expect.poll(() => runtime.subscriptions(id)).toBe(0);
+  expect(runtime.waiting(id)).toBe(0);
+});
+
+test('a server that stops closes a client that answers, and does not wait for one that never does', async () => {
+  const [answering, silent] = [new Client(''), new Client('')];
+  await Promise.all([answering.opened, silent.opened]);
+  await expect.poll(() => runtime.subscriptions(id)).toBe(2);
+  silent.socket.pause();
+  await api.close();
+  expect(runtime.subscriptions(id)).toBe(0);
+  // 1005: a close frame came; 1006 would say that the connection just broke.
+  expect((await answering.closed).code).toBe(1005);
+  silent.socket.resume();
+  await silent.closed;
 });
 
 test('a client too slow for the live events is closed with 1013 and may come back', async () => {
@@ -151,6 +166,32 @@ test('a long past is paced by the client instead of being buffered or cut', asyn
   const client = new Client('');
   expect((await client.closed).code).toBe(1000);
   expect(client.sequences()).toEqual(range(1, 300));
+});
+
+test('while a client does not read, little of a long past is taken into memory', async () => {
+  const text = 'x'.repeat(1_024 * 1_024);
+  runtime.append(id, 40, text);
+  runtime.end(id);
+  const server = new WebSocketServer({ host: '127.0.0.1', port: 0 });
+  onTestFinished(() => server.close());
+  let unsentMost = 0;
+  server.once('connection', (socket) => {
+    const send = socket.send.bind(socket) as (text: string, done: () => void) => void;
+    socket.send = ((message: string, done: () => void) => {
+      send(message, done);
+      unsentMost = Math.max(unsentMost, socket.bufferedAmount);
+    }) as typeof socket.send;
+    streamRun(socket, runtime, { id, from: 1, tokens: false });
+  });
+  const client = new Client('', server.address() as AddressInfo);
+  await client.opened;
+  client.socket.pause();
+  await expect.poll(() => unsentMost).toBeGreaterThan(text.length);
+  client.socket.resume();
+  expect((await client.closed).code).toBe(1000);
+  expect(client.sequences()).toEqual(range(1, 40));
+  // What may be unsent before a message, and the message.
+  expect(unsentMost).toBeLessThan(1_024 * 1_024 + text.length + 1_024);
 });
 
 test.each([

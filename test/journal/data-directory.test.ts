@@ -1,26 +1,18 @@
-import { spawn } from 'node:child_process';
-import { once } from 'node:events';
-import { mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { describe, expect, onTestFinished, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import {
   checkDataDirectory,
   openDataDirectory,
   readLock,
 } from '../../src/journal/data-directory.ts';
 import { temporaryFolder, thrownBy } from './journal-fixture.ts';
+import { startRacers } from './lock-racers.ts';
 
-function lockText(folder: string, changes: Record<string, unknown> = {}): string {
-  const lock = JSON.parse(readFileSync(join(folder, 'lock'), 'utf8')) as object;
-  return JSON.stringify({ ...lock, ...changes });
-}
-
-/** A live process that is not this one, ended with the test. */
-async function otherProcess() {
-  const child = spawn(process.execPath, ['-e', 'setInterval(() => {}, 1000)']);
-  onTestFinished(() => void child.kill('SIGKILL'));
-  await once(child, 'spawn');
-  return child;
+/** Writes who is said to own the directory. */
+function sayOwner(folder: string, owner: { pid: number | undefined; processStart?: string }): void {
+  const content = { processStart: null, startedAtMs: 1, port: null, ...owner };
+  writeFileSync(join(folder, 'lock'), JSON.stringify(content));
 }
 
 describe('openDataDirectory', () => {
@@ -59,31 +51,53 @@ describe('openDataDirectory', () => {
 
   test('takes over the lock of a process that was killed', async () => {
     const path = temporaryFolder();
-    const directory = openDataDirectory(path, 5);
-    const child = await otherProcess();
-    writeFileSync(join(path, 'lock'), lockText(path, { pid: child.pid, processStart: null }));
-    expect(thrownBy(() => openDataDirectory(path, 6)).code).toBe('DATA_DIRECTORY_LOCKED');
-    child.kill('SIGKILL');
-    await once(child, 'exit');
+    const [owner] = await startRacers(1);
+    expect(await owner?.take(path)).toBe('owner');
+    expect(thrownBy(() => openDataDirectory(path, 6))).toMatchObject({
+      code: 'DATA_DIRECTORY_LOCKED',
+      details: { pid: owner?.pid },
+    });
+    await owner?.kill();
     expect(readLock(path)?.live).toBe(false);
     const next = openDataDirectory(path, 7);
     expect(readLock(path)).toMatchObject({ pid: process.pid, startedAtMs: 7, live: true });
-    // The old owner must not remove the new owner's lock.
-    directory.release();
-    expect(readLock(path)?.startedAtMs).toBe(7);
     next.release();
   });
 
+  test('gives its lock back once, and never that of a later owner', () => {
+    const path = temporaryFolder();
+    const first = openDataDirectory(path, 5);
+    first.release();
+    const next = openDataDirectory(path, 7);
+    first.release();
+    first.setPort(9);
+    expect(readLock(path)).toMatchObject({ startedAtMs: 7, port: null });
+    expect(thrownBy(() => openDataDirectory(path, 8)).code).toBe('DATA_DIRECTORY_LOCKED');
+    next.release();
+  });
+
+  test('believes the system, not the file that names the owner', async () => {
+    const path = temporaryFolder();
+    const [owner] = await startRacers(1);
+    await owner?.take(path);
+    rmSync(join(path, 'lock'));
+    expect(thrownBy(() => openDataDirectory(path, 5))).toMatchObject({
+      code: 'DATA_DIRECTORY_LOCKED',
+      details: { pid: null },
+    });
+    await owner?.release();
+    // As in a copy of a directory that is in use.
+    sayOwner(path, { pid: owner?.pid });
+    expect(readLock(path)?.live).toBe(true);
+    openDataDirectory(path, 6).release();
+  });
+
   test.runIf(process.platform === 'linux')(
-    'takes over a lock whose process number belongs to a newer process',
-    async () => {
+    'calls an owner dead whose process number belongs to a newer process',
+    () => {
       const path = temporaryFolder();
-      openDataDirectory(path, 5);
-      const child = await otherProcess();
-      writeFileSync(join(path, 'lock'), lockText(path, { pid: child.pid, processStart: '1' }));
-      const next = openDataDirectory(path, 6);
-      expect(readLock(path)?.pid).toBe(process.pid);
-      next.release();
+      sayOwner(path, { pid: process.pid, processStart: '1' });
+      expect(readLock(path)?.live).toBe(false);
     },
   );
 
@@ -93,6 +107,18 @@ describe('openDataDirectory', () => {
     writeFileSync(join(path, 'lock'), '{"pid":');
     expect(readLock(path)).toBeNull();
     openDataDirectory(path, 6).release();
+  });
+
+  test('refuses a lock file that is damaged, and names it', () => {
+    const path = temporaryFolder();
+    openDataDirectory(path, 5).release();
+    const file = join(path, 'lock.sqlite');
+    expect(statSync(file)).toMatchObject({ size: 0 });
+    expect(statSync(file).mode & 0o777).toBe(0o600);
+    writeFileSync(file, 'no database '.repeat(100));
+    const error = thrownBy(() => openDataDirectory(path, 6));
+    expect(error.code).toBe('DATA_DIRECTORY_UNUSABLE');
+    expect(error.message).toContain(file);
   });
 
   test('refuses a newer version and an unreadable one', () => {

@@ -22,7 +22,6 @@ function fillThree(changes: Partial<FilePort>): { folder: string; zeroWrites: nu
       if (bytes.every((byte) => byte === 0)) zeroWrites += 1;
       return nodeFilePort.write(file, bytes, range);
     },
-    syncInBackground: () => undefined,
     ...changes,
   };
   const writer = JournalWriter.open(folder, { segmentBytes: smallSegment, files });

@@ -223,6 +223,26 @@ test('an abort kills a running script, and one that has not begun', async () => 
   expect(await code('1', options)).toBe('INTENTION_ABORTED');
 });
 
+test('an abort takes a script out of the queue, and its place goes to the next', async () => {
+  const own = new SandboxPool({ size: 0 });
+  const [running, queued] = [new AbortController(), new AbortController()];
+  const many = Array.from({ length: limits.sandboxConcurrencyMax });
+  const start = ({ signal }: AbortController) =>
+    many.map(() =>
+      own.execute({ source: 'await new Promise(() => {})', timeoutMs: 60_000, signal }),
+    );
+  const [occupying, waiting] = [start(running), start(queued)];
+  const next = own.execute({ source: '7' });
+  queued.abort();
+  const codes = async (outcomes: Promise<SandboxOutcome>[]) =>
+    new Set((await Promise.all(outcomes)).map(({ error }) => error?.code));
+  expect(await codes(waiting)).toEqual(new Set(['INTENTION_ABORTED']));
+  running.abort();
+  expect(await codes(occupying)).toEqual(new Set(['INTENTION_ABORTED']));
+  expect(await next).toMatchObject({ ok: true, value: 7 });
+  await own.close();
+});
+
 test('close ends what runs, refuses what comes, and leaves no process', async () => {
   const other = new SandboxPool({ size: 1 });
   expect(await other.execute({ source: '1' })).toMatchObject({ ok: true });
