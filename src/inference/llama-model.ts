@@ -86,14 +86,15 @@ export class LlamaModel implements ModelPort {
     const closing = this.#closing.signal;
     if (closing.aborted) throw abortedError();
     const signal = options.signal ? AbortSignal.any([options.signal, closing]) : closing;
-    return this.#turns.run(async () => {
+    const work = async (): Promise<GenerationOutcome> => {
       const time = new TimeLimit(request.timeoutMs, signal);
       try {
         return await this.#generate(request, options, time);
       } finally {
         time.end();
       }
-    }, signal);
+    };
+    return this.#turns.run(work, { key: options.queueKey, signal });
   }
 
   async close(): Promise<void> {

@@ -109,9 +109,10 @@ export interface GenerateOptions {
   /** Called in order, before the promise resolves. */
   onToken?: (token: GeneratedToken) => void;
   signal?: AbortSignal;
+  /** Whose call it is. A model that serves one call at a time serves the keys in turns. */
+  queueKey?: string;
 }
 
-/** A model that answers conversations. */
 /** @throws RuntimeError MODEL_UNKNOWN when another model is asked for than the one that serves. */
 export function refuseOtherModel(
   asked: string | null | undefined,
@@ -124,12 +125,13 @@ export function refuseOtherModel(
   );
 }
 
+/** A model that answers conversations. */
 export interface ModelPort {
   readonly info: ModelInfo;
   /**
    * Generates one answer. A detector that fires is an outcome, not an error.
    * @throws RuntimeError INFERENCE_TIMEOUT, INFERENCE_ABORTED, CONTEXT_TOO_LONG,
-   * SCHEMA_UNSUPPORTED, and of an endpoint INFERENCE_UNAVAILABLE, INFERENCE_REJECTED,
+   * ACTUATOR_BUSY, SCHEMA_UNSUPPORTED, and of an endpoint INFERENCE_UNAVAILABLE, INFERENCE_REJECTED,
    * INFERENCE_PROTOCOL.
    */
   generate(request: GenerationRequest, options?: GenerateOptions): Promise<GenerationOutcome>;

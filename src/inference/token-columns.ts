@@ -3,10 +3,10 @@
  * them, so that thresholds can be looked at again without the model.
  *
  * ```
- *  0        4                4+4n           4+5n               4+7n
- *  +--------+----------------+--------------+------------------+
- *  | n: u32 | confidence: f32| forced: u8   | text length: u16 |
- *  +--------+----------------+--------------+------------------+
+ *  0        4                4+4n               4+8n         4+9n
+ *  +--------+----------------+------------------+------------+
+ *  | n: u32 | confidence: f32| text length: u32 | forced: u8 |
+ *  +--------+----------------+------------------+------------+
  * ```
  *
  * Little-endian; a confidence that nobody told is NaN. Text lengths count
@@ -16,8 +16,7 @@ import { assert } from '../kernel/assert.ts';
 import type { GeneratedToken } from './model-port.ts';
 
 const countBytes = 4;
-const bytesPerToken = 7;
-const textLengthMax = 0xffff;
+const bytesPerToken = 9;
 
 /** The columns in base64, because an outcome is JSON. */
 export function encodeTokenColumns(tokens: readonly GeneratedToken[]): string {
@@ -25,10 +24,9 @@ export function encodeTokenColumns(tokens: readonly GeneratedToken[]): string {
   const bytes = Buffer.alloc(countBytes + bytesPerToken * count);
   bytes.writeUInt32LE(count, 0);
   tokens.forEach(({ text, confidence, forced }, index) => {
-    assert(text.length <= textLengthMax, 'a token is short');
     bytes.writeFloatLE(confidence ?? Number.NaN, countBytes + 4 * index);
-    bytes[countBytes + 4 * count + index] = forced ? 1 : 0;
-    bytes.writeUInt16LE(text.length, countBytes + 5 * count + 2 * index);
+    bytes.writeUInt32LE(text.length, countBytes + 4 * count + 4 * index);
+    bytes[countBytes + 8 * count + index] = forced ? 1 : 0;
   });
   return bytes.toString('base64');
 }
@@ -41,8 +39,8 @@ export function decodeTokenColumns(columns: string, text: string): GeneratedToke
   let start = 0;
   return Array.from({ length: count }, (_, index) => {
     const confidence = bytes.readFloatLE(countBytes + 4 * index);
-    const forced = bytes[countBytes + 4 * count + index] === 1;
-    const end = start + bytes.readUInt16LE(countBytes + 5 * count + 2 * index);
+    const forced = bytes[countBytes + 8 * count + index] === 1;
+    const end = start + bytes.readUInt32LE(countBytes + 4 * count + 4 * index);
     const token = {
       text: text.slice(start, end),
       confidence: Number.isNaN(confidence) ? null : confidence,

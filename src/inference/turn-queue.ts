@@ -1,49 +1,109 @@
 /**
- * Serves callers one at a time in the order of their arrival. One sequence of
- * a model that never shares a batch gives the same tokens every time.
+ * Serves callers one at a time, and those who wait in turns: each key has a
+ * line of its own, and the lines are served round robin. So a single question
+ * beside a run with hundreds of generations waits for one of them, not for all.
+ * The order changes no token, because a generation shares nothing with others.
+ *
+ * Invariants
+ *   T1. Within a key, first come, first served.
+ *   T2. The first in a line waits at most for the running caller and one caller
+ *       of each other key.
+ *   T3. At most limits.actuatorQueueMax callers wait; one more is refused.
  */
+import { assert } from '../kernel/assert.ts';
+import { RuntimeError } from '../kernel/errors.ts';
+import { limits } from '../kernel/limits.ts';
 import { abortedError } from './time-limit.ts';
 
+/** Gives the turn to a caller who waits. */
+type Start = () => void;
+
+export interface TurnOptions {
+  /** Whose line to stand in; callers without a key share one. */
+  readonly key?: string | undefined;
+  /** Leaves the line; it does not stop work that has its turn. */
+  readonly signal?: AbortSignal | undefined;
+}
+
 export class TurnQueue {
-  #last: Promise<void> = Promise.resolve();
+  /** No line is empty; the first in the map is served next (T2). */
+  readonly #lines = new Map<string | undefined, Set<Start>>();
+  #waiting = 0;
+  #busy = false;
+  #idle: PromiseWithResolvers<void> | null = null;
 
   /**
-   * Runs `work` when all earlier work is over.
-   * @throws RuntimeError INFERENCE_ABORTED when the signal fires before its turn.
+   * Runs `work` when its turn has come.
+   * @throws RuntimeError INFERENCE_ABORTED when the signal fires before its turn,
+   *   ACTUATOR_BUSY when too many wait.
    */
-  async run<T>(work: () => Promise<T>, signal: AbortSignal | undefined): Promise<T> {
-    const before = this.#last;
-    const { promise: over, resolve: end } = Promise.withResolvers<void>();
-    this.#last = over;
-    try {
-      await untilTurn(before, signal);
-    } catch (error) {
-      // Those behind still wait for those ahead.
-      void before.then(end);
-      throw error;
-    }
+  async run<T>(work: () => Promise<T>, { key, signal }: TurnOptions = {}): Promise<T> {
+    if (signal?.aborted) throw abortedError();
+    if (this.#busy) await this.#turn(key, signal);
+    else this.#busy = true;
     try {
       return await work();
     } finally {
-      end();
+      this.#next();
     }
   }
 
   /** Resolves when nothing runs or waits any more. */
   async idle(): Promise<void> {
-    await this.#last;
+    if (!this.#busy) return;
+    this.#idle ??= Promise.withResolvers();
+    await this.#idle.promise;
   }
-}
 
-async function untilTurn(before: Promise<void>, signal: AbortSignal | undefined): Promise<void> {
-  if (signal === undefined) return before;
-  if (signal.aborted) throw abortedError();
-  const { promise: aborted, reject } = Promise.withResolvers<never>();
-  const onAbort = (): void => reject(abortedError());
-  signal.addEventListener('abort', onAbort, { once: true });
-  try {
-    await Promise.race([before, aborted]);
-  } finally {
-    signal.removeEventListener('abort', onAbort);
+  async #turn(key: string | undefined, signal: AbortSignal | undefined): Promise<void> {
+    if (this.#waiting >= limits.actuatorQueueMax) {
+      throw new RuntimeError(
+        'ACTUATOR_BUSY',
+        'Too many generations wait for the model; start fewer runs at once.',
+        { retryable: true },
+      ); // (T3)
+    }
+    const { promise, resolve: start, reject } = Promise.withResolvers<void>();
+    const line = this.#lines.get(key) ?? new Set();
+    this.#lines.set(key, line.add(start));
+    this.#waiting += 1;
+    // Whoever has the turn must not lose it here, or nobody would pass it on.
+    const leave = (): void => {
+      if (this.#remove(key, start)) reject(abortedError());
+    };
+    signal?.addEventListener('abort', leave, { once: true });
+    try {
+      await promise;
+    } finally {
+      signal?.removeEventListener('abort', leave);
+    }
+  }
+
+  /** Passes the turn on. */
+  #next(): void {
+    const first = this.#lines.entries().next().value;
+    if (first === undefined) {
+      assert(this.#waiting === 0, 'who waits stands in a line');
+      this.#busy = false;
+      this.#idle?.resolve();
+      this.#idle = null;
+      return;
+    }
+    const [key, line] = first;
+    const [start] = line;
+    assert(start !== undefined, 'no line is empty');
+    this.#remove(key, start); // (T1)
+    // The rest of the line goes behind the other lines (T2).
+    if (this.#lines.delete(key)) this.#lines.set(key, line);
+    start();
+  }
+
+  /** Takes a caller out of its line; false when it has left already. */
+  #remove(key: string | undefined, start: Start): boolean {
+    const line = this.#lines.get(key);
+    if (line?.delete(start) !== true) return false;
+    if (line.size === 0) this.#lines.delete(key);
+    this.#waiting -= 1;
+    return true;
   }
 }

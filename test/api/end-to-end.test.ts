@@ -133,10 +133,10 @@ describe('a run by HTTP and WebSocket', () => {
 describe('long answers', () => {
   test('make pages short in number, and are streamed whole', async () => {
     const endpoint = await startEndpointServer((response) =>
-      sayWhole(response, JSON.stringify({ long: 'z'.repeat(500_000) })),
+      sayWhole(response, JSON.stringify({ long: 'z'.repeat(60_000) })),
     );
     onTestFinished(() => endpoint.close());
-    const { url, request } = await serve(deskTexts(8), {
+    const { url, request } = await serve(deskTexts(24), {
       model: { baseUrl: endpoint.baseUrl, name: 'm' },
     });
     const pipeline = {

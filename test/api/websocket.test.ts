@@ -1,3 +1,4 @@
+import { once } from 'node:events';
 import type { AddressInfo } from 'node:net';
 import { afterEach, beforeEach, expect, onTestFinished, test } from 'vitest';
 import { WebSocket, WebSocketServer } from 'ws';
@@ -27,7 +28,7 @@ class Client {
   readonly opened: Promise<void>;
   onMessage: () => void = () => undefined;
 
-  constructor(query: string, { port } = api) {
+  constructor(query: string, { port }: { port: number } = api) {
     this.socket = new WebSocket(`ws://127.0.0.1:${port}/v1/runs/${id}/events${query}`);
     this.socket.on('message', (bytes) => {
       this.messages.push(JSON.parse(String(bytes)) as StreamMessage);
@@ -135,7 +136,7 @@ test('a server that stops closes a client that answers, and does not wait for on
   await expect.poll(() => runtime.subscriptions(id)).toBe(2);
   silent.socket.pause();
   await api.close();
-  expect(runtime.subscriptions(id)).toBe(0);
+  await expect.poll(() => runtime.subscriptions(id)).toBe(0);
   // 1005: a close frame came; 1006 would say that the connection just broke.
   expect((await answering.closed).code).toBe(1005);
   silent.socket.resume();
@@ -174,6 +175,7 @@ test('while a client does not read, little of a long past is taken into memory',
   runtime.end(id);
   const server = new WebSocketServer({ host: '127.0.0.1', port: 0 });
   onTestFinished(() => server.close());
+  await once(server, 'listening');
   let unsentMost = 0;
   server.once('connection', (socket) => {
     const send = socket.send.bind(socket) as (text: string, done: () => void) => void;

@@ -16,7 +16,8 @@ function take(folder: string): 'owner' | 'locked' | string {
   }
 }
 
-process.on('message', (folder: string | null) => {
+process.on('message', (message: string) => {
+  const folder = JSON.parse(message) as string | null;
   lock?.release();
   lock = null;
   process.send?.(folder === null ? 'released' : take(folder));

@@ -28,7 +28,7 @@ export async function startRacers(count: number): Promise<Racer[]> {
 function racerOf(child: ChildProcess): Racer {
   const ask = async (folder: string | null): Promise<unknown> => {
     const answer = once(child, 'message');
-    child.send(folder);
+    child.send(JSON.stringify(folder));
     return (await answer)[0];
   };
   return {

@@ -59,6 +59,48 @@ describe('the preparation of the next segment', () => {
     expect(fillThree({ writeInBackground: fail }).zeroWrites).toBe(3);
   });
 
+  test('writes its zeros through another descriptor than the writer syncs', () => {
+    const events: string[] = [];
+    const open = new Map<number, string>();
+    const background: number[] = [];
+    fillThree({
+      open: (path, flags) => {
+        const file = nodeFilePort.open(path, flags);
+        open.set(file, flags);
+        events.push(flags);
+        return file;
+      },
+      close: (file) => {
+        expect(open.delete(file)).toBe(true);
+        nodeFilePort.close(file);
+      },
+      fdatasync: (file) => {
+        // A sync through it would use up the report of a failure.
+        expect(open.get(file)).not.toBe('rs+');
+        nodeFilePort.fdatasync(file);
+      },
+      writeInBackground: (file, bytes) => {
+        expect(open.get(file)).toBe('rs+');
+        background.push(file);
+        whole(file, bytes);
+      },
+    });
+    expect(background.length).toBeGreaterThanOrEqual(2);
+    // The writer's is opened first, or a failure in between would be told to nobody.
+    for (const [index, flags] of events.entries()) {
+      if (flags === 'rs+') expect(events[index - 1]).toBe('wx');
+    }
+    expect([...open.keys()]).toEqual([]);
+  });
+
+  test('without its own descriptor is none', () => {
+    const open: FilePort['open'] = (path, flags) => {
+      if (flags === 'rs+') throw Object.assign(new Error('injected'), { code: 'EMFILE' });
+      return nodeFilePort.open(path, flags);
+    };
+    expect(fillThree({ open }).zeroWrites).toBe(3);
+  });
+
   test('leaves nothing behind when the writer closes', () => {
     const { folder } = fillThree({ writeInBackground: whole });
     const writer = JournalWriter.open(folder, { segmentBytes: smallSegment });

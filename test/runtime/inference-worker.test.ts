@@ -172,6 +172,27 @@ describe('the inference worker', () => {
     );
   });
 
+  it('serves runs in turns, so that a single call does not wait for a whole run', async () => {
+    const { clients } = shared;
+    const label = { run: 'r', actor: 'a' };
+    const abort = new AbortController();
+    const served: string[] = [];
+    const call = async (name: string, options: { label?: JsonObject }) => {
+      await clients.main.generate(request('Hello!', { maxTokens: 2 }), options);
+      served.push(name);
+    };
+    // Holds the turn until all others wait: its abort is sent behind them.
+    const blocking = clients.main.generate(long(), {
+      signal: abort.signal,
+      onToken: () => abort.abort(),
+    });
+    const calls = [call('r1', { label }), call('r2', { label }), call('r3', { label })];
+    calls.push(call('other', { label: { run: 's', actor: 'a' } }), call('single', {}));
+    await expect(blocking).rejects.toEqual(code('INFERENCE_ABORTED'));
+    await Promise.all(calls);
+    expect(served).toEqual(['r1', 'other', 'single', 'r2', 'r3']);
+  });
+
   it('passes errors of the model on by their code', async () => {
     const { clients } = shared;
     const schema = { type: 'string', pattern: 'a' };

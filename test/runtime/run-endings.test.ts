@@ -1,3 +1,4 @@
+import { getEventListeners } from 'node:events';
 import { expect, test } from 'vitest';
 import { RuntimeError } from '../../src/kernel/errors.ts';
 import { newRunId } from '../../src/kernel/ids.ts';
@@ -44,7 +45,7 @@ test('whoever stops waiting is forgotten at once, alone, and told why', async ()
   await expect(gone).rejects.toBe('left');
   endings.resolve(view.id, view);
   expect(await left).toBe(view);
-  staying.abort();
+  expect(getEventListeners(staying.signal, 'abort')).toEqual([]);
   expect(endings.size).toBe(0);
   await expect(endings.wait(view.id, leaving.signal)).rejects.toBe('left');
   expect(endings.size).toBe(0);

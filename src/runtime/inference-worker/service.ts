@@ -72,6 +72,7 @@ export class InferenceService {
       const model = await this.#model;
       const outcome = await model.generate(parsed.request, {
         signal: job.signal,
+        ...queueKeyOf(parsed.label),
         ...this.#tokenListener(message, parsed),
       });
       reply = { type: 'outcome', outcome };
@@ -131,6 +132,11 @@ export class InferenceService {
     await new Promise((resolve) => setTimeout(resolve, replyRetryMs)); // (S2)
     return this.#reply(message, reply);
   }
+}
+
+/** The generations of a run are one key, so that runs are served in turns. */
+function queueKeyOf(label: GenerateMessage['label']): { queueKey?: string } {
+  return typeof label?.run === 'string' ? { queueKey: label.run } : {};
 }
 
 function jobName(message: BusMessage): string {
