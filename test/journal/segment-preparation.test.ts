@@ -93,12 +93,22 @@ describe('the preparation of the next segment', () => {
     expect([...open.keys()]).toEqual([]);
   });
 
-  test('without its own descriptor is none', () => {
-    const open: FilePort['open'] = (path, flags) => {
-      if (flags === 'rs+') throw Object.assign(new Error('injected'), { code: 'EMFILE' });
-      return nodeFilePort.open(path, flags);
-    };
-    expect(fillThree({ open }).zeroWrites).toBe(3);
+  test('is none without a descriptor of its own, and keeps no other one open', () => {
+    const open = new Set<number>();
+    const { zeroWrites } = fillThree({
+      open: (path, flags) => {
+        if (flags === 'rs+') throw Object.assign(new Error('injected'), { code: 'EMFILE' });
+        const file = nodeFilePort.open(path, flags);
+        open.add(file);
+        return file;
+      },
+      close: (file) => {
+        open.delete(file);
+        nodeFilePort.close(file);
+      },
+    });
+    expect(zeroWrites).toBe(3);
+    expect([...open]).toEqual([]);
   });
 
   test('leaves nothing behind when the writer closes', () => {
