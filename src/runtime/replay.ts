@@ -2,7 +2,6 @@
 
 import { hashJson, type Sha256 } from '../kernel/hash.ts';
 import type { IntentionKey } from '../kernel/ids.ts';
-import { limits } from '../kernel/limits.ts';
 import type { Divergence } from './fold-run.ts';
 import type { CpuPool } from './pool/client.ts';
 import { rootActor, rootStart } from './prepare-run.ts';
@@ -77,7 +76,7 @@ export async function replayRun(
   pool: CpuPool,
 ): Promise<ReplayReport> {
   const shards = Math.min(
-    limits.poolThreadsMax,
+    pool.threadsMax,
     Math.max(1, Math.ceil(entry.events.length / eventsPerShard)),
   );
   const results = await Promise.all(

@@ -2,13 +2,13 @@
  * `claw up`: the runtime with its API, until it is told to stop. Open runs of
  * an earlier process go on by themselves.
  */
-import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import type { Command } from 'commander';
 import { startApi } from '../../api/server.ts';
 import { exitStatus } from '../../kernel/errors.ts';
 import { limits } from '../../kernel/limits.ts';
 import { packageRoot } from '../../runtime/config.ts';
+import { defaultPoolThreads } from '../../runtime/pool/default-threads.ts';
 import { type CommandContext, type Host, newCommand, onAction } from '../command.ts';
 import { requireNoOwner } from '../connect.ts';
 import { type ExampleResult, runExample } from '../example.ts';
@@ -124,7 +124,7 @@ function banner({ config }: CommandContext, runtime: RunningRuntime, url: string
 
 /** What starts processes and threads beside those that always run. */
 function pools(): string {
-  const cpuThreads = Math.min(Math.max(1, availableParallelism() - 1), limits.poolThreadsMax);
+  const cpuThreads = defaultPoolThreads();
   return [
     `sandbox (${limits.sandboxPoolSize} warm processes, up to ${limits.sandboxConcurrencyMax} at once)`,
     `CPU (piscina, up to ${cpuThreads} ${cpuThreads === 1 ? 'thread' : 'threads'})`,

@@ -9,12 +9,12 @@
  *   C4. Every task ends: when a thread does not start, piscina keeps the queue
  *       waiting for ever, so the pool fails its tasks itself.
  */
-import { availableParallelism } from 'node:os';
 import { fileURLToPath } from 'node:url';
 import { Piscina } from 'piscina';
 import { fromErrorMessage, RuntimeError } from '../../kernel/errors.ts';
 import { limits } from '../../kernel/limits.ts';
 import { siblingModule } from '../../kernel/module-url.ts';
+import { defaultPoolThreads } from './default-threads.ts';
 import type { PoolReply, PoolTask, PoolTaskName, PoolTasks } from './protocol.ts';
 
 export interface CpuPoolOptions {
@@ -30,18 +30,20 @@ interface RunningTask {
 }
 
 export class CpuPool {
+  /** Threads at most. */
+  readonly threadsMax: number;
   readonly #pool: Piscina<PoolTask, PoolReply>;
   readonly #running = new Set<RunningTask>();
   #failure: Error | null = null;
   #closing: Promise<void> | null = null;
 
   constructor(options: CpuPoolOptions = {}) {
-    const threads = options.threads ?? Math.max(1, availableParallelism() - 1);
+    this.threadsMax = Math.min(options.threads ?? defaultPoolThreads(), limits.poolThreadsMax);
     this.#pool = new Piscina({
       filename: fileURLToPath(options.entry ?? siblingModule(import.meta.url, 'entry')),
       name: 'runTask',
       minThreads: 0,
-      maxThreads: Math.min(threads, limits.poolThreadsMax),
+      maxThreads: this.threadsMax,
       maxQueue: limits.poolQueueMax,
       idleTimeout: limits.poolIdleMsMax,
     });
