@@ -19,7 +19,7 @@ import { assert } from '../kernel/assert.ts';
 import type { Clock } from '../kernel/clock.ts';
 import { type ErrorCode, type ErrorMessage, RuntimeError } from '../kernel/errors.ts';
 import { hashJson } from '../kernel/hash.ts';
-import type { IntentionKey, RunId } from '../kernel/ids.ts';
+import { type IntentionKey, parseIntentionKey, type RunId } from '../kernel/ids.ts';
 import { findNonJson, type Json } from '../kernel/json.ts';
 import { limits } from '../kernel/limits.ts';
 import type { Actuator, Operation } from './actuator.ts';
@@ -96,6 +96,17 @@ export class ActuatorGateway {
     const found = this.#inFlight.get(key as IntentionKey);
     found?.controller.abort();
     return found !== undefined;
+  }
+
+  /**
+   * Stops everything that waits or runs for a run that is over, and forgets
+   * the keys of its actors: nothing more is carried out for it.
+   */
+  endRun(run: RunId): void {
+    this.#options.keys.endRun(run);
+    for (const [key, { controller }] of this.#inFlight) {
+      if (parseIntentionKey(key).run === run) controller.abort();
+    }
   }
 
   /** Aborts everything in flight and waits for the outcomes. */

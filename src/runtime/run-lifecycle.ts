@@ -238,10 +238,12 @@ export class RunLifecycle {
     };
   }
 
-  /** Waits until the outbox takes what one actor brings along. */
+  /** Waits until the outbox takes what one actor brings along, or nothing is sent any more. */
   async #room(): Promise<void> {
     const { endpoint } = this.#parts.threads;
-    while (endpoint.outboxRoom() < limits.drainFramesMax) await sleep(limits.outboxRetryMs);
+    while (!this.#closed && endpoint.outboxRoom() < limits.drainFramesMax) {
+      await sleep(limits.outboxRetryMs);
+    }
   }
 
   /** To the host that owns the actor, or to any one if it sleeps: that host will wake it. */

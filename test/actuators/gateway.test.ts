@@ -19,7 +19,13 @@ import { signIntention } from '../../src/identity/signed-intention.ts';
 import { generateKeyPair, type SigningKey } from '../../src/identity/signing-key.ts';
 import { systemClock } from '../../src/kernel/clock.ts';
 import { RuntimeError } from '../../src/kernel/errors.ts';
-import { type ActorSequence, actorId, intentionKey, newRunId } from '../../src/kernel/ids.ts';
+import {
+  type ActorSequence,
+  actorId,
+  intentionKey,
+  newRunId,
+  type RunId,
+} from '../../src/kernel/ids.ts';
 import type { Json } from '../../src/kernel/json.ts';
 import { limits } from '../../src/kernel/limits.ts';
 
@@ -38,12 +44,13 @@ interface Wanted {
   effect?: EffectClass;
   sequence?: number;
   signer?: SigningKey;
+  of?: RunId;
 }
 
 function request(wanted: Wanted = {}): IntentionRequest {
-  const { signer = agentKey, sequence = 1, effect = 'pure', ...rest } = wanted;
+  const { signer = agentKey, sequence = 1, effect = 'pure', of = run, ...rest } = wanted;
   const what = { actuator: 'probe', operation: 'go', arguments: {} as Json, ...rest };
-  const address = { run, actor, sequence: sequence as ActorSequence, index: 0 };
+  const address = { run: of, actor, sequence: sequence as ActorSequence, index: 0 };
   const key = intentionKey(address);
   return {
     ...address,
@@ -55,8 +62,8 @@ function request(wanted: Wanted = {}): IntentionRequest {
   };
 }
 
-function registration() {
-  const claim = { run, actor, publicKey: agentKey.publicKey, host: 'host-1' };
+function registration(of = run) {
+  const claim = { run: of, actor, publicKey: agentKey.publicKey, host: 'host-1' };
   const { publicKey, host, signature } = signRegistration(hostKey, claim);
   return { publicKey, host, signature };
 }
@@ -393,6 +400,34 @@ test('an effect that was done although it was aborted is told as done', async ()
   expect(calls[0]?.signal.aborted).toBe(true);
   calls[0]?.resolve({ n: 1 });
   expect((await outcome).status).toBe('completed');
+});
+
+test('the end of a run stops what is open for it, refuses what comes late, and leaves other runs alone', async () => {
+  const { actuator, calls } = probe('pure', 1);
+  const keys = new KeyDirectory();
+  const gateway = open([actuator], { keys });
+  const other = newRunId();
+  keys.register({ run, actor, ...registration() });
+  keys.register({ run: other, actor, ...registration(other) });
+  const outcomes = [
+    gateway.perform(request({ sequence: 1 })),
+    gateway.perform(request({ sequence: 2 })),
+    gateway.perform(request({ sequence: 1, of: other })),
+  ];
+  await settled();
+  gateway.endRun(run);
+  expect(calls[0]?.signal.aborted).toBe(true);
+  calls[0]?.reject(new Error('stopped'));
+  const [performed, waiting] = await Promise.all(outcomes.slice(0, 2));
+  for (const outcome of [performed, waiting]) {
+    expect(outcome && errorOf(outcome)).toEqual(['failed', 'INTENTION_ABORTED']);
+  }
+  await settled();
+  expect(calls[1]?.signal.aborted).toBe(false);
+  calls[1]?.resolve({ n: 1 });
+  expect((await outcomes[2])?.status).toBe('completed');
+  const late = await gateway.perform(request({ sequence: 3 }));
+  expect(errorOf(late)).toEqual(['refused', 'SIGNATURE_INVALID']);
 });
 
 test('close aborts everything in flight and waits for the outcomes', async () => {

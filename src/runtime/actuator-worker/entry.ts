@@ -19,7 +19,6 @@ import { JournalReader } from '../../journal/journal-reader.ts';
 import { assert } from '../../kernel/assert.ts';
 import { systemClock } from '../../kernel/clock.ts';
 import { RuntimeError, toErrorMessage } from '../../kernel/errors.ts';
-import type { RunId } from '../../kernel/ids.ts';
 import { limits } from '../../kernel/limits.ts';
 import { SandboxPool } from '../../sandbox/sandbox.ts';
 import { ActorDirectory } from '../actor-directory.ts';
@@ -148,7 +147,7 @@ function handle(message: BusMessage): void {
       return;
     }
     case topics.runEnded:
-      keys.endRun((body as RunEndedMessage).run as RunId);
+      gateway.endRun((body as RunEndedMessage).run);
       return;
     case topics.journalFailed:
       durable.fail(new RuntimeError('JOURNAL_FAILED', 'The journal has failed.'));
