@@ -280,10 +280,12 @@ describe('a pipeline over the pure machines', () => {
       status: 'failed',
       error: { code: 'INFERENCE_REJECTED', message: expect.stringContaining('no such model') },
     });
-    const some = play(simple, ['one', 'two'], {
-      act: (_, args) => (JSON.stringify(args).includes('two') ? failure : generated('fine')),
-    });
-    expect(some.finish).toMatchObject({ status: 'succeeded' });
+    for (const failing of ['one', 'two']) {
+      const some = play(simple, ['one', 'two'], {
+        act: (_, args) => (JSON.stringify(args).includes(failing) ? failure : generated('fine')),
+      });
+      expect(some.finish).toMatchObject({ status: 'succeeded' });
+    }
   });
 
   it('skips what needs a step that was given up, unless it always runs', () => {

@@ -111,3 +111,62 @@ test('runs asked for at once stay within their bound', async () => {
     expect(result).toMatchObject({ reason: { code: 'TOO_MANY_RUNS', retryable: true } });
   }
 });
+
+/** Eight answers that fit the bus one by one, and that together make an item that does not. */
+const letters = [...'abcdefgh'];
+const long = 'w'.repeat(300_000);
+const eight: JsonObject = {
+  name: 'eight',
+  agents: { ask: { prompt: '{{document.text}}', supervise: { retries: 0 } } },
+  steps: letters.map((id) => ({ id, agent: 'ask', map: 'documents' })),
+};
+
+test('an outcome that does not fit the bus is told to its actor as a failure', async () => {
+  const { runtime, request, failures } = await answered(
+    (response) => sayWhole(response, long),
+    ['x'],
+  );
+  const report = { id: 'r', needs: letters, write: { path: 'r.md', template: 'r' } };
+  const pipeline = { ...eight, steps: [...(eight.steps as JsonObject[]), report] };
+  const run = await runToEnd(runtime, { ...request, pipeline });
+  expect(run).toMatchObject({ status: 'failed', error: { code: 'BUS_MESSAGE_TOO_LARGE' } });
+  expect(failures).toEqual([]);
+});
+
+test('a message between hosts that does not fit suspends its run, and stops what is open for it', async () => {
+  const server = await startEndpointServer((response, { body }) => {
+    // The other document's question is never answered.
+    if (!JSON.stringify(body.messages).includes('hang')) sayWhole(response, long);
+  });
+  onTestFinished(() => server.close());
+  const { dataDirectory, request } = makeDesk(['big', 'hang']);
+  const settings = { hosts: 2, model: { baseUrl: server.baseUrl, name: 'm' } };
+  const failures: unknown[] = [];
+  const hooks = { onFailure: (error: unknown) => failures.push(error) };
+  const runtime = await openRuntime(dataDirectory, settings, hooks);
+  const run = await runToEnd(runtime, { ...request, pipeline: eight });
+  expect(run).toMatchObject({ status: 'suspended', error: { code: 'BUS_MESSAGE_TOO_LARGE' } });
+  await server.dropped;
+  expect(failures).toEqual([]);
+  await stillWorks(runtime, request);
+});
+
+test('a call that lacks an argument is refused before it is sent', async () => {
+  const { runtime, request } = await answered(
+    (response) => sayWhole(response, '{"tool": "open", "args": {}}'),
+    ['x'],
+  );
+  const pipeline = {
+    name: 'calling',
+    agents: { ask: { prompt: 'x', output: { type: 'object' }, tools: ['open'] } },
+    tools: { open: { actuator: 'file', operation: 'read', parameters: [], arguments: {} } },
+    steps: [{ id: 'ask', agent: 'ask', map: 'documents' }],
+  };
+  const run = await runToEnd(runtime, { ...request, pipeline });
+  const events = runtime.events(run.id, { from: 1, limit: 1_000 });
+  const outcome = events.find(({ event }) => event.tag === 'tool')?.event.outcome;
+  expect(outcome).toMatchObject({
+    status: 'refused',
+    error: { message: expect.stringContaining('The intention file.read is not valid') },
+  });
+});

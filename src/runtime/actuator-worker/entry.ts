@@ -13,7 +13,6 @@ import { inferenceActuator } from '../../actuators/inference.ts';
 import { sandboxActuator } from '../../actuators/sandbox.ts';
 import { type BusMessage, openEndpoint, type ThreadId } from '../../bus/endpoint.ts';
 import { KeyDirectory, type KeyRegistration } from '../../identity/key-directory.ts';
-import { externalize, storeBlobs } from '../../journal/blob-store.ts';
 import { workspacesFolder } from '../../journal/data-folders.ts';
 import { JournalReader } from '../../journal/journal-reader.ts';
 import { assert } from '../../kernel/assert.ts';
@@ -84,18 +83,9 @@ function hostFor(message: OutcomeMessage): ThreadId | null {
   return hostThread(nextHost);
 }
 
-/** Texts too large for a record become files, durable before the event that names them. */
-function storeLargeTexts(outcome: Outcome): void {
-  if (outcome.status !== 'completed') return;
-  const { blobs } = externalize(outcome.value);
-  const large = [...blobs].filter(([, content]) => content.length > limits.blobRecordBytesMax);
-  storeBlobs(data.dataDirectory, new Map(large), systemClock.nowMs());
-}
-
 async function performed({ request }: ActMessage): Promise<Outcome> {
   if (request.actuator === 'blobs') await durable.whenDurable(request.journalPosition);
   const { key: _key, ...outcome } = await gateway.perform(request);
-  storeLargeTexts(outcome);
   return outcome;
 }
 
@@ -112,7 +102,7 @@ async function carryOut(act: ActMessage): Promise<void> {
   } catch (error) {
     // A failed journal ends the process; until then an intention that waits for it has no outcome.
     if (error instanceof RuntimeError && error.code === 'JOURNAL_FAILED') return;
-    // Such as an outcome that does not fit the bus, or a full disk: the actor has to hear of it.
+    // Such as an outcome that does not fit the bus: the actor has to hear of it.
     answer({ status: 'failed', error: toErrorMessage(error) });
   }
 }
