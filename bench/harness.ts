@@ -133,11 +133,13 @@ function versions(packages: readonly string[]): Record<string, string> {
   const manifest: unknown = JSON.parse(
     readFileSync(new URL('../package.json', import.meta.url), 'utf8'),
   );
-  const { version, dependencies } = manifest as {
+  const { version, dependencies, devDependencies } = manifest as {
     version: string;
     dependencies: Record<string, string>;
+    devDependencies: Record<string, string>;
   };
-  const named = packages.map((name) => [name, dependencies[name] ?? 'unknown'] as const);
+  const pinned = { ...dependencies, ...devDependencies };
+  const named = packages.map((name) => [name, pinned[name] ?? 'unknown'] as const);
   return {
     'openclaw-runtime': version,
     node: process.versions.node,

@@ -8,6 +8,7 @@ import { type FastifyInstance, fastify } from 'fastify';
 import { RuntimeError } from '../kernel/errors.ts';
 import { limits } from '../kernel/limits.ts';
 import type { RuntimePort } from '../runtime/views.ts';
+import { addBusRoute } from './bus-route.ts';
 import { addEventRoutes } from './event-routes.ts';
 import { addGenerateRoute } from './generate-route.ts';
 import { addJsonParser } from './json-body.ts';
@@ -121,6 +122,7 @@ async function buildApi(
   addEventRoutes(app, runtime);
   addGenerateRoute(app, runtime);
   addSandboxRoute(app, runtime);
+  addBusRoute(app, runtime);
   return app;
 }
 

@@ -3,23 +3,32 @@
  * message through it costs a small part of a structured clone, and because a
  * full ring is a refusal that the producer sees at once.
  *
- * It must never be drained by two threads, and no thread may be terminated
- * between claim and commit: the messages behind an open claim wait for it.
+ * It must never be drained by two threads, and a producer slot must never be
+ * used by two living threads.
  *
  * Invariants
  *   R1. Only the consumer moves the head; the tail moves by CAS alone and its
  *       64 bits never hold the same value twice.
- *   R2. A record never wraps: a padding record fills the gap at the end. A
- *       message takes at most 1 / `ringMessageFraction` of the ring, so gap and
- *       message together always fit an empty one.
+ *   R2. A claim is one record and never wraps: a padding record, claimed by
+ *       itself, fills the gap at the end. A message takes at most
+ *       1 / `ringMessageFraction` of the ring, so gap and message together
+ *       always fit an empty one.
  *   R3. A record is visible only once its state is stored, which is last.
  *   R4. The state of every consumed record is cleared before the head that
  *       frees its slots is published, so a reused slot starts unpublished.
  *   R5. The head is published once for each batch.
+ *   R6. An unpublished record at the head that no intent of a producer names
+ *       belongs to nobody who lives, and so does everything up to the next
+ *       position that is published or that an intent names: the consumer skips
+ *       it. It reads in the order that makes this exact: tail, intents, states.
+ *   R7. In a batch a producer claims a run of slots at once and divides it among
+ *       its records. A run never wraps; what is left of it becomes padding
+ *       before the producer claims anything else.
  */
 import { assert } from '../kernel/assert.ts';
 import { RuntimeError } from '../kernel/errors.ts';
 import { limits } from '../kernel/limits.ts';
+import { nextAwaited, ProducerIntent, withdrawIntent } from './producer-intents.ts';
 import {
   lengthField,
   stateField,
@@ -30,18 +39,37 @@ import {
 import type { MessageHandler, RingBuffer } from './ring-buffer.ts';
 import { refusedClaim } from './ring-buffer.ts';
 import {
-  headWord,
+  gapSlotsWord,
+  gapsWord,
+  headPosition,
   ringLayout,
   ringLayoutOf,
   sleepWord,
   slotBytes,
-  tailWord,
+  tailPosition,
 } from './ring-buffer-descriptor.ts';
-import { SleepFlag } from './wait-strategy.ts';
+import { SharedWords } from './shared-words.ts';
+import { defaultWaitStrategy, SleepFlag, type WaitStrategy } from './wait-strategy.ts';
 
 /** An empty message still takes the slot that its entry belongs to. */
 function slotsOf(lengthBytes: number): number {
   return lengthBytes === 0 ? 1 : Math.ceil(lengthBytes / slotBytes);
+}
+
+/** Turning a number into a bigint costs twice as much as the CAS that needs it; most records are short. */
+const shortRecords: readonly bigint[] = Array.from({ length: 257 }, (_, slots) => BigInt(slots));
+
+function bigSlots(slots: number): bigint {
+  return shortRecords[slots] ?? BigInt(slots);
+}
+
+interface RingOptions {
+  /** Slot of the thread that will claim, 0 to `limits.busThreadsMax` − 1. */
+  readonly producer?: number;
+  /** How `park` waits; the machine's default unless given. */
+  readonly waitStrategy?: WaitStrategy;
+  /** Replaces the access to the memory; for tests that interleave threads step by step. */
+  readonly words?: SharedWords;
 }
 
 export class ManyToOneRingBuffer implements RingBuffer {
@@ -50,59 +78,94 @@ export class ManyToOneRingBuffer implements RingBuffer {
   readonly bytes: Buffer;
 
   readonly #slots: number;
-  readonly #positions: BigInt64Array<SharedArrayBuffer>;
-  readonly #entries: Int32Array<SharedArrayBuffer>;
+  readonly #entriesWord: number;
+  readonly #words: SharedWords;
   readonly #sleep: SleepFlag;
+  readonly #waitStrategy: WaitStrategy;
+  /** Null for a consumer only. */
+  readonly #intent: ProducerIntent | null;
+  /** Slots of the run that a batch claims at once. */
+  readonly #runSlotsMax: number;
+  #claiming = false;
+  /** Producer's run: its next free slot, and how many are left (R7). */
+  #batching = false;
+  #runSlot = 0;
+  #runSlots = 0;
+  /** Producer's memory of the tail, which may be behind; as a number too. */
+  #tailSeen: bigint;
+  #tail: number;
   /** Producer's memory of the head; the true one is never behind it. */
   #headSeen: number;
   /** Consumer's own count, ahead of the published head inside a batch, and the slot it stands for. */
   #head: number;
   #headSlot: number;
   #draining = false;
+  /** Head at which the last drain found nothing. */
+  #stuckAt = -1;
 
   /** Opens ring memory that `allocate` made; any number of threads may. */
-  constructor(memory: SharedArrayBuffer) {
+  constructor(memory: SharedArrayBuffer, options: RingOptions = {}) {
     const layout = ringLayoutOf(memory);
     this.capacityBytes = layout.capacityBytes;
     this.messageBytesMax = layout.capacityBytes / limits.ringMessageFraction;
     this.bytes = Buffer.from(memory, layout.dataOffset, layout.capacityBytes);
     this.#slots = layout.slots;
-    this.#positions = new BigInt64Array(memory, 0, layout.entriesOffset / 8);
-    this.#entries = new Int32Array(memory, layout.entriesOffset, layout.slots * wordsPerEntry);
-    this.#sleep = new SleepFlag(new Int32Array(memory, 0, layout.entriesOffset / 4), sleepWord);
-    this.#head = Number(Atomics.load(this.#positions, headWord));
+    this.#entriesWord = layout.entriesWord;
+    this.#words = options.words ?? new SharedWords(memory, layout.dataOffset);
+    this.#sleep = new SleepFlag(this.#words, sleepWord);
+    this.#waitStrategy = options.waitStrategy ?? defaultWaitStrategy();
+    this.#head = Number(this.#words.loadPosition(headPosition));
     this.#headSlot = this.#head % this.#slots;
     this.#headSeen = this.#head;
+    this.#tailSeen = this.#words.loadPosition(tailPosition);
+    this.#tail = Number(this.#tailSeen);
+    this.#runSlotsMax = Math.min(limits.ringRunSlots, layout.slots / limits.ringMessageFraction);
+    this.#intent =
+      options.producer === undefined ? null : new ProducerIntent(this.#words, options.producer);
   }
 
-  /** Memory of an empty ring; `capacityBytes` is a power of two from 1 KiB to 1 GiB. */
-  static allocate(capacityBytes: number): SharedArrayBuffer {
-    return new SharedArrayBuffer(ringLayout(capacityBytes).totalBytes);
+  /**
+   * Memory of an empty ring; `capacityBytes` is a power of two from 1 KiB to
+   * 1 GiB, `startSlots` what its positions begin with.
+   */
+  static allocate(capacityBytes: number, startSlots = 0): SharedArrayBuffer {
+    const layout = ringLayout(capacityBytes);
+    const memory = new SharedArrayBuffer(layout.totalBytes);
+    const words = new SharedWords(memory, layout.dataOffset);
+    words.storePosition(tailPosition, BigInt(startSlots));
+    words.storePosition(headPosition, BigInt(startSlots));
+    for (let producer = 0; producer < limits.busThreadsMax; producer += 1) {
+      withdrawIntent(words, producer);
+    }
+    return memory;
   }
 
   tryClaim(type: number, lengthBytes: number): number {
     this.checkLength(lengthBytes);
     assert(lengthBytes >= 0 && (type | 0) === type, 'a claim has a length and a type of 32 bits');
-    const wanted = slotsOf(lengthBytes);
-    // A failed CAS means that another producer went ahead, so the loop as a whole makes progress.
-    for (;;) {
-      const tail = Atomics.load(this.#positions, tailWord);
-      const slot = this.#slotOf(tail);
-      const gap = this.#slots - slot < wanted ? this.#slots - slot : 0; // (R2)
-      if (!this.#hasRoom(Number(tail) + gap + wanted)) return refusedClaim;
-      const claimed = Atomics.compareExchange(
-        this.#positions,
-        tailWord,
-        tail,
-        tail + BigInt(gap + wanted),
-      ); // (R1)
-      if (claimed !== tail) continue;
-      if (gap > 0) Atomics.store(this.#entries, slot * wordsPerEntry + stateField, -gap);
-      const start = gap > 0 ? 0 : slot;
-      this.#entries[start * wordsPerEntry + lengthField] = lengthBytes;
-      this.#entries[start * wordsPerEntry + typeField] = type;
-      return start * slotBytes;
-    }
+    assert(!this.#claiming, 'a producer has one open claim at a time'); // (R6)
+    const slot = this.#takeSlots(slotsOf(lengthBytes));
+    if (slot === refusedClaim) return refusedClaim;
+    this.#claiming = true;
+    const entry = this.#entryOf(slot);
+    this.#words.write(entry + lengthField, lengthBytes);
+    this.#words.write(entry + typeField, type);
+    return slot * slotBytes;
+  }
+
+  /**
+   * From here to `endBatch` claims cost a third, for they take the tail further
+   * by many records at once. The consumer sees each record when it is committed,
+   * but nobody else's behind it before the batch ends: a batch encodes, commits
+   * and ends, and calls nothing that may wait. One `wake` behind it is enough.
+   */
+  beginBatch(): void {
+    this.#batching = true;
+  }
+
+  endBatch(): void {
+    this.#batching = false;
+    this.#closeRun();
   }
 
   /**
@@ -113,21 +176,21 @@ export class ManyToOneRingBuffer implements RingBuffer {
     if (lengthBytes <= this.messageBytesMax) return;
     throw new RuntimeError(
       'BUS_MESSAGE_TOO_LARGE',
-      `A message of ${lengthBytes} bytes does not fit the bus, which takes ${this.messageBytesMax}; pass the payload as a blob.`,
+      `A message of ${lengthBytes} bytes does not fit the bus, which takes ${this.messageBytesMax}; pass the payload through the arena.`,
       { details: { lengthBytes, messageBytesMax: this.messageBytesMax } },
     );
   }
 
   commit(index: number): void {
-    const entry = (index / slotBytes) * wordsPerEntry;
-    const lengthBytes = this.#entries[entry + lengthField] ?? 0;
-    Atomics.store(this.#entries, entry + stateField, lengthBytes + 1); // (R3)
+    this.#claiming = false;
+    const entry = this.#entryOf(index / slotBytes);
+    this.#words.store(entry + stateField, this.#words.read(entry + lengthField) + 1); // (R3)
   }
 
   abort(index: number): void {
-    const entry = (index / slotBytes) * wordsPerEntry;
-    const lengthBytes = this.#entries[entry + lengthField] ?? 0;
-    Atomics.store(this.#entries, entry + stateField, -slotsOf(lengthBytes));
+    this.#claiming = false;
+    const entry = this.#entryOf(index / slotBytes);
+    this.#words.store(entry + stateField, -slotsOf(this.#words.read(entry + lengthField)));
   }
 
   /** Inside a handler of the same ring it does nothing and returns 0. */
@@ -140,10 +203,13 @@ export class ManyToOneRingBuffer implements RingBuffer {
     try {
       while (messages < limit && this.#head < headMax) {
         const slot = this.#headSlot;
-        const entry = slot * wordsPerEntry;
-        const state = Atomics.load(this.#entries, entry + stateField);
-        if (state === unpublished) break;
-        this.#entries[entry + stateField] = unpublished; // (R4)
+        const entry = this.#entryOf(slot);
+        const state = this.#words.load(entry + stateField);
+        if (state === unpublished) {
+          if (messages > 0 || !this.#skipGap()) break;
+          continue;
+        }
+        this.#words.write(entry + stateField, unpublished); // (R4)
         if (state < 0) {
           this.#advance(-state);
           continue;
@@ -151,23 +217,44 @@ export class ManyToOneRingBuffer implements RingBuffer {
         // The count moves first, so that a handler that throws loses only its own message.
         this.#advance(slotsOf(state - 1));
         messages += 1;
-        handler(this.#entries[entry + typeField] ?? 0, this.bytes, slot * slotBytes, state - 1);
+        handler(this.#words.read(entry + typeField), this.bytes, slot * slotBytes, state - 1);
       }
     } finally {
       if (this.#head !== headBefore) {
-        Atomics.store(this.#positions, headWord, BigInt(this.#head)); // (R5)
+        this.#words.storePosition(headPosition, BigInt(this.#head)); // (R5)
       }
       this.#draining = false;
     }
     return messages;
   }
 
+  /**
+   * For whoever knows that the thread of a producer slot has ended: its open
+   * claims are nobody's from now on, so the consumer will skip them. True: the
+   * caller has to ring the consumer's doorbell, if it has one.
+   */
+  producerEnded(producer: number): boolean {
+    withdrawIntent(this.#words, producer); // (R6)
+    // The thread may have ended between its last commit and its wake, and also inside that
+    // wake: the consumer then counts as awake and sleeps all the same.
+    this.#sleep.wakeAnyway();
+    return true;
+  }
+
+  /** Claims of ended producers that the consumer skipped since the ring was made. */
+  gapsSkipped(): { readonly gaps: number; readonly bytes: number } {
+    return {
+      gaps: this.#words.load(gapsWord) >>> 0,
+      bytes: (this.#words.load(gapSlotsWord) >>> 0) * slotBytes,
+    };
+  }
+
   producerPosition(): number {
-    return Number(Atomics.load(this.#positions, tailWord)) * slotBytes;
+    return Number(this.#words.loadPosition(tailPosition)) * slotBytes;
   }
 
   consumerPosition(): number {
-    return Number(Atomics.load(this.#positions, headWord)) * slotBytes;
+    return Number(this.#words.loadPosition(headPosition)) * slotBytes;
   }
 
   depthBytes(): number {
@@ -176,41 +263,137 @@ export class ManyToOneRingBuffer implements RingBuffer {
     return Math.min(this.producerPosition() - consumed, this.capacityBytes);
   }
 
-  /** Consumer: stands still until a producer wakes it, at most `timeoutMs`; returns at once when there is mail. */
+  /** Consumer: waits for a producer's wake, at most `timeoutMs`; returns at once when there is mail. */
   park(timeoutMs: number): void {
-    this.#sleep.park(this.#isEmpty, timeoutMs);
+    this.#waitStrategy.wait(this.#mail, this.#sleep, timeoutMs);
   }
 
   /** Consumer on an event loop: asks for a doorbell; false when there is mail to drain first. */
   tryListen(): boolean {
-    return this.#sleep.tryListen(this.#isEmpty);
+    return this.#sleep.tryListen(this.#mail.isEmpty);
   }
 
-  /** Producer, after `commit`: wakes a parked consumer. True when the caller has to ring its doorbell. */
+  /**
+   * Producer, after `commit`, after `abort`, and after a claim that was refused
+   * (its intent may have hidden a gap until then): wakes a parked consumer. True
+   * when the caller has to ring its doorbell.
+   */
   wake(): boolean {
     return this.#sleep.wake();
   }
 
-  /** Consumer: no message is ready. One that is claimed and not committed is not. */
-  readonly #isEmpty = (): boolean => {
-    const entry = this.#headSlot * wordsPerEntry;
-    return Atomics.load(this.#entries, entry + stateField) === unpublished;
+  readonly #mail = {
+    hasMail: (): boolean => this.#headState() !== unpublished,
+    /** Nothing is ready, and what is claimed at the head belongs to a producer that lives. */
+    isEmpty: (): boolean => this.#headState() === unpublished && this.#gapEnd() === null,
   };
+
+  #headState(): number {
+    return this.#words.load(this.#entryOf(this.#headSlot) + stateField);
+  }
+
+  #entryOf(slot: number): number {
+    return this.#entriesWord + slot * wordsPerEntry;
+  }
 
   #advance(slots: number): void {
     this.#head += slots;
     this.#headSlot = (this.#headSlot + slots) & (this.#slots - 1);
   }
 
-  #slotOf(position: bigint): number {
-    // The capacity is a power of two, so the low 32 bits hold the slot.
-    return Number(BigInt.asUintN(32, position)) & (this.#slots - 1);
+  /** The first of `wanted` free slots in a row that are this producer's now, or `refusedClaim`. */
+  #takeSlots(wanted: number): number {
+    if (wanted > this.#runSlots) {
+      this.#closeRun(); // (R7): order, and (I1) of the intents
+      if (!this.#batching || !this.#openRun(wanted)) return this.#claimSlots(wanted, 1);
+    }
+    const slot = this.#runSlot;
+    this.#runSlot += wanted;
+    this.#runSlots -= wanted;
+    return slot;
   }
 
-  /** Whether the ring has room up to `tailAfter`; the shared head is read only in doubt. */
-  #hasRoom(tailAfter: number): boolean {
-    if (tailAfter - this.#headSeen <= this.#slots) return true;
-    this.#headSeen = Number(Atomics.load(this.#positions, headWord));
-    return tailAfter - this.#headSeen <= this.#slots;
+  #openRun(wanted: number): boolean {
+    if (wanted >= this.#runSlotsMax) return false;
+    const slot = this.#claimSlots(this.#runSlotsMax, this.#runSlotsMax);
+    if (slot === refusedClaim) return false;
+    this.#runSlot = slot;
+    this.#runSlots = this.#runSlotsMax;
+    return true;
+  }
+
+  #closeRun(): void {
+    if (this.#runSlots === 0) return;
+    this.#words.store(this.#entryOf(this.#runSlot) + stateField, -this.#runSlots);
+    this.#runSlots = 0;
+  }
+
+  /** Moves the tail over `wanted` slots in a row; `named` of them may each begin a record (R6). */
+  #claimSlots(wanted: number, named: number): number {
+    for (;;) {
+      const slot = this.#tail & (this.#slots - 1);
+      const gap = this.#slots - slot < wanted ? this.#slots - slot : 0; // (R2)
+      if (!this.#hasRoom(gap + wanted)) {
+        this.#intent?.withdraw();
+        return refusedClaim;
+      }
+      // A failed CAS means that another producer went ahead, so the loop as a whole makes progress.
+      if (!this.#advanceTail(gap === 0 ? wanted : gap, gap === 0 ? named : 1)) continue;
+      if (gap === 0) return slot;
+      this.#words.store(this.#entryOf(slot) + stateField, -gap);
+    }
+  }
+
+  /** Names the seen tail as this producer's intent and claims it; false when others moved it first. */
+  #advanceTail(slots: number, named: number): boolean {
+    assert(this.#intent !== null, 'only a ring that was opened with a producer slot claims');
+    this.#intent.name(this.#tail, named); // (R6)
+    const next = this.#tailSeen + bigSlots(slots);
+    const found = this.#words.compareExchangePosition(tailPosition, this.#tailSeen, next); // (R1)
+    const claimed = found === this.#tailSeen;
+    this.#tailSeen = claimed ? next : found;
+    this.#tail = claimed ? this.#tail + slots : Number(found);
+    return claimed;
+  }
+
+  /**
+   * Whether the ring has room for `slots` more behind the seen tail; the shared
+   * head is read only in doubt. A seen tail that is old refuses rightly: behind
+   * the true one there is no more room than behind it.
+   */
+  #hasRoom(slots: number): boolean {
+    if (this.#tail + slots - this.#headSeen <= this.#slots) return true;
+    this.#headSeen = Number(this.#words.loadPosition(headPosition));
+    return this.#tail + slots - this.#headSeen <= this.#slots;
+  }
+
+  /**
+   * Moves the head over what dead producers left there; false when there is no
+   * such gap. Most claims are committed a moment later, so only a drain that
+   * finds the head where the last one got stuck looks closer.
+   */
+  #skipGap(): boolean {
+    if (this.#stuckAt !== this.#head) {
+      this.#stuckAt = this.#head;
+      return false;
+    }
+    const end = this.#gapEnd();
+    if (end === null) return false;
+    this.#words.add(gapsWord, 1);
+    this.#words.add(gapSlotsWord, end - this.#head);
+    this.#advance(end - this.#head);
+    return true;
+  }
+
+  /** Where the gap at the head ends, in slots; null when the record there is published, awaited or not claimed (R6). */
+  #gapEnd(): number | null {
+    const tail = Number(this.#words.loadPosition(tailPosition));
+    if (tail === this.#head) return null;
+    let end = nextAwaited(this.#words, this.#head, tail);
+    for (let position = this.#head; position < end; position += 1) {
+      const entry = this.#entryOf(position & (this.#slots - 1));
+      if (this.#words.load(entry + stateField) !== unpublished) end = position;
+    }
+    return end === this.#head ? null : end;
   }
 }

@@ -10,6 +10,8 @@
  *       the other and no wake-up is lost.
  *   W2. Of many producers exactly one wakes: the one that exchanges the word.
  */
+import { availableParallelism } from 'node:os';
+import type { SharedWords } from './shared-words.ts';
 
 const awake = 0;
 /** The consumer's thread stands still in `Atomics.wait`. */
@@ -17,28 +19,20 @@ const parked = 1;
 /** The consumer went back to its event loop; only a doorbell reaches it. */
 const listening = 2;
 
-/**
- * Looks for mail before the thread gives its processor up: a few microseconds,
- * about what going to sleep and being woken would cost.
- */
-const spins = 200;
-
 export class SleepFlag {
-  readonly #words: Int32Array<SharedArrayBuffer>;
-  readonly #index: number;
+  readonly #words: SharedWords;
+  readonly #word: number;
 
-  /** `index` is the position of the shared word in `words`. */
-  constructor(words: Int32Array<SharedArrayBuffer>, index: number) {
+  constructor(words: SharedWords, word: number) {
     this.#words = words;
-    this.#index = index;
+    this.#word = word;
   }
 
   /** Consumer: stands still until woken or `timeoutMs` passed; not at all when there is mail. */
   park(isEmpty: () => boolean, timeoutMs: number): void {
-    for (let spin = 0; spin < spins; spin += 1) if (!isEmpty()) return;
-    Atomics.store(this.#words, this.#index, parked);
-    if (isEmpty()) Atomics.wait(this.#words, this.#index, parked, timeoutMs); // (W1)
-    Atomics.store(this.#words, this.#index, awake);
+    this.#words.store(this.#word, parked);
+    if (isEmpty()) this.#words.wait(this.#word, parked, timeoutMs); // (W1)
+    this.#words.store(this.#word, awake);
   }
 
   /**
@@ -46,17 +40,69 @@ export class SleepFlag {
    * for nothing, when there is mail already.
    */
   tryListen(isEmpty: () => boolean): boolean {
-    Atomics.store(this.#words, this.#index, listening);
+    this.#words.store(this.#word, listening);
     if (isEmpty()) return true; // (W1)
-    Atomics.store(this.#words, this.#index, awake);
+    this.#words.store(this.#word, awake);
     return false;
+  }
+
+  /** For the end of a producer, which may have come in the middle of `wake`; the doorbell has to ring as well. */
+  wakeAnyway(): void {
+    this.#words.store(this.#word, awake);
+    this.#words.notify(this.#word);
   }
 
   /** Producer, after a commit. Answers true when the consumer's doorbell has to ring. */
   wake(): boolean {
-    if (Atomics.load(this.#words, this.#index) === awake) return false; // (W1)
-    const state = Atomics.exchange(this.#words, this.#index, awake); // (W2)
-    if (state === parked) Atomics.notify(this.#words, this.#index, 1);
+    if (this.#words.load(this.#word) === awake) return false; // (W1)
+    const state = this.#words.exchange(this.#word, awake); // (W2)
+    if (state === parked) this.#words.notify(this.#word);
     return state === listening;
   }
+}
+
+/** How a consumer without an event loop waits for mail. */
+export interface WaitStrategy {
+  /**
+   * Returns when there may be mail, at the latest after `timeoutMs`.
+   * @param hasMail cheap and callable often; may miss what `isEmpty` sees.
+   */
+  wait(mail: { hasMail(): boolean; isEmpty(): boolean }, sleep: SleepFlag, timeoutMs: number): void;
+}
+
+/** Gives the processor up at once: right where nothing else could run meanwhile. */
+export class ParkStrategy implements WaitStrategy {
+  wait(mail: { isEmpty(): boolean }, sleep: SleepFlag, timeoutMs: number): void {
+    sleep.park(mail.isEmpty, timeoutMs);
+  }
+}
+
+/** Looks for mail for a while before it gives the processor up. */
+export class SpinThenParkStrategy implements WaitStrategy {
+  readonly #spins: number;
+
+  /** `spins` looks, each followed by a pause of the processor of about 40 ns. */
+  constructor(spins: number) {
+    this.#spins = spins;
+  }
+
+  wait(
+    mail: { hasMail(): boolean; isEmpty(): boolean },
+    sleep: SleepFlag,
+    timeoutMs: number,
+  ): void {
+    for (let spin = 0; spin < this.#spins; spin += 1) {
+      if (mail.hasMail()) return;
+      Atomics.pause();
+    }
+    sleep.park(mail.isEmpty, timeoutMs);
+  }
+}
+
+/** About what going to sleep and being woken would cost. */
+const spins = 200;
+
+/** The strategy for this machine: with one processor the producer could not run while a consumer spins. */
+export function defaultWaitStrategy(): WaitStrategy {
+  return availableParallelism() > 1 ? new SpinThenParkStrategy(spins) : new ParkStrategy();
 }

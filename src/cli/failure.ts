@@ -9,7 +9,7 @@ import type { Output } from './output.ts';
 
 /** Codes that Node.js gives when a package is absent or its binary does not load. */
 const loadFailures = new Set(['ERR_MODULE_NOT_FOUND', 'MODULE_NOT_FOUND', 'ERR_DLOPEN_FAILED']);
-const nativePackages = /node-llama-cpp|isolated-vm|msgpackr-extract/;
+const nativePackages = /node-llama-cpp|isolated-vm/;
 const nativeSymptoms =
   /NODE_MODULE_VERSION|was compiled against a different|invalid ELF header|No native build was found|NoBinaryFound/i;
 

@@ -1,9 +1,11 @@
 /** Where `claw` reads from and writes to, so that a test can stand in for the terminal. */
+import { processTerminal, type Terminal } from './terminal.ts';
 
 export interface Stream {
   write(text: string): unknown;
   readonly isTTY?: boolean;
   readonly columns?: number;
+  readonly rows?: number;
 }
 
 export interface Io {
@@ -11,6 +13,8 @@ export interface Io {
   readonly stderr: Stream;
   readonly environment: Readonly<Record<string, string | undefined>>;
   readonly cwd: string;
+  /** For commands that are watched; they make do without. */
+  readonly terminal?: Terminal;
   /** Calls the listener for SIGINT and SIGTERM until the returned function is called. */
   onSignal(listener: (signal: NodeJS.Signals) => void): () => void;
 }
@@ -20,6 +24,7 @@ export const processIo: Io = {
   stderr: process.stderr,
   environment: process.env,
   cwd: process.cwd(),
+  terminal: processTerminal,
   onSignal: (listener) => {
     process.on('SIGINT', listener);
     process.on('SIGTERM', listener);

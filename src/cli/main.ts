@@ -15,6 +15,7 @@ import { replayCommand } from './commands/replay.ts';
 import { runCommand } from './commands/run.ts';
 import { runsCommand } from './commands/runs.ts';
 import { sandboxCommand } from './commands/sandbox.ts';
+import { topCommand } from './commands/top.ts';
 import { upCommand } from './commands/up.ts';
 import { reportFailure } from './failure.ts';
 import { type Io, processIo } from './io.ts';
@@ -87,6 +88,7 @@ function newProgram(host: Host): Command {
     cancelCommand,
     generateCommand,
     sandboxCommand,
+    topCommand,
     doctorCommand,
   ];
   for (const command of make) program.addCommand(command(host));

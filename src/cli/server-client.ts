@@ -7,6 +7,7 @@ import { z } from 'zod';
 import type { GenerateLine } from '../api/generate-route.ts';
 import type { StreamMessage } from '../api/websocket.ts';
 import { type ErrorMessage, fromErrorMessage, RuntimeError } from '../kernel/errors.ts';
+import type { BusView } from '../runtime/bus-view.ts';
 import type {
   EventView,
   GeneratedText,
@@ -17,6 +18,13 @@ import type {
 
 /** What tells a run from the answer of a stranger on the same port. */
 const runSchema = z.looseObject({ id: z.string(), status: z.string(), events: z.number() });
+
+/** Likewise for its view of the bus. */
+const busSchema = z.looseObject({
+  windowMs: z.number(),
+  threads: z.array(z.unknown()),
+  topics: z.array(z.unknown()),
+});
 
 const closeCode = { ended: 1000, slow: 1013 } as const;
 
@@ -35,6 +43,10 @@ export class ServerClient {
 
   cancel(id: string): Promise<RunView> {
     return this.#run(`/v1/runs/${encodeURIComponent(id)}/cancel`, {});
+  }
+
+  async bus(signal?: AbortSignal): Promise<BusView> {
+    return this.#parsed(busSchema, await this.#fetch('/v1/bus', { signal }));
   }
 
   /** Every event from the first one; resolves with the ended run. */
@@ -109,9 +121,13 @@ export class ServerClient {
   }
 
   async #run(path: string, body: unknown): Promise<RunView> {
-    const response = await this.#fetch(path, { body });
+    return this.#parsed(runSchema, await this.#fetch(path, { body }));
+  }
+
+  /** The answer, trusted once it has the marks that the schema looks for. */
+  async #parsed<T>(marks: z.ZodType, response: Response): Promise<T> {
     try {
-      return runSchema.parse(await response.json()) as unknown as RunView;
+      return marks.parse(await response.json()) as T;
     } catch (cause) {
       throw this.#gone(cause);
     }
@@ -119,14 +135,18 @@ export class ServerClient {
 
   async #fetch(
     path: string,
-    { body, signal }: { body: unknown; signal?: AbortSignal },
+    { body, signal }: { body?: unknown; signal?: AbortSignal | undefined },
   ): Promise<Response> {
     let response: Response;
     try {
       response = await fetch(`${this.url}${path}`, {
-        method: 'POST',
-        headers: { 'content-type': 'application/json' },
-        body: JSON.stringify(body),
+        ...(body === undefined
+          ? {}
+          : {
+              method: 'POST',
+              headers: { 'content-type': 'application/json' },
+              body: JSON.stringify(body),
+            }),
         ...(signal === undefined ? {} : { signal }),
       });
     } catch (cause) {

@@ -10,10 +10,12 @@
  *   A3. The only wait is for room in the ring, which the journal frees; it
  *       waits for nobody. It is bounded by `limits.journalStallMsMax`.
  */
+import type { ThreadCounters } from '../bus/bus-counters.ts';
 import { ManyToOneRingBuffer } from '../bus/many-to-one-ring-buffer.ts';
 import { assert } from '../kernel/assert.ts';
 import { RuntimeError } from '../kernel/errors.ts';
 import { limits } from '../kernel/limits.ts';
+import { allocateJournalCounters, batchTopic, openJournalCounters } from './journal-counters.ts';
 import { JournalProgress } from './journal-progress.ts';
 import { type AppendRecord, encodedBytes, encodeRecord } from './record.ts';
 
@@ -24,22 +26,27 @@ const batchMessage = 1;
 export interface JournalMemory {
   readonly ring: SharedArrayBuffer;
   readonly progress: SharedArrayBuffer;
+  readonly counters: SharedArrayBuffer;
 }
 
 export function allocateJournalMemory(ringBytes: number = limits.journalRingBytes): JournalMemory {
   return {
     ring: ManyToOneRingBuffer.allocate(ringBytes),
     progress: JournalProgress.allocate(),
+    counters: allocateJournalCounters(),
   };
 }
 
 export class JournalProducer {
   readonly #ring: ManyToOneRingBuffer;
   readonly #progress: JournalProgress;
+  readonly #counters: ThreadCounters;
 
-  constructor(memory: JournalMemory) {
-    this.#ring = new ManyToOneRingBuffer(memory.ring);
+  /** @param producer Slot of the calling thread in the ring, which no other living thread has. */
+  constructor(memory: JournalMemory, producer: number) {
+    this.#ring = new ManyToOneRingBuffer(memory.ring, { producer });
     this.#progress = new JournalProgress(memory.progress);
+    this.#counters = openJournalCounters(memory.counters).writer(producer);
   }
 
   /**
@@ -95,6 +102,7 @@ export class JournalProducer {
     const index = this.#claim(end);
     bytes.copy(this.#ring.bytes, index, 0, end);
     this.#ring.commit(index);
+    this.#counters.published(batchTopic, end);
     this.#ring.wake();
   }
 
@@ -105,6 +113,7 @@ export class JournalProducer {
       if (this.#progress.failed()) throw journalFailed('The journal stopped after a failure');
       const index = this.#ring.tryClaim(batchMessage, lengthBytes);
       if (index >= 0) return index;
+      this.#counters.refused(batchTopic);
       this.#ring.wake();
       this.#progress.wait(generation, limits.idleWaitMsMax);
     }

@@ -351,18 +351,72 @@ export const errorCatalogue = {
     'The server that owns the data directory does not answer.',
     'Restart it with claw up.',
   ),
+  SERVER_NOT_RUNNING: entry(
+    environment,
+    503,
+    'No server uses the data directory.',
+    'Start one with claw up, or name its data directory with --data.',
+  ),
 
   BUS_MESSAGE_TOO_LARGE: entry(
     runFailed,
     413,
     'A message is larger than the ring accepts.',
-    'Pass large payloads as blobs.',
+    'Pass large payloads through the arena, or as blobs.',
   ),
   BUS_FRAME_CORRUPT: entry(
     unexpected,
     500,
     'A frame on the bus is damaged.',
     'Report it; the frame was skipped.',
+  ),
+  BUS_BODY_UNSUPPORTED: entry(
+    unexpected,
+    500,
+    'A message body has a value that has no form on the bus.',
+    'Report it; nothing was sent.',
+  ),
+  BUS_NOT_PERMITTED: entry(
+    unexpected,
+    500,
+    'A thread sent or subscribed to what its topic does not allow.',
+    'Report it; nothing was sent.',
+  ),
+  BUS_REQUEST_EXPIRED: entry(
+    environment,
+    504,
+    'A request on the bus got no reply before its deadline.',
+    'Try again; the thread that should reply is busy or gone.',
+  ),
+  BUS_THREAD_ENDED: entry(
+    unexpected,
+    500,
+    'A request on the bus went to a thread that has ended.',
+    'Start the runtime again.',
+  ),
+  BUS_CLOSED: entry(
+    environment,
+    503,
+    'A thread left the bus before the reply to its request.',
+    'Try again once the runtime has started.',
+  ),
+  BUS_ARENA_TOO_LARGE: entry(
+    runFailed,
+    413,
+    'A payload is larger than the largest slab of the arena.',
+    'Split the payload, or keep it in a file.',
+  ),
+  BUS_ARENA_STALE: entry(
+    unexpected,
+    500,
+    'A reference names a payload that is gone or belongs to another thread.',
+    'Report it; no bytes were read.',
+  ),
+  BUS_ARENA_RELEASED: entry(
+    unexpected,
+    500,
+    'A payload was used after its lease was released or passed on.',
+    'Report it; duplicate the lease before passing it on.',
   ),
   OUTBOX_FULL: entry(
     environment,

@@ -14,15 +14,64 @@ export const limits = {
   journalRingBytes: 16 * MiB,
   /** Largest message is the ring's capacity divided by this. */
   ringMessageFraction: 8,
+  /** Slots of 64 bytes that a producer claims at once in a batch, at most. */
+  ringRunSlots: 64,
   /** Frames drained from an inbox before the thread looks at its other work. */
   drainFramesMax: 256,
+  /** And the time that such a slice may take; a single handler may take longer. */
+  drainSliceMsMax: 4,
   /** Frames and bytes that may wait in a thread's outbox. */
-  outboxFramesMax: 16_384,
+  outboxFramesMax: 65_536,
   outboxBytesMax: 64 * MiB,
   /** Time between two tries to publish what waits in an outbox. */
   outboxRetryMs: 1,
+  /** Nesting of a value in a message body. */
+  valueDepthMax: 256,
+  /** Longest encoded value: what the largest ring takes. */
+  valueBytesMax: 128 * MiB,
+  /** The encoder gives memory above this back after use. */
+  valueScratchBytesMax: 4 * MiB,
+  /** Keys of objects that an encoder remembers, over all shapes. */
+  recordShapeKeysMax: 16_384,
+  /** Topics of one bus, numbered from 0. */
+  busTopicsMax: 256,
+  /** Time between two looks at the counters of the bus. */
+  busSampleMs: 1_000,
+  /** Requests of one thread that wait for their replies. */
+  busRequestsMax: 16_384,
+  /** Longest deadline of a request: what a timer of Node.js can wait. */
+  requestDeadlineMsMax: 2 ** 31 - 1,
+  /** First bytes of a refused frame that its dead letter shows. */
+  deadLetterBytesMax: 64,
+  /** Dead letters that are kept to be looked at. */
+  deadLettersKeptMax: 256,
+  /** Interval at which a bus looks whether what an ended thread left is settled. */
+  endedThreadSweepMs: 50,
   /** Threads on one bus. */
   busThreadsMax: 64,
+  /**
+   * Slabs of the arena for large payloads, smallest first. Memory is committed
+   * where it is touched, so slabs that nobody ever used cost address space only.
+   */
+  arenaClasses: [
+    { slabBytes: 4 * KiB, slabs: 1_024 },
+    { slabBytes: 16 * KiB, slabs: 512 },
+    { slabBytes: 64 * KiB, slabs: 512 },
+    { slabBytes: 256 * KiB, slabs: 256 },
+    { slabBytes: 1 * MiB, slabs: 128 },
+    { slabBytes: 4 * MiB, slabs: 64 },
+    { slabBytes: 16 * MiB, slabs: 16 },
+    { slabBytes: 64 * MiB, slabs: 4 },
+    { slabBytes: 512 * MiB, slabs: 1 },
+  ],
+  /** Leases of one slab at once: how many receivers may share its payload. */
+  arenaLeasesPerSlab: 64,
+  /** A payload whose own class is full takes a slab at most this many classes larger. */
+  arenaClassesAbove: 2,
+  /** Slabs that are tried before a class takes one that was never used. */
+  arenaProbesMax: 64,
+  /** Dimensions of a tensor. */
+  tensorRankMax: 5,
   /** Longest sleep of a worker that waits for its inbox. */
   idleWaitMsMax: 100,
 
@@ -95,6 +144,8 @@ export const limits = {
   answerTokensMax: 1_024,
   /** Time of one generation unless an agent says less. */
   generationMsMax: 120_000,
+  /** Longest wait for an answer: a full queue of the inference worker, each turn as long as it may be. */
+  generationReplyMsMax: 4_096 * 120_000,
   /** Turns of one conversation. */
   chatMessagesMax: 256,
   /** Context window that is asked of a model that has a larger one, in tokens. */
@@ -194,4 +245,24 @@ assert(
 assert(
   limits.documentBytesMax * 2 < limits.inboxRingBytes / limits.ringMessageFraction,
   'a document fits into a frame even where UTF-8 doubles its size',
+);
+assert(
+  limits.arenaClasses.every(
+    ({ slabBytes, slabs }, index, classes) =>
+      slabs >= 1 && slabBytes % 4_096 === 0 && slabBytes > (classes[index - 1]?.slabBytes ?? 0),
+  ),
+  'the classes of the arena are whole pages and grow',
+);
+assert(
+  limits.arenaClasses.reduce((sum, { slabs }) => sum + slabs, 0) <= 65_536,
+  'a reference names a slab in 16 bits',
+);
+assert(
+  limits.busThreadsMax <= 64 && limits.arenaLeasesPerSlab >= limits.busThreadsMax,
+  'a lease names a thread in 6 bits, and a payload can be shared with every thread',
+);
+assert(
+  limits.generationReplyMsMax >= limits.actuatorQueueMax * limits.generationMsMax &&
+    limits.generationReplyMsMax <= limits.requestDeadlineMsMax,
+  'the last of a full queue is answered before its deadline',
 );

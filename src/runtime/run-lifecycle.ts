@@ -13,7 +13,7 @@ import { rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Envelope } from '../actors/actor.ts';
-import type { ThreadId } from '../bus/endpoint.ts';
+import type { ThreadId, Topic } from '../bus/endpoint.ts';
 import type { ModelInfo } from '../inference/model-port.ts';
 import { storeBlobs } from '../journal/blob-store.ts';
 import { workspacesFolder } from '../journal/data-folders.ts';
@@ -253,14 +253,14 @@ export class RunLifecycle {
     this.#send(hostThread(host), topics.envelope, envelope);
   }
 
-  #send(to: ThreadId, topic: number, body: unknown): void {
+  #send<Body>(to: ThreadId, topic: Topic<Body>, body: NoInfer<Body>): void {
     if (this.#parts.threads.endpoint.send(to, topic, body)) return;
     const message = 'The runtime has no room for another message; try again later.';
     throw new RuntimeError('OUTBOX_FULL', message, { retryable: true });
   }
 
   /** For what must arrive whenever there is room; nobody waits for it. */
-  #sendSoon(to: ThreadId, topic: number, body: unknown): void {
+  #sendSoon<Body>(to: ThreadId, topic: Topic<Body>, body: NoInfer<Body>): void {
     if (this.#closed || this.#parts.threads.endpoint.send(to, topic, body)) return;
     setTimeout(() => this.#sendSoon(to, topic, body), limits.outboxRetryMs);
   }

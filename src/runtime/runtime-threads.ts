@@ -6,18 +6,28 @@
  *   T1. The keys of the hosts are known to the gateway before any intention.
  *   T2. At the stop the journal ends last, so that whatever the others still
  *       claim is written.
+ *   T3. Once a thread has ended, whatever ended it, nobody waits for what it
+ *       left unfinished in a ring, and what it held in the arena is free.
  */
 import { availableParallelism } from 'node:os';
+import type { BusMonitor } from '../bus/bus-monitor.ts';
+import type { BusSource } from '../bus/bus-statistics.ts';
 import {
-  type BusSeat,
+  type Bus,
   createBus,
   type Endpoint,
   openEndpoint,
+  seatOf,
   type ThreadId,
 } from '../bus/endpoint.ts';
+import { ManyToOneRingBuffer } from '../bus/many-to-one-ring-buffer.ts';
 import type { ModelInfo } from '../inference/model-port.ts';
-import { allocateJournalMemory, JournalProducer } from '../journal/journal-producer.ts';
-import { assert } from '../kernel/assert.ts';
+import { journalCounterThreads, openJournalCounters } from '../journal/journal-counters.ts';
+import {
+  allocateJournalMemory,
+  type JournalMemory,
+  JournalProducer,
+} from '../journal/journal-producer.ts';
 import { RuntimeError } from '../kernel/errors.ts';
 import { limits } from '../kernel/limits.ts';
 import { ActorDirectory } from './actor-directory.ts';
@@ -38,6 +48,8 @@ import {
 
 export interface RuntimeThreads {
   readonly endpoint: Endpoint;
+  /** The rings, counters and payloads of all threads, to look at. */
+  readonly bus: BusSource;
   readonly journal: JournalWorkerClient;
   readonly producer: JournalProducer;
   readonly directory: ActorDirectory;
@@ -53,10 +65,38 @@ function hostCount(config: RuntimeConfig): number {
   return Math.min(limits.hostsMax, config.hosts ?? Math.max(1, availableParallelism() - 1));
 }
 
-function seatOf(seats: ReadonlyMap<ThreadId, BusSeat>, id: ThreadId): BusSeat {
-  const seat = seats.get(id);
-  assert(seat !== undefined, `thread ${id} has a seat`);
-  return seat;
+/** The bus of the runtime: one thread of each kind, and its hosts. */
+function runtimeBus(hostIds: readonly ThreadId[]): Bus {
+  return createBus({
+    threads: [
+      { id: mainThread, name: 'main', waits: 'event-loop' },
+      { id: journalThread, name: 'journal', waits: 'atomics' },
+      { id: actuatorThread, name: 'actuators', waits: 'event-loop' },
+      { id: inferenceThread, name: 'inference', waits: 'event-loop' },
+      ...hostIds.map((id, index) => ({ id, name: `host-${index}`, waits: 'atomics' as const })),
+    ],
+    topics: Object.values(topics),
+    arena: limits.arenaClasses,
+  });
+}
+
+/** The bus and, beside it, the ring of the journal. */
+function busSource(monitor: BusMonitor, memory: JournalMemory): BusSource {
+  const { threads, topics: named, counters, arena } = monitor;
+  const journalRing = {
+    name: 'journal',
+    gauge: new ManyToOneRingBuffer(memory.ring),
+    counters: openJournalCounters(memory.counters),
+    threads: journalCounterThreads,
+  };
+  return {
+    threads,
+    topics: named,
+    counters,
+    arena,
+    inbox: (id) => monitor.inbox(id),
+    sideRings: [journalRing],
+  };
 }
 
 function threadFailure(name: string, cause: Error | null): RuntimeError {
@@ -84,25 +124,27 @@ export async function startThreads(
   const { dataDirectory } = config;
   const count = hostCount(config);
   const hostIds = Array.from({ length: count }, (_, index) => hostThread(index));
-  const seats = createBus([
-    { id: mainThread, waits: 'event-loop' },
-    { id: journalThread, waits: 'atomics' },
-    { id: actuatorThread, waits: 'event-loop' },
-    { id: inferenceThread, waits: 'event-loop' },
-    ...hostIds.map((id) => ({ id, waits: 'atomics' as const })),
-  ]);
-  const endpoint = openEndpoint(seatOf(seats, mainThread).spec);
+  const bus = runtimeBus(hostIds);
+  const { monitor } = bus;
+  const endpoint = openEndpoint(seatOf(bus, mainThread).spec);
+  // Before the journal begins, so that no notice is missed.
+  endpoint.subscribe(topics.durable);
+  endpoint.subscribe(topics.deadLetters);
   const directoryMemory = ActorDirectory.allocate();
   const memory = allocateJournalMemory();
   let stopping = false;
-  const failed = (name: string) => (cause: Error | null) => {
+  const ended = (id: ThreadId): void => {
+    monitor.threadEnded(id);
+    journal.producerEnded(monitor.indexOf(id)); // (T3)
+  };
+  const failed = (id: ThreadId, name: string) => (cause: Error | null) => {
+    ended(id);
     if (!stopping) onFailure(threadFailure(name, cause));
   };
 
   const journal = await startJournalWorker({
     dataDirectory,
-    seat: seatOf(seats, journalThread),
-    notify: [mainThread, actuatorThread],
+    seat: seatOf(bus, journalThread),
     memory,
   });
   journal.onFailure((error) => {
@@ -113,16 +155,17 @@ export async function startThreads(
   journal.onRefused((error) => onFailure(error));
 
   const actuators: ActuatorWorker = startActuatorWorker(
-    seatOf(seats, actuatorThread),
-    { dataDirectory, directory: directoryMemory, hosts: count },
-    failed('actuator'),
+    seatOf(bus, actuatorThread),
+    { dataDirectory, directory: directoryMemory, journalProgress: memory.progress, hosts: count },
+    failed(actuatorThread, 'actuator'),
   );
   const inference = startInferenceWorker({
     endpoint,
-    seat: seatOf(seats, inferenceThread),
+    seat: seatOf(bus, inferenceThread),
     model: modelSettings(config),
-    onFailure: (error) => {
-      if (!stopping) onFailure(error);
+    onEnded: (error) => {
+      ended(inferenceThread);
+      if (error !== null && !stopping) onFailure(error);
     },
   });
   const started: HostWorker[] = [];
@@ -135,14 +178,15 @@ export async function startThreads(
     await Promise.all([...started.map((host) => host.terminate()), actuators.terminate()]);
     await withDeadline(journal.close()); // (T2)
     endpoint.close();
+    monitor.close();
   };
   const startHosts = hostIds.map(async (id, index) => {
-    const seat = seatOf(seats, id);
+    const seat = seatOf(bus, id);
     const data = { index, count, dataDirectory, journal: memory, directory: directoryMemory };
     const host = await startHostWorker(
       { ...data, endpoint: seat.spec },
       seat.transferList,
-      (_, error) => failed(`host ${index}`)(error),
+      (_, error) => failed(id, `host ${index}`)(error),
     );
     started.push(host);
     return host;
@@ -158,19 +202,14 @@ export async function startThreads(
 
   return {
     endpoint,
+    bus: busSource(monitor, memory),
     journal,
-    producer: new JournalProducer(memory),
+    producer: new JournalProducer(memory, endpoint.index),
     directory: new ActorDirectory(directoryMemory),
     inference,
     model: inference.ready,
     hosts,
-    names: [
-      'main',
-      'journal',
-      'actuators',
-      'inference',
-      ...hosts.map(({ index }) => `host-${index}`),
-    ],
+    names: monitor.threads.map(({ name }) => name),
     stop,
   };
 }

@@ -3,32 +3,28 @@
  * runs, and shows what the journal says. Everything it shows is read from the
  * journal; it keeps no second truth.
  */
-import type { BusMessage } from '../bus/endpoint.ts';
+import { DeadLetterList } from '../bus/dead-letters.ts';
 import type { ModelInfo } from '../inference/model-port.ts';
 import { type DataDirectory, openDataDirectory } from '../journal/data-directory.ts';
 import { systemClock } from '../kernel/clock.ts';
-import {
-  type ErrorMessage,
-  fromErrorMessage,
-  RuntimeError,
-  toErrorMessage,
-} from '../kernel/errors.ts';
+import { fromErrorMessage, RuntimeError, toErrorMessage } from '../kernel/errors.ts';
 import type { RunId } from '../kernel/ids.ts';
 import { limits } from '../kernel/limits.ts';
 import { SandboxPool } from '../sandbox/sandbox.ts';
+import { BusSampler, type BusView } from './bus-view.ts';
 import type { RuntimeConfig } from './config.ts';
 import { DurableWaiters } from './durable-waiters.ts';
 import { EventFeed } from './event-feed.ts';
 import { readEventsPage } from './events-page.ts';
 import { generatedText, generationOf, refuseMismatch } from './generate-text.ts';
 import { InferenceClient } from './inference-worker/client.ts';
-import { readTokenNotice } from './inference-worker/protocol.ts';
+import type { TokenNotice } from './inference-worker/protocol.ts';
 import { JournalFollower } from './journal-follower.ts';
-import { type DurableNotice, durableTopic } from './journal-worker/protocol.ts';
+import type { DurableNotice } from './journal-worker/protocol.ts';
 import { CpuPool } from './pool/client.ts';
 import { RunLifecycle } from './run-lifecycle.ts';
 import { type RuntimeThreads, startThreads } from './runtime-threads.ts';
-import { inferenceThread, type RunBrokenMessage, topics, type WakeMessage } from './topics.ts';
+import { topics } from './topics.ts';
 import { productVersion } from './version.ts';
 import type {
   EventView,
@@ -66,6 +62,8 @@ export class Runtime implements RuntimePort {
   readonly #lifecycle: RunLifecycle;
   readonly #pool = new CpuPool();
   readonly #durable = new DurableWaiters();
+  readonly #deadLetters = new DeadLetterList();
+  readonly #bus: BusSampler;
   readonly #inference: InferenceClient;
   readonly #tokenListeners = new Set<(token: TokenView) => void>();
   #model: ModelInfo | null = null;
@@ -79,7 +77,8 @@ export class Runtime implements RuntimePort {
     this.#follower = follower;
     this.#hooks = hooks;
     this.#feed = new EventFeed(follower, (error) => this.#failWith(error));
-    this.#inference = new InferenceClient(threads.endpoint, { worker: inferenceThread });
+    this.#bus = new BusSampler(threads.bus, this.#deadLetters);
+    this.#inference = new InferenceClient(threads.endpoint);
     this.#lifecycle = new RunLifecycle({
       dataDirectory: config.dataDirectory,
       threads,
@@ -92,7 +91,8 @@ export class Runtime implements RuntimePort {
 
   /** Begins to listen, waits for the model, and continues the open runs. */
   async open(): Promise<void> {
-    this.#threads.endpoint.listen((message) => this.#receive(message));
+    this.#hear();
+    this.#threads.endpoint.listen();
     const { bytesCut } = this.recovered;
     if (bytesCut > 0) {
       this.#hooks.onNotice?.(
@@ -120,6 +120,10 @@ export class Runtime implements RuntimePort {
       threads: this.#threads.names,
       openRuns: this.#follower.index.open().length,
     };
+  }
+
+  bus(): BusView {
+    return this.#bus.view();
   }
 
   async startRun(request: StartRunRequest): Promise<RunView> {
@@ -192,6 +196,7 @@ export class Runtime implements RuntimePort {
     const stopping = new RuntimeError('JOURNAL_FAILED', 'The runtime is stopping.');
     this.#durable.fail(stopping);
     this.#lifecycle.fail(stopping);
+    this.#bus.stop();
     await Promise.all([this.#threads.stop(), this.#sandbox?.close(), this.#pool.close()]);
     this.#follower.close();
     this.#data.release();
@@ -213,37 +218,25 @@ export class Runtime implements RuntimePort {
     throw new RuntimeError('INTERNAL', 'The runtime is not open yet.');
   }
 
-  #receive(message: BusMessage): void {
-    if (this.#threads.inference.handle(message)) return;
-    if (this.#inference.handle(message)) return;
-    const { topic, body } = message;
-    switch (topic) {
-      case durableTopic:
-        this.#threads.journal.deliver(body);
-        this.#follow(body as DurableNotice);
-        return;
-      case topics.wake:
-        this.#lifecycle.wake(body as WakeMessage);
-        return;
-      case topics.hostFailed:
-        this.fail(fromErrorMessage((body as { error: ErrorMessage }).error));
-        return;
-      case topics.runBroken: {
-        const { run, error } = body as RunBrokenMessage;
-        this.#lifecycle.suspend(run, error);
-        return;
-      }
-      case topics.closed:
-        return;
-      default:
-        this.#token(message);
-    }
+  #hear(): void {
+    const { endpoint, journal } = this.#threads;
+    endpoint.on(topics.deadLetters, (letter) => this.#deadLetters.add(letter));
+    endpoint.on(topics.durable, (notice) => {
+      journal.deliver(notice);
+      this.#follow(notice);
+    });
+    endpoint.on(topics.wake, (wake) => this.#lifecycle.wake(wake));
+    endpoint.on(topics.hostFailed, ({ error }) => this.fail(fromErrorMessage(error)));
+    endpoint.on(topics.runBroken, ({ run, error }) => this.#lifecycle.suspend(run, error));
+    // Whoever stops the thread waits for its end, which comes after this.
+    endpoint.on(topics.closed, () => undefined);
+    endpoint.on(topics.token, (notice) => this.#token(notice));
   }
 
-  #token(message: BusMessage): void {
-    const notice = readTokenNotice(message);
-    const { run, actor } = notice?.label ?? {};
-    if (notice === null || typeof run !== 'string' || typeof actor !== 'string') return;
+  #token(notice: TokenNotice): void {
+    if (this.#inference.takeToken(notice)) return;
+    const { run, actor } = notice.label ?? {};
+    if (typeof run !== 'string' || typeof actor !== 'string') return;
     const { text, confidence } = notice;
     const token: TokenView = { run: run as RunId, actor, text, confidence };
     for (const listener of this.#tokenListeners) listener(token);

@@ -1,13 +1,26 @@
 /**
- * Who is who on the bus, and what the frames between the runtime's threads
- * mean. Numbers are stable within a process only.
+ * Who is who on the bus, what the messages between the runtime's threads mean,
+ * and who may send and receive each: the permission table of the runtime.
+ * Numbers are stable within a process only.
  */
 
-import type { ActorJson } from '../actors/actor.ts';
+import type { ActorJson, Envelope } from '../actors/actor.ts';
 import type { Outcome } from '../actors/outcome.ts';
-import { type ThreadId, threadId } from '../bus/endpoint.ts';
+import { type DeadLetter, deadLetterTopicId } from '../bus/dead-letters.ts';
+import { defineTopic, type ThreadId, threadId } from '../bus/endpoint.ts';
+import type { KeyRegistration } from '../identity/key-directory.ts';
+import type { GenerationOutcome } from '../inference/model-port.ts';
 import type { ErrorMessage } from '../kernel/errors.ts';
 import type { ActorId, IntentionKey, RunId } from '../kernel/ids.ts';
+import { limits } from '../kernel/limits.ts';
+import type { ActMessage, HostKeyMessage } from './actuator-worker/protocol.ts';
+import type {
+  AbortGenerationMessage,
+  GenerateMessage,
+  StatusMessage,
+  TokenNotice,
+} from './inference-worker/protocol.ts';
+import type { DurableNotice } from './journal-worker/protocol.ts';
 
 export const mainThread = threadId(0);
 export const journalThread = threadId(1);
@@ -19,23 +32,7 @@ export function hostThread(index: number): ThreadId {
   return threadId(4 + index);
 }
 
-/** The journal worker uses topic 1, the inference worker its own from 32 on. */
-export const topics = {
-  envelope: 10,
-  adopt: 11,
-  wake: 12,
-  act: 13,
-  abort: 14,
-  register: 15,
-  outcome: 16,
-  runEnded: 17,
-  close: 18,
-  closed: 19,
-  hostFailed: 20,
-  hostKey: 21,
-  journalFailed: 22,
-  runBroken: 23,
-} as const;
+const hosts = Array.from({ length: limits.hostsMax }, (_, index) => hostThread(index));
 
 /** Main to a host: this actor is yours now. Answers a wake, or recovers an open run. */
 export interface AdoptMessage {
@@ -77,3 +74,159 @@ export interface RunBrokenMessage {
 export interface AbortMessage {
   readonly key: IntentionKey;
 }
+
+/** A thread to main, as its last message. */
+export interface ClosedMessage {
+  /** Index of the host; null for the actuators. */
+  readonly host: number | null;
+}
+
+export interface HostFailedMessage {
+  readonly host: number;
+  readonly error: ErrorMessage;
+}
+
+export const topics = {
+  deadLetters: defineTopic<DeadLetter>({
+    id: deadLetterTopicId,
+    name: 'dead-letters',
+    policy: 'shed',
+    publishers: 'everyone',
+    subscribers: [mainThread],
+  }),
+  /** After each group of the journal. One that was shed is made up for by the next. */
+  durable: defineTopic<DurableNotice>({
+    id: 1,
+    name: 'durable',
+    policy: 'shed',
+    publishers: [journalThread],
+    subscribers: [mainThread, actuatorThread],
+  }),
+  envelope: defineTopic<Envelope>({
+    id: 10,
+    name: 'envelope',
+    policy: 'wait',
+    publishers: [mainThread, ...hosts],
+    subscribers: hosts,
+  }),
+  adopt: defineTopic<AdoptMessage>({
+    id: 11,
+    name: 'adopt',
+    policy: 'wait',
+    publishers: [mainThread],
+    subscribers: hosts,
+  }),
+  wake: defineTopic<WakeMessage>({
+    id: 12,
+    name: 'wake',
+    policy: 'wait',
+    publishers: hosts,
+    subscribers: [mainThread],
+  }),
+  act: defineTopic<ActMessage>({
+    id: 13,
+    name: 'act',
+    policy: 'wait',
+    publishers: hosts,
+    subscribers: [actuatorThread],
+  }),
+  abort: defineTopic<AbortMessage>({
+    id: 14,
+    name: 'abort',
+    policy: 'wait',
+    publishers: hosts,
+    subscribers: [actuatorThread],
+  }),
+  register: defineTopic<KeyRegistration>({
+    id: 15,
+    name: 'register',
+    policy: 'wait',
+    publishers: hosts,
+    subscribers: [actuatorThread],
+  }),
+  outcome: defineTopic<OutcomeMessage>({
+    id: 16,
+    name: 'outcome',
+    policy: 'wait',
+    publishers: [actuatorThread],
+    subscribers: hosts,
+  }),
+  runEnded: defineTopic<RunEndedMessage>({
+    id: 17,
+    name: 'run-ended',
+    policy: 'wait',
+    publishers: [mainThread],
+    subscribers: [actuatorThread, ...hosts],
+  }),
+  close: defineTopic<null>({
+    id: 18,
+    name: 'close',
+    policy: 'wait',
+    publishers: [mainThread],
+    subscribers: [actuatorThread, inferenceThread, ...hosts],
+  }),
+  closed: defineTopic<ClosedMessage>({
+    id: 19,
+    name: 'closed',
+    policy: 'wait',
+    publishers: [actuatorThread, ...hosts],
+    subscribers: [mainThread],
+  }),
+  hostFailed: defineTopic<HostFailedMessage>({
+    id: 20,
+    name: 'host-failed',
+    policy: 'wait',
+    publishers: hosts,
+    subscribers: [mainThread],
+  }),
+  hostKey: defineTopic<HostKeyMessage>({
+    id: 21,
+    name: 'host-key',
+    policy: 'wait',
+    publishers: [mainThread],
+    subscribers: [actuatorThread],
+  }),
+  journalFailed: defineTopic<null>({
+    id: 22,
+    name: 'journal-failed',
+    policy: 'wait',
+    publishers: [mainThread],
+    subscribers: [actuatorThread],
+  }),
+  runBroken: defineTopic<RunBrokenMessage>({
+    id: 23,
+    name: 'run-broken',
+    policy: 'wait',
+    publishers: hosts,
+    subscribers: [mainThread],
+  }),
+  generate: defineTopic<GenerateMessage, GenerationOutcome>({
+    id: 32,
+    name: 'generate',
+    policy: 'wait',
+    publishers: [mainThread, actuatorThread],
+    subscribers: [inferenceThread],
+  }),
+  abortGeneration: defineTopic<AbortGenerationMessage>({
+    id: 33,
+    name: 'abort-generation',
+    policy: 'wait',
+    publishers: [mainThread, actuatorThread],
+    subscribers: [inferenceThread],
+  }),
+  /** Live, unjournaled, and left out when the listener is slow. */
+  token: defineTopic<TokenNotice>({
+    id: 34,
+    name: 'token',
+    policy: 'shed',
+    publishers: [inferenceThread],
+    subscribers: [mainThread],
+  }),
+  modelStatus: defineTopic<StatusMessage>({
+    id: 35,
+    name: 'model-status',
+    policy: 'wait',
+    publishers: [inferenceThread],
+    subscribers: [mainThread],
+  }),
+} as const;

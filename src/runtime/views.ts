@@ -5,6 +5,7 @@
 
 import type { RunId } from '../kernel/ids.ts';
 import type { JsonObject } from '../kernel/json.ts';
+import type { BusView } from './bus-view.ts';
 
 export type RunStatus = 'running' | 'succeeded' | 'failed' | 'cancelled' | 'suspended';
 
@@ -125,6 +126,8 @@ export interface HealthView {
 /** The running system as the API and `claw` use it. Every method that names a run throws RUN_NOT_FOUND. */
 export interface RuntimePort {
   health(): HealthView;
+  /** What the threads send each other: totals, and rates of the last second or two. */
+  bus(): BusView;
   startRun(request: StartRunRequest): Promise<RunView>;
   runs(): readonly RunView[];
   run(id: string): RunView;

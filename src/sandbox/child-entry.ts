@@ -10,10 +10,16 @@
  *   C2. Nothing is written to the pipe except frames.
  */
 import type { Isolate } from 'isolated-vm';
+import { PipeFrameReader, PipeFrameWriter } from '../bus/pipe-frames.ts';
 import { limits } from '../kernel/limits.ts';
-import { encodeFrame, FrameReader } from './frame.ts';
 import { guestSource } from './guest.ts';
-import type { SandboxAnswer, SandboxJob } from './protocol.ts';
+import {
+  answerTopic,
+  jobTopic,
+  processEnd,
+  type SandboxAnswer,
+  type SandboxJob,
+} from './protocol.ts';
 import { withTopLevelAwait } from './top-level-await.ts';
 
 type IsolatedVm = typeof import('isolated-vm');
@@ -32,8 +38,10 @@ function residentMb(): number {
   return process.memoryUsage.rss() / mebibyte;
 }
 
+const answers = new PipeFrameWriter(processEnd, limits.sandboxFrameBytesMax);
+
 function answer(message: SandboxAnswer): void {
-  process.stdout.write(encodeFrame(message, limits.sandboxFrameBytesMax));
+  process.stdout.write(answers.encode(answerTopic, message));
 }
 
 async function evaluate(isolate: Isolate, job: SandboxJob): Promise<Ending> {
@@ -104,14 +112,14 @@ async function main(): Promise<void> {
     answer({ type: 'unusable', message });
     return;
   }
-  const reader = new FrameReader(limits.sandboxFrameBytesMax);
+  const reader = new PipeFrameReader(limits.sandboxFrameBytesMax);
   let busy = false;
   process.stdin.on('data', (chunk: Buffer) => {
     const [job] = reader.push(chunk) ?? [];
-    if (job === undefined || busy) return;
+    if (job?.header.topic !== jobTopic || busy) return;
     busy = true;
     answer({ type: 'begun' });
-    void perform(ivm, job as SandboxJob);
+    void perform(ivm, job.body as SandboxJob); // From the runtime, which is trusted here.
   });
   process.stdin.on('end', endNow); // (C1)
   process.stdin.on('error', endNow);

@@ -13,11 +13,18 @@ import { type ChildProcessByStdio, spawn } from 'node:child_process';
 import { tmpdir } from 'node:os';
 import type { Readable, Writable } from 'node:stream';
 import { fileURLToPath } from 'node:url';
+import { PipeFrameReader, PipeFrameWriter } from '../bus/pipe-frames.ts';
 import { assert } from '../kernel/assert.ts';
 import { limits } from '../kernel/limits.ts';
 import { siblingModule } from '../kernel/module-url.ts';
-import { encodeFrame, FrameReader } from './frame.ts';
-import { type SandboxAnswer, type SandboxJob, sandboxAnswerSchema } from './protocol.ts';
+import {
+  answerTopic,
+  jobTopic,
+  runtimeEnd,
+  type SandboxAnswer,
+  type SandboxJob,
+  sandboxAnswerSchema,
+} from './protocol.ts';
 import { parseResultText } from './result-text.ts';
 import { failedOutcome, type SandboxOutcome, type SandboxUsage } from './sandbox-outcome.ts';
 import { type Violation, watchProcess } from './watchdog.ts';
@@ -71,11 +78,11 @@ export class SandboxProcess {
     this.readiness = this.#awaitReadiness();
     this.#child.stdin.on('error', () => {}); // The end of the process is noticed by `exited`.
     this.#child.stdout.on('error', () => {});
-    const reader = new FrameReader(limits.sandboxFrameBytesMax);
+    const reader = new PipeFrameReader(limits.sandboxFrameBytesMax);
     this.#child.stdout.on('data', (chunk: Buffer) => {
-      const messages = reader.push(chunk);
-      if (messages === null) this.kill();
-      else for (const message of messages) this.#receive(message);
+      const frames = reader.push(chunk);
+      if (frames === null) this.kill();
+      else for (const { header, body } of frames) this.#receive(header.topic, body);
     });
     this.#holdEventLoop(false);
   }
@@ -107,7 +114,8 @@ export class SandboxProcess {
       timeoutMs: job.timeoutMs,
       onViolation: (violation) => resolve({ type: 'violation', violation }),
     });
-    this.#child.stdin.write(encodeFrame(job, limits.sandboxFrameBytesMax));
+    const writer = new PipeFrameWriter(runtimeEnd, limits.sandboxFrameBytesMax);
+    this.#child.stdin.write(writer.encode(jobTopic, job));
     const ending = await promise;
     signal?.removeEventListener('abort', onAbort);
     const observed = watch.stop();
@@ -157,9 +165,9 @@ export class SandboxProcess {
     });
   }
 
-  #receive(message: unknown): void {
+  #receive(topic: number, message: unknown): void {
     const parsed = sandboxAnswerSchema.safeParse(message);
-    if (!parsed.success) {
+    if (topic !== answerTopic || !parsed.success) {
       this.kill();
       return;
     }

@@ -2,8 +2,10 @@
  * RuntimePort over arrays, so that the API's own behaviour can be driven event
  * by event: when an event appears, when a run ends, how long a client lags.
  */
+import { busStatistics, takeSnapshot } from '../../src/bus/bus-statistics.ts';
 import { RuntimeError } from '../../src/kernel/errors.ts';
 import { newRunId, runId } from '../../src/kernel/ids.ts';
+import type { BusView } from '../../src/runtime/bus-view.ts';
 import type {
   EventView,
   GeneratedText,
@@ -17,6 +19,7 @@ import type {
   StartRunRequest,
   TokenView,
 } from '../../src/runtime/views.ts';
+import { CountedBus } from '../bus/counted-bus.ts';
 
 interface StoredRun {
   view: RunView;
@@ -36,6 +39,10 @@ export class InMemoryRuntime implements RuntimePort {
   /** Tokens of the next answer; null makes it wait for its abort. */
   answer: string[] | null = ['Hello', ' there'];
   failure: Error | null = null;
+  /** What the view of the bus shows; a window of two seconds began when all was 0. */
+  readonly countedBus = new CountedBus();
+  deadLetters: BusView['deadLetters'] = { total: 0, latest: [] };
+  readonly #busBefore = takeSnapshot(this.countedBus, 0);
   readonly #runs = new Map<string, StoredRun>();
   readonly #tokenListeners = new Set<(token: TokenView) => void>();
 
@@ -47,6 +54,11 @@ export class InMemoryRuntime implements RuntimePort {
       threads: ['main'],
       openRuns: [...this.#runs.values()].filter(({ view }) => view.status === 'running').length,
     };
+  }
+
+  bus(): BusView {
+    const statistics = busStatistics(this.#busBefore, takeSnapshot(this.countedBus, 2_000));
+    return { ...statistics, deadLetters: this.deadLetters };
   }
 
   async startRun(request: StartRunRequest): Promise<RunView> {

@@ -30,6 +30,28 @@ const resultSchema = z.strictObject({
     .min(1),
 });
 
+/** What the bus is held to; a figure without a goal only informs. */
+const goalsOfBus = [
+  '64 B: frames / clone',
+  '64 B, two producers: frames / clone',
+  '64 B: frames / ringbuf.js of bytes',
+  '1 KiB: frames / clone',
+  '64 KiB: frames / clone',
+  '64 KiB: frames / ringbuf.js of bytes',
+  '4 MiB: arena / memory copy',
+  'arena pass: fastest size / slowest size',
+  'arena pass: 64 KiB',
+  'arena pass: 1 MiB',
+  'arena pass: 16 MiB',
+  'arena pass: 64 MiB',
+  'round trip p50: parked bus / Atomics.wait',
+  'round trip p50: event-loop bus / MessagePort',
+  'p50 event: codec and frames / clone',
+  'p95 event: codec and frames / clone',
+  'tasks, window 64: bus / piscina',
+  'tasks, window 1: bus / piscina',
+];
+
 describe('benchmarks in their short form', () => {
   let results = '';
   beforeAll(() => {
@@ -50,6 +72,8 @@ describe('benchmarks in their short form', () => {
       const { figures } = resultSchema.parse(JSON.parse(readFileSync(file, 'utf8')));
       const ids = figures.map(({ id }) => id);
       expect(new Set(ids).size).toBe(ids.length);
+      if (program !== 'bus.ts') return;
+      expect(figures.filter(({ goal }) => goal !== null).map(({ id }) => id)).toEqual(goalsOfBus);
     },
     240_000,
   );

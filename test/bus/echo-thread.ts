@@ -1,27 +1,31 @@
 /** A thread that answers every message with its body, until it is told to stop. */
 import { workerData } from 'node:worker_threads';
-import type { BusMessage, EndpointSpec } from '../../src/bus/endpoint.ts';
-import { openEndpoint } from '../../src/bus/endpoint.ts';
+import type { EndpointSpec } from '../../src/bus/endpoint.ts';
+import { defineTopic, openEndpoint } from '../../src/bus/endpoint.ts';
 
-const echoTopic = 1;
-const stopTopic = 2;
+const everyone = { policy: 'wait', publishers: 'everyone', subscribers: 'everyone' } as const;
 
-const spec = workerData as EndpointSpec;
-const endpoint = openEndpoint(spec);
-let stopped = false;
+export const echoTopic = defineTopic<unknown>({ id: 1, name: 'echo', ...everyone });
+export const stopTopic = defineTopic<null>({ id: 2, name: 'stop', ...everyone });
 
-function answer({ from, topic, body, correlation }: BusMessage): void {
-  if (topic === stopTopic) stopped = true;
-  else if (!endpoint.send(from, echoTopic, body, correlation))
-    throw new Error('the outbox is full');
-  if (stopped && spec.waits === 'event-loop') endpoint.close();
-}
-
-if (spec.waits === 'event-loop') {
-  endpoint.listen(answer);
-} else {
+function answer(spec: EndpointSpec): void {
+  const endpoint = openEndpoint(spec);
+  let stopped = false;
+  endpoint.on(echoTopic, (body, { from }) => {
+    if (!endpoint.send(from, echoTopic, body)) throw new Error('the outbox is full');
+  });
+  endpoint.on(stopTopic, () => {
+    stopped = true;
+    if (spec.waits === 'event-loop') void endpoint.leave();
+  });
+  if (spec.waits === 'event-loop') {
+    endpoint.listen();
+    return;
+  }
   while (!stopped || !endpoint.flush()) {
-    if (endpoint.drain(answer) === 0) endpoint.park(100);
+    if (endpoint.drain() === 0) endpoint.park(100);
   }
   endpoint.close();
 }
+
+if (workerData !== null) answer(workerData as EndpointSpec);

@@ -1,13 +1,21 @@
 import { describe, expect, it } from 'vitest';
 import { ManyToOneRingBuffer } from '../../src/bus/many-to-one-ring-buffer.ts';
 import { refusedClaim } from '../../src/bus/ring-buffer.ts';
-import { headWord, slotBytes, tailWord } from '../../src/bus/ring-buffer-descriptor.ts';
+import { slotBytes } from '../../src/bus/ring-buffer-descriptor.ts';
+import { limits } from '../../src/kernel/limits.ts';
 
 const capacityBytes = 1_024;
 const slots = capacityBytes / slotBytes;
 
 function newRing(capacity = capacityBytes): ManyToOneRingBuffer {
-  return new ManyToOneRingBuffer(ManyToOneRingBuffer.allocate(capacity));
+  return new ManyToOneRingBuffer(ManyToOneRingBuffer.allocate(capacity), { producer: 0 });
+}
+
+/** Two producers, of which the first is the consumer too. */
+function twoProducers(capacity = capacityBytes): [ManyToOneRingBuffer, ManyToOneRingBuffer] {
+  const memory = ManyToOneRingBuffer.allocate(capacity);
+  const [first, second] = [0, 1].map((producer) => new ManyToOneRingBuffer(memory, { producer }));
+  return [first as ManyToOneRingBuffer, second as ManyToOneRingBuffer];
 }
 
 /** Claims, fills and commits; the text is the payload. */
@@ -44,9 +52,10 @@ describe('a many-to-one ring buffer', () => {
   });
 
   it('shows nothing before the commit, nor what lies behind an open claim', () => {
-    const ring = newRing();
+    const [ring, other] = twoProducers();
     const open = ring.tryClaim(1, 3);
-    put(ring, 'behind');
+    put(other, 'behind');
+    expect(take(ring)).toEqual([]);
     expect(take(ring)).toEqual([]);
     ring.bytes.write('now', open);
     ring.commit(open);
@@ -54,9 +63,9 @@ describe('a many-to-one ring buffer', () => {
   });
 
   it('skips an aborted claim', () => {
-    const ring = newRing();
+    const [ring, other] = twoProducers();
     const given = ring.tryClaim(1, 100);
-    put(ring, 'kept');
+    put(other, 'kept');
     ring.abort(given);
     expect(take(ring)).toEqual(['kept']);
     expect(ring.depthBytes()).toBe(0);
@@ -103,7 +112,10 @@ describe('a many-to-one ring buffer', () => {
     const ring = newRing();
     expect(ring.messageBytesMax).toBe(capacityBytes / 8);
     expect(() => ring.tryClaim(1, ring.messageBytesMax + 1)).toThrowError(
-      expect.objectContaining({ code: 'BUS_MESSAGE_TOO_LARGE' }),
+      expect.objectContaining({
+        code: 'BUS_MESSAGE_TOO_LARGE',
+        message: expect.stringContaining('through the arena'),
+      }),
     );
     expect(ring.tryClaim(1, ring.messageBytesMax)).toBe(0);
   });
@@ -150,7 +162,7 @@ describe('a many-to-one ring buffer', () => {
 
   it('goes on where another consumer of the same memory stopped', () => {
     const memory = ManyToOneRingBuffer.allocate(capacityBytes);
-    const producer = new ManyToOneRingBuffer(memory);
+    const producer = new ManyToOneRingBuffer(memory, { producer: 0 });
     const first = new ManyToOneRingBuffer(memory);
     for (const text of ['a', 'b']) put(producer, text);
     take(first, 1);
@@ -183,15 +195,13 @@ describe('a ring whose counters pass a power of two', () => {
     ['the 32 bits of its slot count', 2 ** 32],
     ['the 48 bits of its byte position', 2 ** 48 / slotBytes],
     ['the safe integers of its byte position', 2 ** 53 / slotBytes],
+    ['the 48 bits of its slot count', 2 ** 48],
   ] as const;
 
   it.each(bordersInSlots)('keeps order, content and positions across %s', (_name, border) => {
-    const memory = ManyToOneRingBuffer.allocate(capacityBytes);
-    const words = new BigInt64Array(memory, 0, 32);
     const start = border - 3 * slots - 1;
-    words[tailWord] = BigInt(start);
-    words[headWord] = BigInt(start);
-    const producer = new ManyToOneRingBuffer(memory);
+    const memory = ManyToOneRingBuffer.allocate(capacityBytes, start);
+    const producer = new ManyToOneRingBuffer(memory, { producer: 0 });
     const consumer = new ManyToOneRingBuffer(memory);
     const tails = new Set<number>();
     const sent: string[] = [];
@@ -216,16 +226,140 @@ describe('a ring whose counters pass a power of two', () => {
   });
 
   it('refuses when full just below the border, and does not take the wrap for room', () => {
-    const memory = ManyToOneRingBuffer.allocate(capacityBytes);
-    const words = new BigInt64Array(memory, 0, 32);
-    words[tailWord] = BigInt(2 ** 32 - 2);
-    words[headWord] = BigInt(2 ** 32 - 2);
-    const ring = new ManyToOneRingBuffer(memory);
+    const memory = ManyToOneRingBuffer.allocate(capacityBytes, 2 ** 32 - 2);
+    const ring = new ManyToOneRingBuffer(memory, { producer: 0 });
     let accepted = 0;
     while (accepted < 100 && put(ring, 'x')) accepted += 1;
     expect(accepted).toBe(slots);
     expect(take(ring)).toHaveLength(slots);
-    expect(Number(words[tailWord])).toBe(2 ** 32 - 2 + slots);
+    expect(ring.producerPosition()).toBe((2 ** 32 - 2 + slots) * slotBytes);
+  });
+});
+
+describe('a batch', () => {
+  const capacity = 64 * 1_024;
+
+  it('hands over what it claimed, in order, before and after it ends', () => {
+    const ring = newRing(capacity);
+    ring.beginBatch();
+    const texts = Array.from({ length: 200 }, (_, number) => `${number}`.padEnd(number % 100, 'x'));
+    for (const text of texts.slice(0, 150)) put(ring, text);
+    expect(take(ring)).toEqual(texts.slice(0, 150));
+    for (const text of texts.slice(150)) put(ring, text);
+    ring.endBatch();
+    expect(take(ring)).toEqual(texts.slice(150));
+    expect(ring.depthBytes()).toBe(0);
+  });
+
+  it('moves the tail once for many records, and pads what it did not use', () => {
+    const ring = newRing(capacity);
+    ring.beginBatch();
+    for (let record = 0; record < 10; record += 1) {
+      put(ring, 'x');
+      expect(ring.producerPosition()).toBe(limits.ringRunSlots * slotBytes);
+    }
+    ring.endBatch();
+    expect(take(ring)).toHaveLength(10);
+    expect(ring.consumerPosition()).toBe(limits.ringRunSlots * slotBytes);
+    put(ring, 'after');
+    expect(ring.producerPosition()).toBe((limits.ringRunSlots + 1) * slotBytes);
+  });
+
+  it('holds back what others claim behind it until it ends', () => {
+    const [ring, other] = twoProducers(capacity);
+    ring.beginBatch();
+    put(ring, 'batch');
+    put(other, 'behind');
+    expect(take(ring)).toEqual(['batch']);
+    expect(take(ring)).toEqual([]);
+    ring.endBatch();
+    expect(take(ring)).toEqual(['behind']);
+  });
+
+  it('keeps the order of a message that is longer than its run', () => {
+    const ring = newRing(capacity);
+    const long = 'l'.repeat(limits.ringRunSlots * slotBytes + 1);
+    ring.beginBatch();
+    for (const text of ['a', long, 'b']) put(ring, text);
+    ring.endBatch();
+    expect(take(ring)).toEqual(['a', long, 'b']);
+  });
+
+  it('fills a ring that has no room for a whole run any more', () => {
+    const ring = newRing(capacity);
+    ring.beginBatch();
+    let accepted = 0;
+    while (accepted < 2_000 && put(ring, 'x')) accepted += 1;
+    ring.endBatch();
+    expect(accepted).toBe(capacity / slotBytes);
+    expect(take(ring)).toHaveLength(accepted);
+  });
+
+  it('may be empty, and ends with the claims of before', () => {
+    const ring = newRing(capacity);
+    ring.beginBatch();
+    ring.endBatch();
+    put(ring, 'x');
+    expect(ring.producerPosition()).toBe(slotBytes);
+  });
+});
+
+describe('a producer that has ended', () => {
+  it('stops nobody: its open claim is skipped at the second look, and counted', () => {
+    const [ring, other] = twoProducers();
+    ring.tryClaim(1, 100);
+    put(other, 'behind');
+    expect(take(other)).toEqual([]);
+    expect(ring.producerEnded(0)).toBe(true);
+    expect(take(other)).toEqual(['behind']);
+    expect(other.gapsSkipped()).toEqual({ gaps: 1, bytes: 2 * slotBytes });
+    expect(other.depthBytes()).toBe(0);
+  });
+
+  it('leaves what it committed, and the open claims of the living', () => {
+    const [ring, other] = twoProducers();
+    put(ring, 'kept');
+    ring.tryClaim(1, 1);
+    const open = other.tryClaim(1, 1);
+    other.producerEnded(0);
+    expect(take(other)).toEqual(['kept']);
+    expect(take(other)).toEqual([]);
+    expect(take(other)).toEqual([]);
+    other.commit(open);
+    expect(take(other)).toHaveLength(1);
+  });
+
+  it('in a batch, loses the rest of its run only', () => {
+    const [ring, other] = twoProducers(64 * 1_024);
+    ring.beginBatch();
+    put(ring, 'first');
+    put(ring, 'second');
+    ring.tryClaim(1, 1);
+    put(other, 'behind');
+    other.producerEnded(0);
+    expect(take(other)).toEqual(['first', 'second']);
+    expect(take(other)).toEqual([]);
+    expect(take(other)).toEqual(['behind']);
+    expect(other.gapsSkipped()).toEqual({ gaps: 1, bytes: (limits.ringRunSlots - 2) * slotBytes });
+  });
+
+  it('leaves a slot that the next thread may open', () => {
+    const memory = ManyToOneRingBuffer.allocate(capacityBytes);
+    new ManyToOneRingBuffer(memory, { producer: 0 }).tryClaim(1, 1);
+    const heir = new ManyToOneRingBuffer(memory, { producer: 0 });
+    put(heir, 'new');
+    expect(take(heir)).toEqual([]);
+    expect(take(heir)).toEqual(['new']);
+  });
+
+  it('wakes a consumer that waits for its doorbell', () => {
+    const [ring, other] = twoProducers();
+    ring.tryClaim(1, 1);
+    put(other, 'behind');
+    expect(take(other)).toEqual([]);
+    expect(other.tryListen()).toBe(true);
+    expect(ring.producerEnded(0)).toBe(true);
+    expect(take(other)).toEqual(['behind']);
   });
 });
 
@@ -266,5 +400,13 @@ describe('waiting for a ring', () => {
     expect(ring.tryListen()).toBe(true);
     ring.commit(index);
     expect(ring.wake()).toBe(true);
+  });
+
+  it('refuses a second open claim of one producer, and claims without a producer slot', () => {
+    const ring = newRing();
+    ring.tryClaim(1, 1);
+    expect(() => ring.tryClaim(1, 1)).toThrowError('one open claim');
+    const reader = new ManyToOneRingBuffer(ManyToOneRingBuffer.allocate(capacityBytes));
+    expect(() => reader.tryClaim(1, 1)).toThrowError('producer slot');
   });
 });

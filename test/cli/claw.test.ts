@@ -45,6 +45,7 @@ describe('the program', () => {
       'cancel',
       'generate',
       'sandbox',
+      'top',
       'doctor',
     ]) {
       expect(stdout).toMatch(new RegExp(`^  ${word} `, 'm'));

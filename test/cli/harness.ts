@@ -11,6 +11,7 @@ import {
   realServices,
   type Services,
 } from '../../src/cli/services.ts';
+import type { Terminal } from '../../src/cli/terminal.ts';
 import type { StartRunRequest } from '../../src/runtime/views.ts';
 import { InMemoryRuntime } from '../api/in-memory-runtime.ts';
 
@@ -59,19 +60,60 @@ export interface Started {
   readonly stdout: () => string;
   readonly stderr: () => string;
   signal(): void;
+  /** How many listen to signals and to the terminal. */
+  listeners(): number;
+  /** Types on the terminal. */
+  type(keys: string): void;
+  /** Gives the terminal another size. */
+  resize(size: { columns: number; rows: number }): void;
+  /** Ends the process in another way than by the command. */
+  exit(): void;
+}
+
+/** A terminal under the hand of the test. */
+class TestTerminal implements Terminal {
+  readonly keys = new Set<(key: string) => void>();
+  readonly resizes = new Set<() => void>();
+  readonly exits = new Set<() => void>();
+
+  onKey(listener: (key: string) => void): () => void {
+    return this.#add(this.keys, listener);
+  }
+
+  onResize(listener: () => void): () => void {
+    return this.#add(this.resizes, listener);
+  }
+
+  onExit(listener: () => void): () => void {
+    return this.#add(this.exits, listener);
+  }
+
+  /** Whoever still listens to it. */
+  get listeners(): number {
+    return this.keys.size + this.resizes.size + this.exits.size;
+  }
+
+  #add<T>(listeners: Set<T>, listener: T): () => void {
+    listeners.add(listener);
+    return () => listeners.delete(listener);
+  }
 }
 
 export function start(words: readonly string[], setting: Setting = {}): Started {
   const text = { stdout: '', stderr: '' };
   const listeners = new Set<(signal: NodeJS.Signals) => void>();
   const isTTY = setting.terminal ?? false;
-  const io: Io = {
-    stdout: {
-      isTTY,
-      write: (part) => {
-        text.stdout += part;
-      },
+  const terminal = new TestTerminal();
+  const stdout = {
+    isTTY,
+    columns: 200,
+    rows: 50,
+    write: (part: string) => {
+      text.stdout += part;
     },
+  };
+  const io: Io = {
+    stdout,
     stderr: {
       isTTY,
       columns: 80,
@@ -85,6 +127,7 @@ export function start(words: readonly string[], setting: Setting = {}): Started 
       ...setting.environment,
     },
     cwd: setting.cwd ?? process.cwd(),
+    terminal,
     onSignal: (listener) => {
       listeners.add(listener);
       return () => listeners.delete(listener);
@@ -96,6 +139,17 @@ export function start(words: readonly string[], setting: Setting = {}): Started 
     stderr: () => text.stderr,
     signal: () => {
       for (const listener of [...listeners]) listener('SIGINT');
+    },
+    listeners: () => terminal.listeners + listeners.size,
+    type: (keys) => {
+      for (const key of keys) for (const listener of [...terminal.keys]) listener(key);
+    },
+    resize: (size) => {
+      Object.assign(stdout, size);
+      for (const listener of [...terminal.resizes]) listener();
+    },
+    exit: () => {
+      for (const listener of [...terminal.exits]) listener();
     },
   };
 }

@@ -1,10 +1,10 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import {
-  type BusMessage,
   createBus,
   type Endpoint,
   openEndpoint,
-  threadId,
+  type RequestOptions,
+  seatOf,
 } from '../../src/bus/endpoint.ts';
 import { openLlamaModel } from '../../src/inference/llama-model.ts';
 import type { GenerationOutcome, GenerationRequest } from '../../src/inference/model-port.ts';
@@ -15,53 +15,55 @@ import {
   type InferenceWorker,
   startInferenceWorker,
 } from '../../src/runtime/inference-worker/client.ts';
-import { inferenceTopics, readTokenNotice } from '../../src/runtime/inference-worker/protocol.ts';
+import type { TokenNotice } from '../../src/runtime/inference-worker/protocol.ts';
+import { actuatorThread, inferenceThread, mainThread, topics } from '../../src/runtime/topics.ts';
 import { embeddedModelFile, request } from '../inference/requests.ts';
-
-const main = threadId(0);
-const inference = threadId(1);
-const other = threadId(2);
 
 interface House {
   readonly worker: InferenceWorker;
   readonly endpoints: { readonly main: Endpoint; readonly other: Endpoint };
   /** Clients of two places on the bus; tokens of labelled calls go to main. */
   readonly clients: { readonly main: InferenceClient; readonly other: InferenceClient };
-  /** What main heard and neither the worker's handle nor its client took. */
-  readonly heard: BusMessage[];
+  /** Tokens that main heard and that are not of its own calls. */
+  readonly heard: TokenNotice[];
   readonly failures: unknown[];
 }
 
 const houses: House[] = [];
 
 function build(model: { modelFile?: string } = {}): House {
-  const bus = createBus(
-    [main, inference, other].map((id) => ({ id, waits: 'event-loop' as const })),
-  );
-  const seat = (id: typeof main) => {
-    const found = bus.get(id);
-    if (found === undefined) throw new Error(`no seat ${id}`);
-    return found;
+  const bus = createBus({
+    threads: [
+      { id: mainThread, name: 'main', waits: 'event-loop' },
+      { id: inferenceThread, name: 'inference', waits: 'event-loop' },
+      { id: actuatorThread, name: 'actuators', waits: 'event-loop' },
+    ],
+    topics: Object.values(topics),
+  });
+  const endpoints = {
+    main: openEndpoint(seatOf(bus, mainThread).spec),
+    other: openEndpoint(seatOf(bus, actuatorThread).spec),
   };
-  const endpoints = { main: openEndpoint(seat(main).spec), other: openEndpoint(seat(other).spec) };
   const failures: unknown[] = [];
   const worker = startInferenceWorker({
     endpoint: endpoints.main,
-    seat: seat(inference),
+    seat: seatOf(bus, inferenceThread),
     model: { embeddedModelFile, cores: 2, ...model },
-    onFailure: (error) => failures.push(error),
+    onEnded: (error) => {
+      bus.monitor.threadEnded(inferenceThread);
+      if (error !== null) failures.push(error);
+    },
   });
   const clients = {
-    main: new InferenceClient(endpoints.main, { worker: inference }),
-    other: new InferenceClient(endpoints.other, { worker: inference, streamTo: main }),
+    main: new InferenceClient(endpoints.main),
+    other: new InferenceClient(endpoints.other, { streamTo: mainThread }),
   };
-  const heard: BusMessage[] = [];
-  endpoints.main.listen((message) => {
-    if (!worker.handle(message) && !clients.main.handle(message)) heard.push(message);
+  const heard: TokenNotice[] = [];
+  endpoints.main.on(topics.token, (notice) => {
+    if (!clients.main.takeToken(notice)) heard.push(notice);
   });
-  endpoints.other.listen((message) => {
-    expect(clients.other.handle(message)).toBe(true);
-  });
+  endpoints.main.listen();
+  endpoints.other.listen();
   const house = { worker, endpoints, clients, heard, failures };
   houses.push(house);
   return house;
@@ -145,11 +147,10 @@ describe('the inference worker', () => {
     const outcome = await clients.other.generate(request('Hello!'), { label });
     // Both come from the worker in order, but to two inboxes: a call of main closes the gap.
     await clients.main.generate(request('Hello!', { maxTokens: 1 }));
-    const notices = heard.map(readTokenNotice);
-    expect(notices.map((notice) => notice?.text).join('')).toBe(outcome.text);
-    expect(notices[0]).toEqual({
+    expect(heard.map(({ text }) => text).join('')).toBe(outcome.text);
+    expect(heard[0]).toEqual({
       requester: endpoints.other.self,
-      request: expect.any(Number),
+      call: expect.any(Number),
       label,
       ...outcome.tokens[0],
     });
@@ -234,28 +235,35 @@ describe('the inference worker', () => {
     expect(failures).toEqual([]);
   });
 
-  it('leaves messages that are not its own to others', async () => {
-    const { worker, clients } = shared;
-    await worker.ready;
-    const message = { topic: inferenceTopics.close + 1, from: main, correlation: 0, body: null };
-    expect(worker.handle(message)).toBe(false);
-    expect(clients.main.handle(message)).toBe(false);
+  it('fails the calls of a thread that ended, at once', async () => {
+    const { worker, clients } = build();
+    await worker.close();
+    await expect(clients.other.generate(request('Hello!'))).rejects.toEqual(
+      code('BUS_THREAD_ENDED'),
+    );
   });
 });
 
 describe('a client', () => {
   it('whose messages are refused says so', async () => {
-    const client = new InferenceClient({ self: main, send: () => false }, { worker: inference });
-    await expect(client.generate(request('Hello!'))).rejects.toMatchObject({
-      code: 'OUTBOX_FULL',
-      retryable: true,
-    });
+    const full = new RuntimeError('OUTBOX_FULL', 'No room.', { retryable: true });
+    const endpoint = { self: mainThread, send: () => false, request: () => Promise.reject(full) };
+    await expect(new InferenceClient(endpoint).generate(request('Hello!'))).rejects.toBe(full);
   });
 
-  it('fails its calls when the worker is gone', async () => {
-    const client = new InferenceClient({ self: main, send: () => true }, { worker: inference });
-    const call = client.generate(request('Hello!'));
-    client.fail(new RuntimeError('INTERNAL', 'The inference worker ended.'));
-    await expect(call).rejects.toEqual(code('INTERNAL'));
+  it('frees a caller whose abort cannot be sent', async () => {
+    const abort = new AbortController();
+    const waitForEver = (_to: unknown, _topic: unknown, _body: unknown, options: RequestOptions) =>
+      new Promise<never>((_resolve, reject) => {
+        options.signal?.addEventListener('abort', () => reject(options.signal?.reason));
+      });
+    const client = new InferenceClient({
+      self: mainThread,
+      send: () => false,
+      request: waitForEver,
+    });
+    const call = client.generate(request('Hello!'), { signal: abort.signal });
+    abort.abort();
+    await expect(call).rejects.toEqual(code('INFERENCE_ABORTED'));
   });
 });

@@ -3,7 +3,7 @@ import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { Worker } from 'node:worker_threads';
 import { describe, expect, onTestFinished, test } from 'vitest';
-import { createBus, type Endpoint, openEndpoint, threadId } from '../../src/bus/endpoint.ts';
+import { createBus, type Endpoint, openEndpoint, seatOf } from '../../src/bus/endpoint.ts';
 import { blobRecord } from '../../src/journal/blob-record.ts';
 import { allocateJournalMemory, JournalProducer } from '../../src/journal/journal-producer.ts';
 import { JournalProgress } from '../../src/journal/journal-progress.ts';
@@ -13,7 +13,8 @@ import {
   type JournalWorkerClient,
   startJournalWorker,
 } from '../../src/runtime/journal-worker/client.ts';
-import { type DurableNotice, durableTopic } from '../../src/runtime/journal-worker/protocol.ts';
+import type { DurableNotice } from '../../src/runtime/journal-worker/protocol.ts';
+import { journalThread, mainThread, topics } from '../../src/runtime/topics.ts';
 import {
   EventChain,
   segmentBytesOf,
@@ -22,8 +23,8 @@ import {
   writeSegment,
 } from '../journal/journal-fixture.ts';
 
-const main = threadId(0);
-const journal = threadId(1);
+/** Slot in the journal's ring of whoever appends here. */
+const producerSlot = 0;
 
 interface Running {
   readonly client: JournalWorkerClient;
@@ -33,24 +34,25 @@ interface Running {
 }
 
 async function start(dataDirectory: string, segmentBytes = smallSegment): Promise<Running> {
-  const bus = createBus([
-    { id: main, waits: 'event-loop', inboxBytes: 64 * 1024 },
-    { id: journal, waits: 'atomics', inboxBytes: 64 * 1024 },
-  ]);
-  const [mainSeat, seat] = [bus.get(main), bus.get(journal)];
-  if (mainSeat === undefined || seat === undefined) throw new Error('both seats exist');
-  const endpoint = openEndpoint(mainSeat.spec);
+  const inboxBytes = 64 * 1024;
+  const bus = createBus({
+    threads: [
+      { id: mainThread, name: 'main', waits: 'event-loop', inboxBytes },
+      { id: journalThread, name: 'journal', waits: 'atomics', inboxBytes },
+    ],
+    topics: [topics.durable],
+  });
+  const endpoint = openEndpoint(seatOf(bus, mainThread).spec);
+  endpoint.subscribe(topics.durable);
   onTestFinished(() => endpoint.close());
   const client = await startJournalWorker({
     dataDirectory,
-    seat,
-    notify: [main],
+    seat: seatOf(bus, journalThread),
     segmentBytes,
     memory: allocateJournalMemory(64 * 1024),
   });
-  endpoint.listen(({ topic, body }) => {
-    if (topic === durableTopic) client.deliver(body);
-  });
+  endpoint.on(topics.durable, (notice) => client.deliver(notice));
+  endpoint.listen();
   const durable = (position: number) =>
     new Promise<DurableNotice>((resolve) => {
       const stop = client.onDurable((notice) => {
@@ -67,7 +69,7 @@ describe('the journal worker', () => {
     const folder = temporaryFolder();
     const { client, durable } = await start(folder);
     expect(client.recovered?.lastSequence).toBe(0);
-    const producer = new JournalProducer(client.memory);
+    const producer = new JournalProducer(client.memory, producerSlot);
     const source = new EventChain();
     const told = durable(producer.append([source.next('{"n":1}'), source.next('{"n":2}')]));
     const notice = await told;
@@ -89,7 +91,7 @@ describe('the journal worker', () => {
   test('writes on close all that was appended, and a mark behind it', async () => {
     const folder = temporaryFolder();
     const { client } = await start(folder);
-    const producer = new JournalProducer(client.memory);
+    const producer = new JournalProducer(client.memory, producerSlot);
     const source = new EventChain();
     for (let index = 0; index < 50; index += 1) producer.append([source.next()]);
     await client.close();
@@ -109,7 +111,7 @@ describe('the journal worker', () => {
   test('makes producers wait while the ring is full, and loses nothing', async () => {
     const folder = temporaryFolder();
     const { client } = await start(folder);
-    const producer = new JournalProducer(client.memory);
+    const producer = new JournalProducer(client.memory, producerSlot);
     const source = new EventChain();
     // Many times the ring's 64 KiB.
     for (let index = 0; index < 300; index += 1) producer.append([source.next('x'.repeat(2_000))]);
@@ -125,7 +127,7 @@ describe('the journal worker', () => {
   test('sends blobs ahead of a batch that is too large with them', async () => {
     const folder = temporaryFolder();
     const { client } = await start(folder);
-    const producer = new JournalProducer(client.memory);
+    const producer = new JournalProducer(client.memory, producerSlot);
     const contents = Array.from({ length: 12 }, (_, index) => Buffer.alloc(3_000, `${index}`));
     producer.append([
       ...contents.map((content) => blobRecord(sha256(content), content, 1)),
@@ -143,7 +145,7 @@ describe('the journal worker', () => {
 
   test('reports a refused batch and goes on', async () => {
     const { client, durable } = await start(temporaryFolder());
-    const producer = new JournalProducer(client.memory);
+    const producer = new JournalProducer(client.memory, producerSlot);
     const refused = new Promise<{ code: string }>((resolve) => client.onRefused(resolve));
     const source = new EventChain();
     const first = source.next();
@@ -166,7 +168,7 @@ describe('the journal worker', () => {
         if (last?.type === 'mark') resolve();
       });
     });
-    new JournalProducer(client.memory).append([new EventChain().next()]);
+    new JournalProducer(client.memory, producerSlot).append([new EventChain().next()]);
     await marked;
     await client.close();
   });
@@ -174,7 +176,7 @@ describe('the journal worker', () => {
   test('does not start over a damaged journal', async () => {
     const folder = temporaryFolder();
     const { client } = await start(folder);
-    new JournalProducer(client.memory).append([new EventChain().next()]);
+    new JournalProducer(client.memory, producerSlot).append([new EventChain().next()]);
     await client.close();
     const bytes = segmentBytesOf(folder, 1);
     bytes[300] = (bytes[300] ?? 0) ^ 1;
@@ -188,12 +190,13 @@ describe('the journal worker', () => {
   test('fails every producer when it cannot open its files', async () => {
     const folder = temporaryFolder();
     writeFileSync(join(folder, 'journal'), 'a file where the folder should be');
-    const seat = createBus([{ id: journal, waits: 'atomics' }]).get(journal);
-    if (seat === undefined) throw new Error('the seat exists');
+    const threads = [{ id: journalThread, name: 'journal', waits: 'atomics' }] as const;
+    const bus = createBus({ threads, topics: [topics.durable] });
+    const seat = seatOf(bus, journalThread);
     const memory = allocateJournalMemory(64 * 1024);
-    const started = startJournalWorker({ dataDirectory: folder, seat, notify: [], memory });
+    const started = startJournalWorker({ dataDirectory: folder, seat, memory });
     await expect(started).rejects.toMatchObject({ code: 'JOURNAL_FAILED' });
-    const producer = new JournalProducer(memory);
+    const producer = new JournalProducer(memory, producerSlot);
     expect(producer.failed()).toBe(true);
     expect(() => producer.append([new EventChain().next()])).toThrow(/stopped after a failure/);
   });
@@ -206,7 +209,7 @@ describe('the journal worker', () => {
       Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 50);
       Atomics.store(words, 1, 1); Atomics.add(words, 0, 2); Atomics.notify(words, 0);`;
     const worker = new Worker(source, { eval: true, workerData: memory.progress });
-    const producer = new JournalProducer(memory);
+    const producer = new JournalProducer(memory, producerSlot);
     const events = new EventChain();
     const fill = () => {
       for (;;) producer.append([events.next('x'.repeat(4_000))]);

@@ -3,8 +3,13 @@
  * included, checks what it receives, and reports once all has arrived.
  */
 import { parentPort, workerData } from 'node:worker_threads';
-import type { BusMessage, EndpointSpec, ThreadId } from '../../src/bus/endpoint.ts';
-import { openEndpoint } from '../../src/bus/endpoint.ts';
+import type { EndpointSpec, ThreadId } from '../../src/bus/endpoint.ts';
+import { defineTopic, openEndpoint } from '../../src/bus/endpoint.ts';
+
+interface CrowdMessage {
+  readonly number: number;
+  readonly filling: string;
+}
 
 export interface CrowdTask {
   readonly spec: EndpointSpec;
@@ -18,56 +23,60 @@ export interface CrowdReport {
   readonly deferred: number;
 }
 
-const { spec, messagesEach } = workerData as CrowdTask;
-const endpoint = openEndpoint(spec);
-const everyone = spec.peers.map(({ id }) => id);
-const next = new Map<ThreadId, number>(everyone.map((id) => [id, 0]));
-let sent = 0;
-let received = 0;
-let disordered = 0;
+export const crowdTopic = defineTopic<CrowdMessage>({
+  id: 1,
+  name: 'crowd',
+  policy: 'wait',
+  publishers: 'everyone',
+  subscribers: 'everyone',
+});
 
-function sendSome(): void {
-  for (let burst = 0; burst < 20 && sent < messagesEach; burst += 1) {
-    if (endpoint.outboxRoom() < everyone.length) return;
-    for (const to of everyone)
-      endpoint.send(to, 1, { number: sent, filling: 'x'.repeat(sent % 90) });
-    sent += 1;
-  }
-}
+function join({ spec, messagesEach }: CrowdTask): void {
+  const endpoint = openEndpoint(spec);
+  const everyone = spec.peers.map(({ id }) => id);
+  const next = new Map<ThreadId, number>(everyone.map((id) => [id, 0]));
+  let sent = 0;
+  let received = 0;
+  let disordered = 0;
 
-function take({ from, body }: BusMessage): void {
-  const { number, filling } = body as { number: number; filling: string };
-  if (number !== next.get(from) || filling.length !== number % 90) disordered += 1;
-  next.set(from, number + 1);
-  received += 1;
-}
+  endpoint.on(crowdTopic, ({ number, filling }, { from }) => {
+    if (number !== next.get(from) || filling.length !== number % 90) disordered += 1;
+    next.set(from, number + 1);
+    received += 1;
+  });
 
-function isDone(): boolean {
-  return received === messagesEach * everyone.length && sent === messagesEach && endpoint.flush();
-}
-
-function finish(): void {
-  const { corrupt, deferred } = endpoint.statistics();
-  const report: CrowdReport = { received, disordered, corrupt, deferred };
-  parentPort?.postMessage(report);
-}
-
-if (spec.waits === 'event-loop') {
-  const step = (): void => {
-    sendSome();
-    if (!isDone()) setTimeout(step, 0);
-    else {
-      finish();
-      endpoint.close();
+  const sendSome = (): void => {
+    for (let burst = 0; burst < 20 && sent < messagesEach; burst += 1) {
+      if (endpoint.outboxRoom() < everyone.length) return;
+      const filling = 'x'.repeat(sent % 90);
+      for (const to of everyone) endpoint.send(to, crowdTopic, { number: sent, filling });
+      sent += 1;
     }
   };
-  endpoint.listen(take);
-  step();
-} else {
+  const isDone = (): boolean =>
+    received === messagesEach * everyone.length && sent === messagesEach && endpoint.flush();
+  const finish = (): void => {
+    const { corrupt, deferred, missing } = endpoint.statistics();
+    const report: CrowdReport = { received, disordered, corrupt: corrupt + missing, deferred };
+    parentPort?.postMessage(report);
+    endpoint.close();
+  };
+
+  if (spec.waits === 'event-loop') {
+    const step = (): void => {
+      sendSome();
+      if (isDone()) finish();
+      else setTimeout(step, 0);
+    };
+    endpoint.listen();
+    step();
+    return;
+  }
   while (!isDone()) {
     sendSome();
-    if (endpoint.drain(take) === 0) endpoint.park(sent < messagesEach ? 0 : 100);
+    if (endpoint.drain() === 0) endpoint.park(sent < messagesEach ? 0 : 100);
   }
   finish();
-  endpoint.close();
 }
+
+if (workerData !== null) join(workerData as CrowdTask);

@@ -1,8 +1,8 @@
 import { once } from 'node:events';
 import { Worker } from 'node:worker_threads';
-import { afterEach, expect, it } from 'vitest';
+import { afterEach, expect, it, onTestFinished } from 'vitest';
 import { createBus, threadId } from '../../src/bus/endpoint.ts';
-import type { CrowdReport, CrowdTask } from './bus-crowd-thread.ts';
+import { type CrowdReport, type CrowdTask, crowdTopic } from './bus-crowd-thread.ts';
 
 const workers: Worker[] = [];
 
@@ -12,12 +12,17 @@ afterEach(async () => {
 
 it('brings all messages of a crowd to everyone, in order, through inboxes that overflow', async () => {
   const messagesEach = 4_000;
-  const seats = createBus([
-    { id: threadId(1), waits: 'atomics', inboxBytes: 2_048 },
-    { id: threadId(2), waits: 'event-loop', inboxBytes: 2_048 },
-    { id: threadId(3), waits: 'atomics', inboxBytes: 2_048 },
-    { id: threadId(4), waits: 'event-loop', inboxBytes: 2_048 },
-  ]);
+  const waits = ['atomics', 'event-loop', 'atomics', 'event-loop'] as const;
+  const { seats, monitor } = createBus({
+    threads: waits.map((how, index) => ({
+      id: threadId(index + 1),
+      name: `thread-${index}`,
+      waits: how,
+      inboxBytes: 2_048,
+    })),
+    topics: [crowdTopic],
+  });
+  onTestFinished(() => monitor.close());
   const reports = await Promise.all(
     [...seats.values()].map(async ({ spec, transferList }) => {
       const workerData: CrowdTask = { spec, messagesEach };

@@ -23,7 +23,7 @@ function checksum(bytes: Uint8Array, from: number, to: number): number {
 }
 
 const { memory, producer, records, lengthMax } = workerData as RingProducerTask;
-const ring = new ManyToOneRingBuffer(memory);
+const ring = new ManyToOneRingBuffer(memory, { producer });
 const pause = new Int32Array(new SharedArrayBuffer(4));
 for (let number = 0; number < records; number += 1) {
   const length = headerBytes + (((number * 2_654_435_761) >>> 0) % (lengthMax - headerBytes));

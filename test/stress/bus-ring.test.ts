@@ -2,7 +2,6 @@ import { once } from 'node:events';
 import { Worker } from 'node:worker_threads';
 import { afterEach, expect, it } from 'vitest';
 import { ManyToOneRingBuffer } from '../../src/bus/many-to-one-ring-buffer.ts';
-import { headWord, tailWord } from '../../src/bus/ring-buffer-descriptor.ts';
 import type { RingProducerTask } from './bus-ring-producer.ts';
 
 const headerBytes = 8;
@@ -30,10 +29,7 @@ async function race(options: {
   startSlots?: number;
 }): Promise<void> {
   const { capacityBytes, records } = options;
-  const memory = ManyToOneRingBuffer.allocate(capacityBytes);
-  const words = new BigInt64Array(memory, 0, 32);
-  words[tailWord] = BigInt(options.startSlots ?? 0);
-  words[headWord] = BigInt(options.startSlots ?? 0);
+  const memory = ManyToOneRingBuffer.allocate(capacityBytes, options.startSlots);
   const ring = new ManyToOneRingBuffer(memory);
   const producers = [1, 2];
   const ends = producers.map((producer) => {

@@ -3,33 +3,33 @@
  * line, which event sequences it was told are durable. It is made to be killed.
  */
 import { writeSync } from 'node:fs';
-import { createBus, openEndpoint, threadId } from '../../src/bus/endpoint.ts';
+import { createBus, openEndpoint, seatOf } from '../../src/bus/endpoint.ts';
 import { allocateJournalMemory, JournalProducer } from '../../src/journal/journal-producer.ts';
 import { actorId, newRunId } from '../../src/kernel/ids.ts';
 import { startJournalWorker } from '../../src/runtime/journal-worker/client.ts';
-import { durableTopic } from '../../src/runtime/journal-worker/protocol.ts';
+import { journalThread, mainThread, topics } from '../../src/runtime/topics.ts';
 import { EventChain } from '../journal/event-chain.ts';
 
 const [dataDirectory = ''] = process.argv.slice(2);
-const bus = createBus([
-  { id: threadId(0), waits: 'event-loop' },
-  { id: threadId(1), waits: 'atomics' },
-]);
-const [mainSeat, seat] = [bus.get(threadId(0)), bus.get(threadId(1))];
-if (mainSeat === undefined || seat === undefined) throw new Error('both seats exist');
-const endpoint = openEndpoint(mainSeat.spec);
+const bus = createBus({
+  threads: [
+    { id: mainThread, name: 'main', waits: 'event-loop' },
+    { id: journalThread, name: 'journal', waits: 'atomics' },
+  ],
+  topics: [topics.durable],
+});
+const endpoint = openEndpoint(seatOf(bus, mainThread).spec);
+endpoint.subscribe(topics.durable);
 const client = await startJournalWorker({
   dataDirectory,
-  seat,
-  notify: [threadId(0)],
+  seat: seatOf(bus, journalThread),
   segmentBytes: 64 * 1024,
   memory: allocateJournalMemory(64 * 1024),
 });
-endpoint.listen(({ topic, body }) => {
-  if (topic === durableTopic) client.deliver(body);
-});
+endpoint.on(topics.durable, (notice) => client.deliver(notice));
+endpoint.listen();
 
-const producer = new JournalProducer(client.memory);
+const producer = new JournalProducer(client.memory, endpoint.index);
 const run = newRunId();
 const source = new EventChain(actorId('run/writer'), run);
 const waiting: { position: number; sequence: number }[] = [];

@@ -1,6 +1,10 @@
 /**
  * Thread of the actuators: intentions come in over the bus, pass the gateway,
  * and go back as outcomes to the host that owns the actor by then.
+ *
+ * Invariants
+ *   A1. An intention is taken only with a place in the outbox for its outcome,
+ *       so that no outcome is ever refused.
  */
 import { join } from 'node:path';
 import { isMainThread, workerData } from 'node:worker_threads';
@@ -11,9 +15,10 @@ import { fileActuator } from '../../actuators/file.ts';
 import { ActuatorGateway } from '../../actuators/gateway.ts';
 import { inferenceActuator } from '../../actuators/inference.ts';
 import { sandboxActuator } from '../../actuators/sandbox.ts';
-import { type BusMessage, openEndpoint, type ThreadId } from '../../bus/endpoint.ts';
-import { KeyDirectory, type KeyRegistration } from '../../identity/key-directory.ts';
+import { openEndpoint, type Reservation, type ThreadId } from '../../bus/endpoint.ts';
+import { KeyDirectory } from '../../identity/key-directory.ts';
 import { workspacesFolder } from '../../journal/data-folders.ts';
+import { JournalProgress } from '../../journal/journal-progress.ts';
 import { JournalReader } from '../../journal/journal-reader.ts';
 import { assert } from '../../kernel/assert.ts';
 import { systemClock } from '../../kernel/clock.ts';
@@ -23,19 +28,8 @@ import { SandboxPool } from '../../sandbox/sandbox.ts';
 import { ActorDirectory } from '../actor-directory.ts';
 import { DurableWaiters } from '../durable-waiters.ts';
 import { InferenceClient } from '../inference-worker/client.ts';
-import { type DurableNotice, durableTopic } from '../journal-worker/protocol.ts';
-import {
-  type AbortMessage,
-  hostThread,
-  inferenceThread,
-  mainThread,
-  type OutcomeMessage,
-  type RunEndedMessage,
-  topics,
-} from '../topics.ts';
-import type { ActMessage, ActuatorWorkerData, HostKeyMessage } from './protocol.ts';
-
-const sendRetryMs = 5;
+import { hostThread, mainThread, type OutcomeMessage, topics } from '../topics.ts';
+import type { ActMessage, ActuatorWorkerData } from './protocol.ts';
 
 assert(!isMainThread, 'the actuators run in a worker thread');
 const data = workerData as ActuatorWorkerData;
@@ -44,7 +38,7 @@ const owners = new ActorDirectory(data.directory);
 const keys = new KeyDirectory();
 const durable = new DurableWaiters();
 const sandbox = new SandboxPool({ size: limits.sandboxPoolSize });
-const inference = new InferenceClient(endpoint, { worker: inferenceThread, streamTo: mainThread });
+const inference = new InferenceClient(endpoint, { streamTo: mainThread });
 const journal = JournalReader.open(data.dataDirectory);
 
 const gateway = new ActuatorGateway({
@@ -67,11 +61,6 @@ const gateway = new ActuatorGateway({
   whenDurable: (position) => durable.whenDurable(position),
 });
 
-/** Sends without loss: a full outbox is tried again, and the event loop goes on. */
-function send(to: ThreadId, topic: number, body: unknown): void {
-  if (!endpoint.send(to, topic, body)) setTimeout(() => send(to, topic, body), sendRetryMs);
-}
-
 let nextHost = 0;
 
 /** The host that owns the actor; for a hibernated one any host, which will wake it. */
@@ -89,21 +78,23 @@ async function performed({ request }: ActMessage): Promise<Outcome> {
   return outcome;
 }
 
-async function carryOut(act: ActMessage): Promise<void> {
+/** The outcome goes where `place` was reserved for it, whatever it is (A1). */
+async function carryOut(act: ActMessage, place: Reservation): Promise<void> {
   const { tag, request } = act;
   const { run, actor, key } = request as unknown as Pick<OutcomeMessage, 'run' | 'actor' | 'key'>;
   const answer = (outcome: Outcome): void => {
     const message: OutcomeMessage = { run, actor, key, tag, outcome };
     const to = hostFor(message);
-    if (to !== null) send(to, topics.outcome, message);
+    if (to === null) place.release();
+    else place.send(to, topics.outcome, message);
   };
   try {
     answer(await performed(act));
   } catch (error) {
     // A failed journal ends the process; until then an intention that waits for it has no outcome.
-    if (error instanceof RuntimeError && error.code === 'JOURNAL_FAILED') return;
+    if (error instanceof RuntimeError && error.code === 'JOURNAL_FAILED') place.release();
     // Such as an outcome that does not fit the bus: the actor has to hear of it.
-    answer({ status: 'failed', error: toErrorMessage(error) });
+    else answer({ status: 'failed', error: toErrorMessage(error) });
   }
 }
 
@@ -111,43 +102,21 @@ async function close(): Promise<void> {
   await Promise.all([gateway.close(), sandbox.close()]);
   journal.close();
   endpoint.send(mainThread, topics.closed, { host: null });
-  while (!endpoint.flush()) await new Promise((resolve) => setTimeout(resolve, sendRetryMs));
-  endpoint.close();
+  await endpoint.leave();
 }
 
-function handle(message: BusMessage): void {
-  if (inference.handle(message)) return;
-  const { topic, body } = message;
-  switch (topic) {
-    case durableTopic:
-      durable.advance(body as DurableNotice);
-      return;
-    case topics.act:
-      void carryOut(body as ActMessage);
-      return;
-    case topics.abort:
-      gateway.abort((body as AbortMessage).key);
-      return;
-    case topics.register:
-      keys.register(body as KeyRegistration);
-      return;
-    case topics.hostKey: {
-      const { host, publicKey } = body as HostKeyMessage;
-      keys.addHost(host, publicKey as Parameters<KeyDirectory['addHost']>[1]);
-      return;
-    }
-    case topics.runEnded:
-      gateway.endRun((body as RunEndedMessage).run);
-      return;
-    case topics.journalFailed:
-      durable.fail(new RuntimeError('JOURNAL_FAILED', 'The journal has failed.'));
-      return;
-    case topics.close:
-      void close();
-      return;
-    default:
-      assert(false, `the actuators know the topic ${topic}`);
-  }
-}
-
-endpoint.listen(handle);
+endpoint.on(topics.durable, (notice) => durable.advance(notice));
+endpoint.onReserved(topics.act, (act, _header, place) => void carryOut(act, place));
+endpoint.on(topics.abort, ({ key }) => gateway.abort(key));
+endpoint.on(topics.register, (registration) => keys.register(registration));
+endpoint.on(topics.hostKey, ({ host, publicKey }) => keys.addHost(host, publicKey));
+endpoint.on(topics.runEnded, ({ run }) => gateway.endRun(run));
+endpoint.on(topics.journalFailed, () =>
+  durable.fail(new RuntimeError('JOURNAL_FAILED', 'The journal has failed.')),
+);
+endpoint.on(topics.close, () => void close());
+endpoint.subscribe(topics.durable);
+// What became durable before this thread subscribed.
+const { ringPosition, ...end } = new JournalProgress(data.journalProgress).read();
+durable.advance({ position: ringPosition, ...end });
+endpoint.listen();

@@ -2,18 +2,21 @@
 
 import type { IntentionRequest } from '../../actuators/intention-request.ts';
 import type { EndpointSpec } from '../../bus/endpoint.ts';
+import type { PublicKey } from '../../identity/signing-key.ts';
 
 export interface ActuatorWorkerData {
   readonly endpoint: EndpointSpec;
   readonly dataDirectory: string;
   readonly directory: SharedArrayBuffer;
+  /** How far the journal is durable (`JournalProgress`). */
+  readonly journalProgress: SharedArrayBuffer;
   readonly hosts: number;
 }
 
 /** Main to the worker, before any intention: the keys that vouch for the keys of actors. */
 export interface HostKeyMessage {
   readonly host: string;
-  readonly publicKey: string;
+  readonly publicKey: PublicKey;
 }
 
 /** Host to the worker. The tag comes back with the outcome. */

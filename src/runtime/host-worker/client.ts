@@ -1,6 +1,7 @@
 /** Starts and stops a host worker, from the main thread. */
 import type { MessagePort } from 'node:worker_threads';
 import { Worker } from 'node:worker_threads';
+import type { PublicKey } from '../../identity/signing-key.ts';
 import { assert } from '../../kernel/assert.ts';
 import { RuntimeError } from '../../kernel/errors.ts';
 import { siblingModule } from '../../kernel/module-url.ts';
@@ -8,7 +9,7 @@ import type { HostReady, HostWorkerData } from './protocol.ts';
 
 export interface HostWorker {
   readonly index: number;
-  readonly publicKey: string;
+  readonly publicKey: PublicKey;
   /** Resolves when the thread has ended. */
   readonly exited: Promise<void>;
   terminate(): Promise<void>;

@@ -4,11 +4,10 @@
  * that is too large for a record.
  */
 import { isMainThread, parentPort, workerData } from 'node:worker_threads';
-import type { Envelope } from '../../actors/actor.ts';
 import type { ActIntention } from '../../actors/intention.ts';
 import { firstProblem } from '../../actuators/intention-request.ts';
 import { argumentsOf } from '../../actuators/operation-arguments.ts';
-import { type BusMessage, openEndpoint } from '../../bus/endpoint.ts';
+import { openEndpoint, type ThreadId, type Topic } from '../../bus/endpoint.ts';
 import { signRegistration } from '../../identity/key-directory.ts';
 import { signIntention } from '../../identity/signed-intention.ts';
 import { generateKeyPair } from '../../identity/signing-key.ts';
@@ -22,14 +21,7 @@ import { limits } from '../../kernel/limits.ts';
 import { ActorDirectory } from '../actor-directory.ts';
 import { ActorHost } from '../actor-host.ts';
 import { parseOutcomeMessage } from '../outcome-message.ts';
-import {
-  type AdoptMessage,
-  actuatorThread,
-  hostThread,
-  mainThread,
-  type RunEndedMessage,
-  topics,
-} from '../topics.ts';
+import { actuatorThread, hostThread, mainThread, topics } from '../topics.ts';
 import type { HostReady, HostWorkerData } from './protocol.ts';
 
 const stepsPerTurn = 256;
@@ -39,12 +31,12 @@ const outboxReserve = 4_096;
 assert(!isMainThread && parentPort !== null, 'a host runs in a worker thread');
 const data = workerData as HostWorkerData;
 const endpoint = openEndpoint(data.endpoint);
-const journal = new JournalProducer(data.journal);
+const journal = new JournalProducer(data.journal, endpoint.index);
 const hostKey = generateKeyPair();
 const hostName = `host-${data.index}`;
 let closing = false;
 
-function send(to: Parameters<typeof endpoint.send>[0], topic: number, body: unknown): void {
+function send<Body>(to: ThreadId, topic: Topic<Body>, body: NoInfer<Body>): void {
   // hasRoom reserved the place before the step began (H2).
   assert(endpoint.send(to, topic, body), 'the outbox has room for what a step emits');
 }
@@ -108,32 +100,18 @@ const host = new ActorHost(
   { index: data.index, count: data.count, liveActorsMax: limits.liveActorsPerHostMax },
 );
 
-function handle({ topic, body }: BusMessage): void {
-  switch (topic) {
-    case topics.envelope:
-      host.deliver(body as Envelope);
-      return;
-    case topics.outcome:
-      host.deliverOutcome(parseOutcomeMessage(body));
-      return;
-    case topics.adopt:
-      host.adopt(body as AdoptMessage);
-      return;
-    case topics.runEnded:
-      host.forgetRun((body as RunEndedMessage).run);
-      return;
-    case topics.close:
-      closing = true;
-      return;
-    default:
-      assert(false, `a host knows the topic ${topic}`);
-  }
-}
+endpoint.on(topics.envelope, (envelope) => host.deliver(envelope));
+endpoint.on(topics.outcome, (outcome) => host.deliverOutcome(parseOutcomeMessage(outcome)));
+endpoint.on(topics.adopt, (adopted) => host.adopt(adopted));
+endpoint.on(topics.runEnded, (ended) => host.forgetRun(ended.run));
+endpoint.on(topics.close, () => {
+  closing = true;
+});
 
 function run(): void {
   let hibernatedAtMs = systemClock.monotonicMs();
   while (!closing) {
-    const drained = endpoint.drain(handle);
+    const drained = endpoint.drain();
     const stepped = host.runSteps(stepsPerTurn);
     const nowMs = systemClock.monotonicMs();
     if (nowMs - hibernatedAtMs >= hibernateEveryMs) {

@@ -1,5 +1,6 @@
 /** What a host worker is started with. Everything else comes over the bus. */
 import type { EndpointSpec } from '../../bus/endpoint.ts';
+import type { PublicKey } from '../../identity/signing-key.ts';
 import type { JournalMemory } from '../../journal/journal-producer.ts';
 
 export interface HostWorkerData {
@@ -15,5 +16,5 @@ export interface HostWorkerData {
 /** First and only message to main: the key that vouches for the keys of this host's actors. */
 export interface HostReady {
   readonly type: 'ready';
-  readonly publicKey: string;
+  readonly publicKey: PublicKey;
 }

@@ -1,10 +1,9 @@
 /**
  * The inference worker as other threads see it: `startInferenceWorker` for the
  * thread that owns it, `InferenceClient` for every thread that generates.
- * Neither listens on the endpoint; the thread's own loop hands messages over.
  */
 import { Worker } from 'node:worker_threads';
-import type { BusMessage, BusSeat, Endpoint, ThreadId } from '../../bus/endpoint.ts';
+import type { BusSeat, Endpoint, ThreadId } from '../../bus/endpoint.ts';
 import type {
   GenerateOptions,
   GenerationOutcome,
@@ -17,18 +16,11 @@ import { fromErrorMessage, RuntimeError } from '../../kernel/errors.ts';
 import type { JsonObject } from '../../kernel/json.ts';
 import { limits } from '../../kernel/limits.ts';
 import { siblingModule } from '../../kernel/module-url.ts';
-import {
-  type GenerateMessage,
-  type InferenceWorkerData,
-  inferenceTopics,
-  type ReplyMessage,
-  readTokenNotice,
-  type StatusMessage,
-} from './protocol.ts';
+import { inferenceThread, topics } from '../topics.ts';
+import type { InferenceWorkerData, StatusMessage, TokenNotice } from './protocol.ts';
 
-type ClientEndpoint = Pick<Endpoint, 'self' | 'send'>;
+type ClientEndpoint = Pick<Endpoint, 'self' | 'send' | 'request'>;
 
-const correlationMax = 2 ** 32 - 1;
 /** Pause before a full outbox is asked again to take the order to close. */
 const closeRetryMs = 5;
 
@@ -37,133 +29,83 @@ export interface InferenceCallOptions extends GenerateOptions {
   label?: JsonObject;
 }
 
-interface PendingCall {
-  readonly resolve: (outcome: GenerationOutcome) => void;
-  readonly reject: (error: RuntimeError) => void;
-  readonly onToken: GenerateOptions['onToken'];
-}
-
-/** Generates through the inference worker, from any thread with an endpoint. */
+/** Generates through the inference worker, from any thread with an event loop. */
 export class InferenceClient {
   readonly #endpoint: ClientEndpoint;
-  readonly #worker: ThreadId;
   readonly #streamTo: ThreadId | null;
-  readonly #pending = new Map<number, PendingCall>();
+  /** Who hears the tokens of the open calls. */
+  readonly #calls = new Map<number, GenerateOptions['onToken']>();
   #lastCall = 0;
 
   /** @param options.streamTo Thread that hears the tokens of labelled calls. */
-  constructor(
-    endpoint: ClientEndpoint,
-    options: { readonly worker: ThreadId; readonly streamTo?: ThreadId },
-  ) {
+  constructor(endpoint: ClientEndpoint, options: { readonly streamTo?: ThreadId } = {}) {
     this.#endpoint = endpoint;
-    this.#worker = options.worker;
     this.#streamTo = options.streamTo ?? null;
   }
 
   /**
    * As `ModelPort.generate`. Tokens go to `onToken` when it is given, else to
    * the client's `streamTo` thread when there is a label; they may be shed.
-   * @throws RuntimeError also ACTUATOR_BUSY and OUTBOX_FULL, both retryable, and REQUEST_INVALID.
+   * @throws RuntimeError also ACTUATOR_BUSY and OUTBOX_FULL, both retryable,
+   *   REQUEST_INVALID, and BUS_THREAD_ENDED.
    */
   async generate(
     request: GenerationRequest,
     options: InferenceCallOptions = {},
   ): Promise<GenerationOutcome> {
-    const { signal } = options;
+    const { signal, onToken, label = null } = options;
     if (signal?.aborted) throw abortedError();
-    if (this.#pending.size >= limits.actuatorQueueMax) {
-      throw new RuntimeError(
-        'ACTUATOR_BUSY',
-        'Too many generations wait; start fewer runs at once.',
-        {
-          retryable: true,
-        },
-      );
+    if (this.#calls.size >= limits.actuatorQueueMax) {
+      const message = 'Too many generations wait; start fewer runs at once.';
+      throw new RuntimeError('ACTUATOR_BUSY', message, { retryable: true });
     }
-    const call = this.#nextCall();
-    const { promise, resolve, reject } = Promise.withResolvers<GenerationOutcome>();
-    this.#send(call, request, options);
-    this.#pending.set(call, { resolve, reject, onToken: options.onToken });
-    const onAbort = (): void => this.#abort(call);
-    signal?.addEventListener('abort', onAbort, { once: true });
+    this.#lastCall += 1;
+    const call = this.#lastCall;
+    const streamTo = onToken ? this.#endpoint.self : label === null ? null : this.#streamTo;
+    const givenUp = new AbortController();
+    const onAbort = (): void => {
+      // The worker replies to an abort; where it cannot hear it, the caller is freed here.
+      const told = this.#endpoint.send(inferenceThread, topics.abortGeneration, { call });
+      if (!told) givenUp.abort(abortedError());
+    };
+    this.#calls.set(call, onToken);
     try {
-      return await promise;
+      const outcome = this.#endpoint.request(
+        inferenceThread,
+        topics.generate,
+        { call, request, streamTo, label },
+        { deadlineMs: limits.generationReplyMsMax, signal: givenUp.signal },
+      );
+      signal?.addEventListener('abort', onAbort, { once: true });
+      return await outcome;
     } finally {
       signal?.removeEventListener('abort', onAbort);
-      this.#pending.delete(call);
+      this.#calls.delete(call);
     }
   }
 
-  /** Takes a message that belongs to this client; false for all others. */
-  handle(message: BusMessage): boolean {
-    if (message.topic === inferenceTopics.token) return this.#handleToken(message);
-    if (message.topic !== inferenceTopics.reply || message.from !== this.#worker) return false;
-    const pending = this.#pending.get(message.correlation);
-    const reply = message.body as ReplyMessage;
-    if (reply.type === 'outcome') pending?.resolve(reply.outcome);
-    else pending?.reject(fromErrorMessage(reply.error));
-    return true;
-  }
-
-  /** Fails every call that waits: the worker is gone. */
-  fail(error: RuntimeError): void {
-    for (const call of this.#pending.values()) call.reject(error);
-  }
-
-  #handleToken(message: BusMessage): boolean {
-    const notice = readTokenNotice(message);
-    if (notice === null || notice.requester !== this.#endpoint.self) return false;
-    const onToken = this.#pending.get(notice.request)?.onToken;
-    if (onToken === undefined) return false;
-    onToken({ text: notice.text, confidence: notice.confidence, forced: notice.forced });
-    return true;
-  }
-
-  #send(call: number, request: GenerationRequest, options: InferenceCallOptions): void {
-    const label = options.label ?? null;
-    const listener = label === null ? null : this.#streamTo;
-    const body: GenerateMessage = {
-      request,
-      streamTo: options.onToken ? this.#endpoint.self : listener,
-      label,
-    };
-    if (this.#endpoint.send(this.#worker, inferenceTopics.generate, body, call)) return;
-    throw new RuntimeError('OUTBOX_FULL', 'The inference worker takes no more messages just now.', {
-      retryable: true,
-    });
-  }
-
-  /** The worker replies to an abort; where it cannot hear it, the caller is freed here. */
-  #abort(call: number): void {
-    if (this.#endpoint.send(this.#worker, inferenceTopics.abort, null, call)) return;
-    this.#pending.get(call)?.reject(abortedError());
-  }
-
-  #nextCall(): number {
-    do {
-      this.#lastCall = this.#lastCall === correlationMax ? 1 : this.#lastCall + 1;
-    } while (this.#pending.has(this.#lastCall));
-    return this.#lastCall;
+  /** Takes a token of a call of this client; false for all others. */
+  takeToken({ requester, call, text, confidence, forced }: TokenNotice): boolean {
+    const onToken = requester === this.#endpoint.self ? this.#calls.get(call) : undefined;
+    onToken?.({ text, confidence, forced });
+    return onToken !== undefined;
   }
 }
 
 export interface InferenceWorkerOptions {
-  /** Endpoint of the thread that starts the worker. */
-  readonly endpoint: ClientEndpoint;
+  /** Endpoint of the main thread, which starts the worker. */
+  readonly endpoint: Pick<Endpoint, 'send' | 'on'>;
   /** The worker's own seat on the bus. */
   readonly seat: BusSeat;
   readonly model: ModelSettings;
-  /** Called once when the thread ends although nobody closed it. */
-  readonly onFailure?: (error: RuntimeError) => void;
+  /** Called once when the thread has ended, with an error unless somebody closed it. */
+  readonly onEnded?: (error: RuntimeError | null) => void;
 }
 
 /** The running worker, as its owner holds it. */
 export interface InferenceWorker {
   /** The model that serves; rejects with the code of the load failure. */
   readonly ready: Promise<ModelInfo>;
-  /** Takes a status message of the worker; false for all others. */
-  handle(message: BusMessage): boolean;
   /**
    * Stops all generations, frees the model and ends the thread. Resolves after
    * limits.shutdownMsMax at the latest; a thread that is still inside the model
@@ -178,18 +120,17 @@ export function startInferenceWorker(options: InferenceWorkerOptions): Inference
 }
 
 class WorkerHandle implements InferenceWorker {
-  readonly #endpoint: ClientEndpoint;
-  readonly #id: ThreadId;
+  readonly #endpoint: Pick<Endpoint, 'send' | 'on'>;
   readonly #worker: Worker;
   readonly #ready = Promise.withResolvers<ModelInfo>();
   readonly #exited = Promise.withResolvers<void>();
   #failure: RuntimeError | null = null;
   #closing: Promise<void> | null = null;
 
-  constructor({ endpoint, seat, model, onFailure }: InferenceWorkerOptions) {
+  constructor({ endpoint, seat, model, onEnded }: InferenceWorkerOptions) {
     this.#endpoint = endpoint;
-    this.#id = seat.spec.self;
-    const workerData: InferenceWorkerData = { spec: seat.spec, owner: endpoint.self, model };
+    endpoint.on(topics.modelStatus, (status) => this.#take(status));
+    const workerData: InferenceWorkerData = { spec: seat.spec, model };
     this.#worker = new Worker(siblingModule(import.meta.url, 'entry'), {
       workerData,
       transferList: seat.transferList,
@@ -203,7 +144,7 @@ class WorkerHandle implements InferenceWorker {
       const error = this.#failure ?? new RuntimeError('INTERNAL', 'The inference worker ended.');
       this.#ready.reject(error);
       this.#exited.resolve();
-      if (this.#closing === null) onFailure?.(error);
+      onEnded?.(this.#closing === null ? error : null);
     });
   }
 
@@ -211,15 +152,12 @@ class WorkerHandle implements InferenceWorker {
     return this.#ready.promise;
   }
 
-  handle(message: BusMessage): boolean {
-    if (message.topic !== inferenceTopics.status || message.from !== this.#id) return false;
-    const status = message.body as StatusMessage;
+  #take(status: StatusMessage): void {
     if (status.type === 'ready') this.#ready.resolve(status.info);
     if (status.type === 'failed') {
       this.#ready.reject(fromErrorMessage(status.error));
       void this.close();
     }
-    return true;
   }
 
   close(): Promise<void> {
@@ -232,7 +170,7 @@ class WorkerHandle implements InferenceWorker {
     const timer = setTimeout(deadline.resolve, limits.shutdownMsMax);
     let retry: NodeJS.Timeout | undefined;
     const ask = (): void => {
-      const asked = this.#endpoint.send(this.#id, inferenceTopics.close, null);
+      const asked = this.#endpoint.send(inferenceThread, topics.close, null);
       if (!asked) retry = setTimeout(ask, closeRetryMs);
     };
     ask();

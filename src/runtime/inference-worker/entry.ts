@@ -3,44 +3,48 @@
  * in order. It may only end when nothing of the model is running, because
  * ending a thread inside llama.cpp ends the process.
  */
-import { setTimeout } from 'node:timers/promises';
 import { isMainThread, workerData } from 'node:worker_threads';
-import { type BusMessage, openEndpoint } from '../../bus/endpoint.ts';
+import { openEndpoint, type Reservation } from '../../bus/endpoint.ts';
 import { openModel } from '../../inference/open-model.ts';
 import { assert } from '../../kernel/assert.ts';
 import { toErrorMessage } from '../../kernel/errors.ts';
-import { type InferenceWorkerData, inferenceTopics, type StatusMessage } from './protocol.ts';
+import { mainThread, topics } from '../topics.ts';
+import type { InferenceWorkerData, StatusMessage } from './protocol.ts';
 import { InferenceService } from './service.ts';
 
 assert(!isMainThread, 'the inference worker runs on a thread of its own');
 
-const retryMs = 5;
-
-const { spec, owner, model: settings } = workerData as InferenceWorkerData;
+const { spec, model: settings } = workerData as InferenceWorkerData;
 const endpoint = openEndpoint(spec);
 const model = openModel(settings);
 const service = new InferenceService(endpoint, model);
 
-/** Tells the owner; only a flooded one has to be asked again. */
-async function report(status: StatusMessage): Promise<void> {
-  while (!endpoint.send(owner, inferenceTopics.status, status)) await setTimeout(retryMs);
+/** Tells main, once with each place; neither news may be refused. */
+function report(place: Reservation | null, status: StatusMessage): void {
+  assert(place !== null, 'the outbox is empty at the start');
+  place.send(mainThread, topics.modelStatus, status);
 }
 
-async function close(): Promise<void> {
-  await service.close();
-  await report({ type: 'closed' });
-  while (!endpoint.flush()) await setTimeout(retryMs);
-  endpoint.close();
-}
+const opened = endpoint.reserve();
+const ended = endpoint.reserve();
 
 let closing = false;
-endpoint.listen((message: BusMessage) => {
-  if (service.handle(message) || message.topic !== inferenceTopics.close || closing) return;
+async function close(): Promise<void> {
+  if (closing) return;
   closing = true;
-  void close();
-});
+  await service.close();
+  report(ended, { type: 'closed' });
+  await endpoint.leave();
+}
+
+endpoint.onReserved(topics.generate, (body, header, place) =>
+  service.generate(body, header, place),
+);
+endpoint.on(topics.abortGeneration, (body, header) => service.abort(body, header));
+endpoint.on(topics.close, () => void close());
+endpoint.listen();
 
 model.then(
-  (port) => report({ type: 'ready', info: port.info }),
-  (error: unknown) => report({ type: 'failed', error: toErrorMessage(error) }),
+  (port) => report(opened, { type: 'ready', info: port.info }),
+  (error: unknown) => report(opened, { type: 'failed', error: toErrorMessage(error) }),
 );

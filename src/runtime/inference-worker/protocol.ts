@@ -1,29 +1,16 @@
 /**
- * Messages to and from the inference worker. A request and its reply share the
- * correlation number of their frames; bodies are plain JSON.
+ * Messages to and from the inference worker. A generation is a request, whose
+ * reply is its outcome; `call` names it to its caller's tokens and abort.
  */
 import { z } from 'zod';
-import type { BusMessage, EndpointSpec, ThreadId } from '../../bus/endpoint.ts';
-import {
-  type GenerationOutcome,
-  generationRequestSchema,
-  type ModelInfo,
-} from '../../inference/model-port.ts';
+import type { EndpointSpec } from '../../bus/endpoint.ts';
+import { generationRequestSchema, type ModelInfo } from '../../inference/model-port.ts';
 import type { ModelSettings } from '../../inference/open-model.ts';
 import type { ErrorMessage } from '../../kernel/errors.ts';
 
-/** Bus topics of the inference worker. */
-export const inferenceTopics = {
-  generate: 0x20,
-  abort: 0x21,
-  reply: 0x22,
-  token: 0x23,
-  status: 0x24,
-  close: 0x25,
-} as const;
-
-/** Body of `generate`. `abort` and `close` have none. */
 export const generateMessageSchema = z.strictObject({
+  /** Unique among the calls of a thread that are open. */
+  call: z.number().int().nonnegative(),
   request: generationRequestSchema,
   /** Thread that hears the tokens as they come, or null for nobody. */
   streamTo: z.number().int().min(0).max(0xffff).nullable(),
@@ -33,27 +20,22 @@ export const generateMessageSchema = z.strictObject({
 
 export type GenerateMessage = z.output<typeof generateMessageSchema>;
 
-/** Body of `reply`. */
-export type ReplyMessage =
-  | { readonly type: 'outcome'; readonly outcome: GenerationOutcome }
-  | { readonly type: 'error'; readonly error: ErrorMessage };
+/** Stops a generation, whose reply then says so. */
+export interface AbortGenerationMessage {
+  readonly call: number;
+}
 
-const tokenNoticeSchema = z.strictObject({
-  requester: z.number().int(),
-  request: z.number().int(),
-  label: z.record(z.string(), z.json()).nullable(),
-  text: z.string(),
-  confidence: z.number().nullable(),
-  forced: z.boolean(),
-});
+/** A token as it comes. `requester` and `call` say whose. */
+export interface TokenNotice {
+  readonly requester: number;
+  readonly call: number;
+  readonly label: GenerateMessage['label'];
+  readonly text: string;
+  readonly confidence: number | null;
+  readonly forced: boolean;
+}
 
-/**
- * Body of `token`: live, unjournaled, and left out when the listener is slow.
- * `requester` and `request` are the thread and the correlation of the request.
- */
-export type TokenNotice = z.output<typeof tokenNoticeSchema>;
-
-/** Body of `status`, to the thread that started the worker. */
+/** To the thread that started the worker. */
 export type StatusMessage =
   | { readonly type: 'ready'; readonly info: ModelInfo }
   | { readonly type: 'failed'; readonly error: ErrorMessage }
@@ -62,12 +44,5 @@ export type StatusMessage =
 /** What the worker is started with. */
 export interface InferenceWorkerData {
   readonly spec: EndpointSpec;
-  readonly owner: ThreadId;
   readonly model: ModelSettings;
-}
-
-/** The token in a message of the worker, or null when the message is another one. */
-export function readTokenNotice(message: BusMessage): TokenNotice | null {
-  if (message.topic !== inferenceTopics.token) return null;
-  return tokenNoticeSchema.safeParse(message.body).data ?? null;
 }

@@ -5,26 +5,23 @@
  * Invariants
  *   S1. Every accepted or refused request gets one reply, also when the model
  *       failed to load or is closing.
- *   S2. Replies are never shed: one that finds the outbox full is tried again.
- *       Tokens may be.
+ *   S2. A reply is never refused: its place in the outbox is reserved before the
+ *       request is taken. Tokens may be shed.
  */
-import type { BusMessage, Endpoint } from '../../bus/endpoint.ts';
+import type { Endpoint, FrameHeader, Reservation, ThreadId } from '../../bus/endpoint.ts';
 import { threadId } from '../../bus/endpoint.ts';
-import type { GeneratedToken, ModelPort } from '../../inference/model-port.ts';
-import { RuntimeError, toErrorMessage } from '../../kernel/errors.ts';
+import type { GeneratedToken, GenerationOutcome, ModelPort } from '../../inference/model-port.ts';
+import { RuntimeError } from '../../kernel/errors.ts';
 import { limits } from '../../kernel/limits.ts';
+import { topics } from '../topics.ts';
 import {
+  type AbortGenerationMessage,
   type GenerateMessage,
   generateMessageSchema,
-  inferenceTopics,
-  type ReplyMessage,
   type TokenNotice,
 } from './protocol.ts';
 
-/** Pause before a reply is tried again. */
-const replyRetryMs = 5;
-
-type ServiceEndpoint = Pick<Endpoint, 'send' | 'offer'>;
+type ServiceEndpoint = Pick<Endpoint, 'send'>;
 
 export class InferenceService {
   readonly #endpoint: ServiceEndpoint;
@@ -41,16 +38,14 @@ export class InferenceService {
     model.catch(() => undefined);
   }
 
-  /** Takes a `generate` or `abort` message; answers whether it was one. */
-  handle(message: BusMessage): boolean {
-    if (message.topic === inferenceTopics.abort) {
-      this.#jobs.get(jobName(message))?.abort();
-      return true;
-    }
-    if (message.topic !== inferenceTopics.generate) return false;
-    const running = this.#serve(message).finally(() => this.#running.delete(running));
+  /** Serves a request; `place` is where its reply will go (S2). */
+  generate(body: unknown, header: FrameHeader, place: Reservation): void {
+    const running = this.#serve(body, header, place).finally(() => this.#running.delete(running));
     this.#running.add(running);
-    return true;
+  }
+
+  abort({ call }: AbortGenerationMessage, { from }: FrameHeader): void {
+    this.#jobs.get(jobName(from, call))?.abort();
   }
 
   /** Stops every generation, replies to all, and frees the model. */
@@ -61,27 +56,31 @@ export class InferenceService {
     await Promise.all(this.#running);
   }
 
-  async #serve(message: BusMessage): Promise<void> {
-    const job = new AbortController();
-    const name = jobName(message);
-    let reply: ReplyMessage;
+  async #serve(body: unknown, header: FrameHeader, place: Reservation): Promise<void> {
     try {
-      this.#admit(name);
-      this.#jobs.set(name, job);
-      const parsed = parseGenerate(message.body);
+      place.reply(header, await this.#outcome(body, header)); // (S1)
+    } catch (error) {
+      // It may be that the outcome is too large for a frame; the error that says so is not.
+      place.replyError(header, error); // (S1)
+    }
+  }
+
+  async #outcome(body: unknown, header: FrameHeader): Promise<GenerationOutcome> {
+    const parsed = parseGenerate(body);
+    const name = jobName(header.from, parsed.call);
+    this.#admit(name);
+    const job = new AbortController();
+    this.#jobs.set(name, job);
+    try {
       const model = await this.#model;
-      const outcome = await model.generate(parsed.request, {
+      return await model.generate(parsed.request, {
         signal: job.signal,
         ...queueKeyOf(parsed.label),
-        ...this.#tokenListener(message, parsed),
+        ...this.#tokenListener(header.from, parsed),
       });
-      reply = { type: 'outcome', outcome };
-    } catch (error) {
-      reply = { type: 'error', error: toErrorMessage(error) };
+    } finally {
+      this.#jobs.delete(name);
     }
-    // A refused duplicate must not end the job that it duplicates.
-    if (this.#jobs.get(name) === job) this.#jobs.delete(name);
-    await this.#reply(message, reply); // (S1)
   }
 
   #admit(name: string): void {
@@ -98,39 +97,17 @@ export class InferenceService {
   }
 
   #tokenListener(
-    message: BusMessage,
-    { streamTo, label }: GenerateMessage,
+    requester: ThreadId,
+    { call, streamTo, label }: GenerateMessage,
   ): { onToken?: (token: GeneratedToken) => void } {
     if (streamTo === null) return {};
     const to = threadId(streamTo);
     return {
       onToken: ({ text, confidence, forced }) => {
-        const notice: TokenNotice = {
-          requester: message.from,
-          request: message.correlation,
-          label,
-          text,
-          confidence,
-          forced,
-        };
-        this.#endpoint.offer(to, inferenceTopics.token, notice);
+        const notice: TokenNotice = { requester, call, label, text, confidence, forced };
+        this.#endpoint.send(to, topics.token, notice);
       },
     };
-  }
-
-  async #reply(message: BusMessage, reply: ReplyMessage): Promise<void> {
-    const send = (body: ReplyMessage): boolean =>
-      this.#endpoint.send(message.from, inferenceTopics.reply, body, message.correlation);
-    let sent = false;
-    try {
-      sent = send(reply);
-    } catch (error) {
-      // An outcome may be too large for a frame; the error that says so is not.
-      return this.#reply(message, { type: 'error', error: toErrorMessage(error) });
-    }
-    if (sent) return;
-    await new Promise((resolve) => setTimeout(resolve, replyRetryMs)); // (S2)
-    return this.#reply(message, reply);
   }
 }
 
@@ -139,8 +116,8 @@ function queueKeyOf(label: GenerateMessage['label']): { queueKey?: string } {
   return typeof label?.run === 'string' ? { queueKey: label.run } : {};
 }
 
-function jobName(message: BusMessage): string {
-  return `${message.from}:${message.correlation}`;
+function jobName(requester: ThreadId, call: number): string {
+  return `${requester}:${call}`;
 }
 
 function parseGenerate(body: unknown): GenerateMessage {

@@ -1,13 +1,12 @@
 /**
  * Starts the journal worker and stands for it in the main thread.
  *
- * The worker's notices arrive on the main thread's endpoint, whose listener
- * passes those of `durableTopic` to `deliver`.
+ * The worker publishes its notices; the main thread passes those that it hears
+ * to `deliver`.
  */
 import { Worker } from 'node:worker_threads';
 import type { BusSeat } from '../../bus/endpoint.ts';
 import { ManyToOneRingBuffer } from '../../bus/many-to-one-ring-buffer.ts';
-import type { ThreadId } from '../../bus/thread-id.ts';
 import { allocateJournalMemory, type JournalMemory } from '../../journal/journal-producer.ts';
 import { JournalProgress } from '../../journal/journal-progress.ts';
 import type { RecoveryReport } from '../../journal/recovery.ts';
@@ -22,8 +21,6 @@ export interface JournalWorkerOptions {
   readonly dataDirectory: string;
   /** The worker's place on the bus, a thread that waits by `atomics`. */
   readonly seat: BusSeat;
-  /** Event-loop threads that want a notice after each group. */
-  readonly notify: readonly ThreadId[];
   /** Shared memory made before; allocated here when absent. */
   readonly memory?: JournalMemory;
   readonly segmentBytes?: number;
@@ -32,6 +29,7 @@ export interface JournalWorkerOptions {
 export class JournalWorkerClient {
   readonly memory: JournalMemory;
   readonly #worker: Worker;
+  readonly #ring: ManyToOneRingBuffer;
   readonly #progress: JournalProgress;
   readonly #ended: Promise<void>;
   readonly #started = Promise.withResolvers<RecoveryReport>();
@@ -44,12 +42,12 @@ export class JournalWorkerClient {
 
   constructor(options: JournalWorkerOptions) {
     this.memory = options.memory ?? allocateJournalMemory();
+    this.#ring = new ManyToOneRingBuffer(this.memory.ring);
     this.#progress = new JournalProgress(this.memory.progress);
     const data: JournalWorkerData = {
       dataDirectory: options.dataDirectory,
       memory: this.memory,
       endpoint: options.seat.spec,
-      notify: options.notify,
       segmentBytes: options.segmentBytes ?? limits.segmentBytes,
     };
     this.#worker = new Worker(siblingModule(import.meta.url, 'entry'), {
@@ -77,9 +75,8 @@ export class JournalWorkerClient {
     return this.#recovered;
   }
 
-  /** Hands in the body of a bus message of `durableTopic`. */
-  deliver(body: unknown): void {
-    const notice = body as DurableNotice;
+  /** Hands in a notice that the worker published. */
+  deliver(notice: DurableNotice): void {
     for (const listener of this.#durableListeners) listener(notice);
   }
 
@@ -99,10 +96,15 @@ export class JournalWorkerClient {
     return subscribe(this.#refusalListeners, listener);
   }
 
+  /** The thread of a producer slot has ended: what it left unfinished in the ring is skipped. */
+  producerEnded(producer: number): void {
+    this.#ring.producerEnded(producer);
+  }
+
   /** Writes everything that was appended before, marks the end, and ends the thread. */
   async close(): Promise<void> {
     this.#progress.requestStop();
-    new ManyToOneRingBuffer(this.memory.ring).wake();
+    this.#ring.wake();
     await this.#ended;
   }
 

@@ -6,27 +6,25 @@
  *   J1. Progress is published only after the group is durable.
  *   J2. After any failure the failed flag is up before the thread ends, so no
  *       producer waits for a journal that is gone.
- *   J3. A notice that found no room is offered again until it or a later one
- *       was taken.
+ *   J3. A notice that found no room is sent again until it or a later one was
+ *       taken.
  *   J4. An idle journal and a closing one end in a mark, so that damage to
  *       their last group is told from a torn tail.
  */
 import { isMainThread, parentPort, workerData } from 'node:worker_threads';
+import type { ThreadCounters } from '../../bus/bus-counters.ts';
 import { type Endpoint, openEndpoint } from '../../bus/endpoint.ts';
 import { ManyToOneRingBuffer } from '../../bus/many-to-one-ring-buffer.ts';
 import type { ThreadId } from '../../bus/thread-id.ts';
+import { batchTopic, openJournalCounters } from '../../journal/journal-counters.ts';
 import { JournalProgress } from '../../journal/journal-progress.ts';
 import { JournalWriter } from '../../journal/journal-writer.ts';
 import { assert } from '../../kernel/assert.ts';
 import { systemClock } from '../../kernel/clock.ts';
 import { toErrorMessage } from '../../kernel/errors.ts';
 import { limits } from '../../kernel/limits.ts';
-import {
-  type DurableNotice,
-  durableTopic,
-  type JournalWorkerData,
-  type JournalWorkerMessage,
-} from './protocol.ts';
+import { topics } from '../topics.ts';
+import type { DurableNotice, JournalWorkerData, JournalWorkerMessage } from './protocol.ts';
 
 /** Batches may add nothing, when their blobs are known; progress is published all the same. */
 const batchesPerGroupMax = 4_096;
@@ -38,28 +36,27 @@ function post(message: JournalWorkerMessage): void {
   port.postMessage(message);
 }
 
-/** Tells the event-loop threads, each of which may have missed some (J3). */
+/** Tells the threads that subscribe, each of which may have missed some (J3). */
 class Notices {
   readonly #endpoint: Endpoint;
-  readonly #behind = new Set<ThreadId>();
-  readonly #threads: readonly ThreadId[];
+  #behind: readonly ThreadId[] = [];
   #latest: DurableNotice | null = null;
 
-  constructor(endpoint: Endpoint, threads: readonly ThreadId[]) {
+  constructor(endpoint: Endpoint) {
     this.#endpoint = endpoint;
-    this.#threads = threads;
   }
 
   publish(notice: DurableNotice): void {
     this.#latest = notice;
-    for (const thread of this.#threads) this.#behind.add(thread);
-    this.offerAgain();
+    this.#behind = this.#endpoint.publish(topics.durable, notice);
   }
 
-  offerAgain(): void {
-    for (const thread of this.#behind) {
-      if (this.#endpoint.offer(thread, durableTopic, this.#latest)) this.#behind.delete(thread);
-    }
+  sendAgain(): void {
+    const notice = this.#latest;
+    if (notice === null) return;
+    this.#behind = this.#behind.filter(
+      (thread) => !this.#endpoint.send(thread, topics.durable, notice),
+    );
   }
 }
 
@@ -68,16 +65,23 @@ class JournalLoop {
   readonly #progress: JournalProgress;
   readonly #writer: JournalWriter;
   readonly #notices: Notices;
+  readonly #counters: ThreadCounters;
   #marked = true;
 
   constructor(
     writer: JournalWriter,
-    parts: { ring: ManyToOneRingBuffer; progress: JournalProgress; notices: Notices },
+    parts: {
+      ring: ManyToOneRingBuffer;
+      progress: JournalProgress;
+      notices: Notices;
+      counters: ThreadCounters;
+    },
   ) {
     this.#writer = writer;
     this.#ring = parts.ring;
     this.#progress = parts.progress;
     this.#notices = parts.notices;
+    this.#counters = parts.counters;
     this.#publish();
   }
 
@@ -96,6 +100,7 @@ class JournalLoop {
   /** Writes what lies in the ring as one group; false when nothing did. */
   #commitGathered(): boolean {
     let batches = 0;
+    this.#counters.depth(this.#ring.depthBytes());
     while (this.#writer.stagedBytes < limits.commitGroupBytes && batches < batchesPerGroupMax) {
       if (this.#ring.drain(this.#stage, 1) === 0) break;
       batches += 1;
@@ -108,15 +113,17 @@ class JournalLoop {
   }
 
   readonly #stage = (_type: number, bytes: Buffer, offset: number, length: number): void => {
+    this.#counters.received(batchTopic, length);
     const refusal = this.#writer.stage(bytes, offset, length);
     if (refusal !== null) post({ type: 'refused', error: toErrorMessage(refusal) });
   };
 
   /** Sleeps until a producer wakes it; after a sleep without mail it marks (J4). */
   #rest(): void {
-    this.#notices.offerAgain();
+    this.#notices.sendAgain();
     const before = this.#ring.producerPosition();
     this.#ring.park(limits.idleWaitMsMax);
+    this.#counters.wakeUp();
     if (!this.#marked && this.#ring.producerPosition() === before) this.#mark();
   }
 
@@ -143,7 +150,8 @@ function main(data: JournalWorkerData): void {
     const loop = new JournalLoop(writer, {
       ring: new ManyToOneRingBuffer(data.memory.ring),
       progress,
-      notices: new Notices(endpoint, data.notify),
+      notices: new Notices(endpoint),
+      counters: openJournalCounters(data.memory.counters).writer(endpoint.index),
     });
     post({ type: 'started', recovered: writer.recovered });
     loop.run();

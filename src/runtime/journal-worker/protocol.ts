@@ -4,13 +4,9 @@
  * and other threads hear of it over the bus.
  */
 import type { EndpointSpec } from '../../bus/endpoint.ts';
-import type { ThreadId } from '../../bus/thread-id.ts';
 import type { JournalMemory } from '../../journal/journal-producer.ts';
 import type { RecoveryReport } from '../../journal/recovery.ts';
 import type { ErrorMessage } from '../../kernel/errors.ts';
-
-/** Bus topic of a `DurableNotice`. */
-export const durableTopic = 1;
 
 /** Everything up to here is durable. */
 export interface DurableNotice {
@@ -25,8 +21,6 @@ export interface JournalWorkerData {
   readonly dataDirectory: string;
   readonly memory: JournalMemory;
   readonly endpoint: EndpointSpec;
-  /** Threads that get a `DurableNotice` after each group. */
-  readonly notify: readonly ThreadId[];
   readonly segmentBytes: number;
 }
 
