@@ -22,15 +22,19 @@
  *       position that is published or that an intent names: the consumer skips
  *       it. It reads in the order that makes this exact: tail, intents, states.
  *   R7. In a batch a producer claims a run of slots at once and divides it among
- *       its records. A run never wraps; what is left of it becomes padding
- *       before the producer claims anything else.
+ *       its records. The state of the first slot publishes the run as a whole,
+ *       before the producer claims anything else; no other slot of it has a
+ *       state. What the consumer leaves of a run it names as a run again.
  */
 import { assert } from '../kernel/assert.ts';
 import { RuntimeError } from '../kernel/errors.ts';
 import { limits } from '../kernel/limits.ts';
-import { nextAwaited, ProducerIntent, withdrawIntent } from './producer-intents.ts';
+import { nextIntent, ProducerIntent, withdrawIntent } from './producer-intents.ts';
 import {
   lengthField,
+  runSlotsOf,
+  runState,
+  runStateMax,
   stateField,
   typeField,
   unpublished,
@@ -86,11 +90,13 @@ export class ManyToOneRingBuffer implements RingBuffer {
   readonly #intent: ProducerIntent | null;
   /** Slots of the run that a batch claims at once. */
   readonly #runSlotsMax: number;
-  #claiming = false;
-  /** Producer's run: its next free slot, and how many are left (R7). */
+  /** Producer's open claim, by itself or inside its run. */
+  #claim: 'none' | 'single' | 'in-run' = 'none';
+  /** Producer's run: its first slot, its next free one, and how many are left (R7). */
   #batching = false;
-  #runSlot = 0;
-  #runSlots = 0;
+  #runFirst = 0;
+  #runNext = 0;
+  #runLeft = 0;
   /** Producer's memory of the tail, which may be behind; as a number too. */
   #tailSeen: bigint;
   #tail: number;
@@ -143,10 +149,9 @@ export class ManyToOneRingBuffer implements RingBuffer {
   tryClaim(type: number, lengthBytes: number): number {
     this.checkLength(lengthBytes);
     assert(lengthBytes >= 0 && (type | 0) === type, 'a claim has a length and a type of 32 bits');
-    assert(!this.#claiming, 'a producer has one open claim at a time'); // (R6)
+    assert(this.#claim === 'none', 'a producer has one open claim at a time'); // (R6)
     const slot = this.#takeSlots(slotsOf(lengthBytes));
     if (slot === refusedClaim) return refusedClaim;
-    this.#claiming = true;
     const entry = this.#entryOf(slot);
     this.#words.write(entry + lengthField, lengthBytes);
     this.#words.write(entry + typeField, type);
@@ -154,10 +159,11 @@ export class ManyToOneRingBuffer implements RingBuffer {
   }
 
   /**
-   * From here to `endBatch` claims cost a third, for they take the tail further
-   * by many records at once. The consumer sees each record when it is committed,
-   * but nobody else's behind it before the batch ends: a batch encodes, commits
-   * and ends, and calls nothing that may wait. One `wake` behind it is enough.
+   * From here to `endBatch` messages cost less than half, for they are claimed
+   * and published many at once: the consumer sees them at the end of the batch,
+   * or somewhat earlier. What others claim behind them waits as well. So a batch
+   * encodes, commits and ends, and calls nothing that may wait. It is followed
+   * by one `wake`.
    */
   beginBatch(): void {
     this.#batching = true;
@@ -165,7 +171,7 @@ export class ManyToOneRingBuffer implements RingBuffer {
 
   endBatch(): void {
     this.#batching = false;
-    this.#closeRun();
+    this.#publishRun();
   }
 
   /**
@@ -182,15 +188,20 @@ export class ManyToOneRingBuffer implements RingBuffer {
   }
 
   commit(index: number): void {
-    this.#claiming = false;
+    const isSingle = this.#claim === 'single';
+    this.#claim = 'none';
+    if (!isSingle) return; // (R7): its entry says all already.
     const entry = this.#entryOf(index / slotBytes);
     this.#words.store(entry + stateField, this.#words.read(entry + lengthField) + 1); // (R3)
   }
 
   abort(index: number): void {
-    this.#claiming = false;
+    const isSingle = this.#claim === 'single';
+    this.#claim = 'none';
     const entry = this.#entryOf(index / slotBytes);
-    this.#words.store(entry + stateField, -slotsOf(this.#words.read(entry + lengthField)));
+    const slots = slotsOf(this.#words.read(entry + lengthField));
+    if (isSingle) this.#words.store(entry + stateField, -slots);
+    else this.#words.write(entry + lengthField, -slots); // (R7)
   }
 
   /** Inside a handler of the same ring it does nothing and returns 0. */
@@ -200,26 +211,42 @@ export class ManyToOneRingBuffer implements RingBuffer {
     const headBefore = this.#head;
     const headMax = headBefore + this.#slots;
     let messages = 0;
+    let runLeft = 0;
     try {
       while (messages < limit && this.#head < headMax) {
         const slot = this.#headSlot;
         const entry = this.#entryOf(slot);
-        const state = this.#words.load(entry + stateField);
-        if (state === unpublished) {
-          if (messages > 0 || !this.#skipGap()) break;
-          continue;
+        let lengthBytes = -1;
+        if (runLeft > 0) {
+          lengthBytes = this.#words.read(entry + lengthField);
+          const slots = lengthBytes < 0 ? -lengthBytes : slotsOf(lengthBytes);
+          runLeft -= slots;
+          assert(runLeft >= 0, 'the records of a run fill it');
+          // The count moves first, so that a handler that throws loses only its own message.
+          this.#advance(slots);
+        } else {
+          const state = this.#words.load(entry + stateField);
+          if (state === unpublished) {
+            if (messages > 0 || !this.#skipGap()) break;
+            continue;
+          }
+          this.#words.write(entry + stateField, unpublished); // (R4)
+          if (state <= runStateMax) {
+            runLeft = runSlotsOf(state);
+            continue;
+          }
+          lengthBytes = state - 1;
+          this.#advance(state < 0 ? -state : slotsOf(lengthBytes));
         }
-        this.#words.write(entry + stateField, unpublished); // (R4)
-        if (state < 0) {
-          this.#advance(-state);
-          continue;
-        }
-        // The count moves first, so that a handler that throws loses only its own message.
-        this.#advance(slotsOf(state - 1));
+        if (lengthBytes < 0) continue;
         messages += 1;
-        handler(this.#words.read(entry + typeField), this.bytes, slot * slotBytes, state - 1);
+        handler(this.#words.read(entry + typeField), this.bytes, slot * slotBytes, lengthBytes);
       }
     } finally {
+      if (runLeft > 0) {
+        const entry = this.#entryOf(this.#headSlot);
+        this.#words.write(entry + stateField, runState(runLeft)); // (R7)
+      }
       if (this.#head !== headBefore) {
         this.#words.storePosition(headPosition, BigInt(this.#head)); // (R5)
       }
@@ -303,33 +330,45 @@ export class ManyToOneRingBuffer implements RingBuffer {
 
   /** The first of `wanted` free slots in a row that are this producer's now, or `refusedClaim`. */
   #takeSlots(wanted: number): number {
-    if (wanted > this.#runSlots) {
-      this.#closeRun(); // (R7): order, and (I1) of the intents
-      if (!this.#batching || !this.#openRun(wanted)) return this.#claimSlots(wanted, 1);
+    if (wanted > this.#runLeft) {
+      this.#publishRun(); // (R7)
+      if (!this.#batching || !this.#tryOpenRun(wanted)) {
+        const slot = this.#claimSlots(wanted);
+        if (slot !== refusedClaim) this.#claim = 'single';
+        return slot;
+      }
     }
-    const slot = this.#runSlot;
-    this.#runSlot += wanted;
-    this.#runSlots -= wanted;
+    this.#claim = 'in-run';
+    const slot = this.#runNext;
+    this.#runNext += wanted;
+    this.#runLeft -= wanted;
     return slot;
   }
 
-  #openRun(wanted: number): boolean {
+  #tryOpenRun(wanted: number): boolean {
     if (wanted >= this.#runSlotsMax) return false;
-    const slot = this.#claimSlots(this.#runSlotsMax, this.#runSlotsMax);
+    const slot = this.#claimSlots(this.#runSlotsMax);
     if (slot === refusedClaim) return false;
-    this.#runSlot = slot;
-    this.#runSlots = this.#runSlotsMax;
+    this.#runFirst = slot;
+    this.#runNext = slot;
+    this.#runLeft = this.#runSlotsMax;
     return true;
   }
 
-  #closeRun(): void {
-    if (this.#runSlots === 0) return;
-    this.#words.store(this.#entryOf(this.#runSlot) + stateField, -this.#runSlots);
-    this.#runSlots = 0;
+  #publishRun(): void {
+    const taken = this.#runNext - this.#runFirst;
+    if (taken === 0) return;
+    if (this.#runLeft > 0) {
+      this.#words.write(this.#entryOf(this.#runNext) + lengthField, -this.#runLeft);
+    }
+    const state = runState(taken + this.#runLeft);
+    this.#words.store(this.#entryOf(this.#runFirst) + stateField, state); // (R3)
+    this.#runFirst = this.#runNext;
+    this.#runLeft = 0;
   }
 
-  /** Moves the tail over `wanted` slots in a row; `named` of them may each begin a record (R6). */
-  #claimSlots(wanted: number, named: number): number {
+  /** Moves the tail over `wanted` slots in a row. */
+  #claimSlots(wanted: number): number {
     for (;;) {
       const slot = this.#tail & (this.#slots - 1);
       const gap = this.#slots - slot < wanted ? this.#slots - slot : 0; // (R2)
@@ -338,16 +377,16 @@ export class ManyToOneRingBuffer implements RingBuffer {
         return refusedClaim;
       }
       // A failed CAS means that another producer went ahead, so the loop as a whole makes progress.
-      if (!this.#advanceTail(gap === 0 ? wanted : gap, gap === 0 ? named : 1)) continue;
+      if (!this.#advanceTail(gap === 0 ? wanted : gap)) continue;
       if (gap === 0) return slot;
       this.#words.store(this.#entryOf(slot) + stateField, -gap);
     }
   }
 
   /** Names the seen tail as this producer's intent and claims it; false when others moved it first. */
-  #advanceTail(slots: number, named: number): boolean {
+  #advanceTail(slots: number): boolean {
     assert(this.#intent !== null, 'only a ring that was opened with a producer slot claims');
-    this.#intent.name(this.#tail, named); // (R6)
+    this.#intent.name(this.#tail); // (R6)
     const next = this.#tailSeen + bigSlots(slots);
     const found = this.#words.compareExchangePosition(tailPosition, this.#tailSeen, next); // (R1)
     const claimed = found === this.#tailSeen;
@@ -389,7 +428,7 @@ export class ManyToOneRingBuffer implements RingBuffer {
   #gapEnd(): number | null {
     const tail = Number(this.#words.loadPosition(tailPosition));
     if (tail === this.#head) return null;
-    let end = nextAwaited(this.#words, this.#head, tail);
+    let end = nextIntent(this.#words, this.#head, tail);
     for (let position = this.#head; position < end; position += 1) {
       const entry = this.#entryOf(position & (this.#slots - 1));
       if (this.#words.load(entry + stateField) !== unpublished) end = position;

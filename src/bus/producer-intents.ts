@@ -4,7 +4,8 @@
  * the head belongs to a producer that lives.
  *
  * Invariants
- *   I1. While a producer holds a claim, its intent names the claim's slots.
+ *   I1. While a producer holds a claim, its intent names where the claim begins;
+ *       an unpublished head never stands anywhere else in a claim.
  *   I2. An intent is named after the tail was read and before the CAS that
  *       claims, so who sees a tail sees the intents of all claims below it.
  *   I3. An intent moves on by a sequentially consistent store after the states
@@ -20,15 +21,13 @@ const wordRange = 2 ** 32;
 /** Offsets inside an intent, in words. */
 const lowField = 0;
 const highField = 1;
-const slotsField = 2;
 
 /** The intent of one producer, for itself. */
 export class ProducerIntent {
   readonly #words: SharedWords;
   readonly #word: number;
-  /** What the shared words hold. */
+  /** What the shared word holds. */
   #high = noIntent;
-  #slots = 1;
 
   /** A claim that an earlier user of the producer slot left open is nobody's from now on. */
   constructor(words: SharedWords, producer: number) {
@@ -39,18 +38,10 @@ export class ProducerIntent {
     this.#words = words;
     this.#word = intentWordOf(producer);
     withdrawIntent(words, producer);
-    words.store(this.#word + slotsField, this.#slots);
   }
 
-  /**
-   * Names the slots from `position` on (I2). One record counts as one slot,
-   * however long: the head only ever stands at its start.
-   */
-  name(position: number, slots: number): void {
-    if (slots !== this.#slots) {
-      this.#words.store(this.#word + slotsField, slots); // (I3)
-      this.#slots = slots;
-    }
+  /** Names where the claim will begin, in slots (I2). */
+  name(position: number): void {
     this.#words.store(this.#word + lowField, position | 0); // (I3)
     const high = Math.floor(position / wordRange);
     if (high === this.#high) return;
@@ -70,11 +61,8 @@ export function withdrawIntent(words: SharedWords, producer: number): void {
   words.store(intentWordOf(producer) + highField, noIntent);
 }
 
-/**
- * Where slots that a living producer awaits begin at or behind `head`, both in
- * slots: `head` itself when it lies inside such slots, `tail` when there are none.
- */
-export function nextAwaited(words: SharedWords, head: number, tail: number): number {
+/** The first position from `head` on, in slots, that a living producer names; `tail` when there is none. */
+export function nextIntent(words: SharedWords, head: number, tail: number): number {
   let next = tail;
   for (let producer = 0; producer < limits.busThreadsMax; producer += 1) {
     const word = intentWordOf(producer);
@@ -82,9 +70,7 @@ export function nextAwaited(words: SharedWords, head: number, tail: number): num
     const high = words.load(word + highField);
     if (high === noIntent) continue;
     const start = high * wordRange + (words.load(word + lowField) >>> 0);
-    if (start >= next) continue;
-    if (start > head) next = start;
-    else if (head < start + words.load(word + slotsField)) return head;
+    if (start >= head && start < next) next = start;
   }
   return next;
 }

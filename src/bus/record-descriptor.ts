@@ -10,7 +10,9 @@
  *   state  0       nothing published here
  *          n > 0   a message of n − 1 bytes
  *          n < 0   padding: −n slots to skip
- *   length         what the claim asked for; read by `commit` and `abort` only
+ *          n ≤ −2^30   a run of −n − 2^30 slots, full of records without states
+ *   length         bytes that the claim asked for; in a run also n < 0: −n slots
+ *                  of padding
  */
 
 export const recordEntryBytes = 16;
@@ -25,3 +27,14 @@ export const typeField = 2;
 
 /** The state of a slot where nothing is published. */
 export const unpublished = 0;
+
+/** The largest state of a run; no padding has as many slots. */
+export const runStateMax = -(2 ** 30);
+
+export function runState(slots: number): number {
+  return runStateMax - slots;
+}
+
+export function runSlotsOf(state: number): number {
+  return runStateMax - state;
+}

@@ -11,9 +11,9 @@
  *   consumer, byte 128    ┌────────────┬────────────────┬─────────────────────┐
  *                         │ head int64 │ gaps     int32 │ slots in gaps int32 │
  *                         └────────────┴────────────────┴─────────────────────┘
- *   intent of a producer  ┌────────────┬────────────┬─────────────┐
- *                         │ low  int32 │ high int32 │ slots int32 │   high −1: it claims nothing
- *                         └────────────┴────────────┴─────────────┘
+ *   intent of a producer  ┌────────────┬────────────┐
+ *                         │ low  int32 │ high int32 │   high −1: it claims nothing
+ *                         └────────────┴────────────┘
  *
  * The control words are 128 bytes apart, so that no two of them share a cache
  * line nor the pair of lines that the processor prefetches together.

@@ -15,18 +15,28 @@ type Step =
     }
   | { readonly do: 'drain'; readonly limit: number };
 
-interface ModelRecord {
-  readonly producer: number;
-  slots: number;
+/** What was claimed, and what becomes of it: null is skipped. */
+interface Item {
+  readonly slots: number;
   readonly index: number;
-  readonly content: Buffer;
-  state: 'open' | 'committed' | 'skipped' | 'dead';
+  content: Buffer | null;
+}
+
+/** What is published at once: one item, or all of a run. */
+interface ModelRecord {
+  readonly slots: number;
+  readonly index: number;
+  readonly items: Item[];
+  state: 'open' | 'published' | 'dead';
 }
 
 const capacityBytes = 2_048;
 const slotsTotal = capacityBytes / slotBytes;
 const runSlotsMax = Math.min(limits.ringRunSlots, slotsTotal / limits.ringMessageFraction);
-const nobody = Buffer.alloc(0);
+
+function itemSlots({ items }: ModelRecord): number {
+  return items.reduce((sum, { slots }) => sum + slots, 0);
+}
 
 /** What a ring has to do, said in the plainest way: a list of records. */
 class Model {
@@ -35,9 +45,8 @@ class Model {
   gaps = 0;
   readonly records: ModelRecord[] = [];
   readonly batching = new Set<number>();
-  /** What is left of the run of a producer: the last of its records, empty or not. */
   readonly #runs = new Map<number, ModelRecord>();
-  readonly #open = new Map<number, ModelRecord>();
+  readonly #open = new Map<number, { readonly item: Item; readonly record: ModelRecord }>();
   #claims = 0;
   #stuckAt = -1;
 
@@ -46,42 +55,46 @@ class Model {
     this.head = start;
   }
 
-  openClaim(producer: number): ModelRecord | undefined {
-    return this.#open.get(producer);
+  openClaim(producer: number): Item | undefined {
+    return this.#open.get(producer)?.item;
   }
 
-  claim(producer: number, length: number): ModelRecord | null {
+  claim(producer: number, length: number): Item | null {
     const wanted = Math.max(1, Math.ceil(length / slotBytes));
-    const run = this.#runs.get(producer);
-    if (run !== undefined && run.slots < wanted) this.#closeRun(producer);
-    if (!this.#runs.has(producer) && this.batching.has(producer) && wanted < runSlotsMax) {
-      const whole = this.#append(producer, runSlotsMax);
-      if (whole !== null) this.#runs.set(producer, whole);
+    let record = this.#runs.get(producer) ?? null;
+    if (record !== null && record.slots - itemSlots(record) < wanted) {
+      this.#publishRun(producer);
+      record = null;
     }
-    const record = this.#runs.has(producer)
-      ? this.#takeOfRun(producer, wanted)
-      : this.#append(producer, wanted);
+    if (record === null && this.batching.has(producer) && wanted < runSlotsMax) {
+      record = this.#append(runSlotsMax);
+      if (record !== null) this.#runs.set(producer, record);
+    }
+    record ??= this.#append(wanted);
     if (record === null) return null;
     this.#claims += 1;
-    const claimed = { ...record, content: Buffer.alloc(length, this.#claims) };
-    this.records[this.records.indexOf(record)] = claimed;
-    this.#open.set(producer, claimed);
-    return claimed;
+    const index = record.index + itemSlots(record) * slotBytes;
+    const item = { slots: wanted, index, content: Buffer.alloc(length, this.#claims) };
+    record.items.push(item);
+    this.#open.set(producer, { item, record });
+    return item;
   }
 
-  settle(producer: number, state: 'committed' | 'skipped'): void {
-    const record = this.#open.get(producer);
-    if (record !== undefined) record.state = state;
+  settle(producer: number, isCommitted: boolean): void {
+    const open = this.#open.get(producer);
     this.#open.delete(producer);
+    if (open === undefined) return;
+    if (!isCommitted) open.item.content = null;
+    if (open.record !== this.#runs.get(producer)) open.record.state = 'published';
   }
 
   endBatch(producer: number): void {
     this.batching.delete(producer);
-    this.#closeRun(producer);
+    this.#publishRun(producer);
   }
 
   die(producer: number): void {
-    const left = [this.#open.get(producer), this.#runs.get(producer)];
+    const left = [this.#open.get(producer)?.record, this.#runs.get(producer)];
     for (const record of left) if (record !== undefined) record.state = 'dead';
     this.#open.delete(producer);
     this.#runs.delete(producer);
@@ -92,58 +105,47 @@ class Model {
     const contents: Buffer[] = [];
     while (contents.length < limit) {
       const first = this.records[0];
-      if (first === undefined) {
-        if (contents.length === 0) this.#stuckAt = this.head;
-        break;
-      }
-      if (first.state === 'open' || first.state === 'dead') {
+      if (first?.state !== 'published') {
         if (contents.length > 0) break;
         const isStuck = this.#stuckAt === this.head;
         this.#stuckAt = this.head;
-        if (!isStuck || first.state === 'open') break;
+        if (!isStuck || first?.state !== 'dead') break;
         this.gaps += 1;
-        while (this.records[0]?.state === 'dead') this.#consume();
+        while (this.records[0]?.state === 'dead') this.head += this.records.shift()?.slots ?? 0;
         continue;
       }
-      this.#consume();
-      if (first.state === 'committed') contents.push(first.content);
+      const content = this.#consume(first);
+      if (content !== null) contents.push(content);
     }
     return contents;
   }
 
-  #consume(): void {
-    this.head += this.records.shift()?.slots ?? 0;
+  /** One item, or what a run has behind its last one. */
+  #consume(record: ModelRecord): Buffer | null {
+    const item = record.items.shift();
+    const slots = item?.slots ?? record.slots;
+    this.head += slots;
+    const rest = { ...record, slots: record.slots - slots };
+    if (rest.slots > 0) this.records[0] = rest;
+    else this.records.shift();
+    return item?.content ?? null;
   }
 
-  #append(producer: number, wanted: number): ModelRecord | null {
+  #append(wanted: number): ModelRecord | null {
     const slot = this.tail % slotsTotal;
     const gap = slotsTotal - slot < wanted ? slotsTotal - slot : 0;
     if (this.tail + gap + wanted - this.head > slotsTotal) return null;
-    if (gap > 0) {
-      this.records.push({ producer, slots: gap, index: -1, content: nobody, state: 'skipped' });
-    }
+    if (gap > 0) this.records.push({ slots: gap, index: -1, items: [], state: 'published' });
     const index = (gap > 0 ? 0 : slot) * slotBytes;
-    const record: ModelRecord = { producer, slots: wanted, index, content: nobody, state: 'open' };
+    const record: ModelRecord = { slots: wanted, index, items: [], state: 'open' };
     this.records.push(record);
     this.tail += gap + wanted;
     return record;
   }
 
-  #takeOfRun(producer: number, wanted: number): ModelRecord | null {
+  #publishRun(producer: number): void {
     const run = this.#runs.get(producer);
-    if (run === undefined) return null;
-    const taken: ModelRecord = { ...run, slots: wanted };
-    const rest = { ...run, slots: run.slots - wanted, index: run.index + wanted * slotBytes };
-    const at = this.records.indexOf(run);
-    this.records.splice(at, 1, taken, ...(rest.slots > 0 ? [rest] : []));
-    if (rest.slots > 0) this.#runs.set(producer, rest);
-    else this.#runs.delete(producer);
-    return taken;
-  }
-
-  #closeRun(producer: number): void {
-    const run = this.#runs.get(producer);
-    if (run !== undefined) run.state = 'skipped';
+    if (run !== undefined) run.state = 'published';
     this.#runs.delete(producer);
   }
 }
@@ -204,10 +206,10 @@ class Pair {
       case 'commit':
       case 'abort':
         if (open === undefined) return;
-        open.content.copy(ring.bytes, open.index);
+        open.content?.copy(ring.bytes, open.index);
         if (next.do === 'commit') ring.commit(open.index);
         else ring.abort(open.index);
-        this.model.settle(next.producer, next.do === 'commit' ? 'committed' : 'skipped');
+        this.model.settle(next.producer, next.do === 'commit');
         break;
       case 'begin':
         ring.beginBatch();

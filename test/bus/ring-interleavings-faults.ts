@@ -19,7 +19,6 @@ export const lateIntent: FaultyWords = (port, { memory, producers }) => {
   const intents = producers.flatMap((producer) => [
     intentWordOf(producer),
     intentWordOf(producer) + 1,
-    intentWordOf(producer) + 2,
   ]);
   return new LateIntentWords(memory, port, { producers, intents });
 };

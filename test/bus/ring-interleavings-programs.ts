@@ -72,10 +72,16 @@ const payloadPlace = 1_000_000;
 /** Counts the rings of the doorbell; nothing else lies behind the words of an unused intent. */
 const bellWord = intentWordOf(60) + 8;
 
-function openRing(port: Port, setting: Setting, producer?: number): ManyToOneRingBuffer {
+function openRing(
+  port: Port,
+  setting: Setting,
+  producer?: number,
+  onPublished?: () => void,
+): ManyToOneRingBuffer {
   const words =
     setting.faults.words?.(port, setting) ??
     new SteppedWords(setting.memory, port, setting.producers);
+  if (onPublished !== undefined) words.onPublished = onPublished;
   const options = { words, waitStrategy: new ParkStrategy() };
   return new ManyToOneRingBuffer(
     setting.memory,
@@ -85,7 +91,11 @@ function openRing(port: Port, setting: Setting, producer?: number): ManyToOneRin
 
 export function send(port: Port, setting: Setting, { sender, producer, messages }: Sending): void {
   const { tries, faults, wakes, batched } = setting;
-  const ring = openRing(port, setting, producer);
+  /** Committed, and seen once they are published: at once, or with their run. */
+  const unpublished: string[] = [];
+  const ring = openRing(port, setting, producer, () => {
+    for (const message of unpublished.splice(0)) port.note(message);
+  });
   if (batched) ring.beginBatch();
   for (const [number, message] of messages.entries()) {
     let index = refusedClaim;
@@ -99,8 +109,8 @@ export function send(port: Port, setting: Setting, { sender, producer, messages 
         ring.abort(index);
       } else {
         if (faults.commitBeforePayload !== true) writePayload(port, ring.bytes, payload);
+        unpublished.push(`${sender}:${number}`);
         ring.commit(index);
-        port.note(`${sender}:${number}`);
         if (faults.commitBeforePayload === true) writePayload(port, ring.bytes, payload);
       }
       if (faults.wakeBeforeCommit === true) continue;

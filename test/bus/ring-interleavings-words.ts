@@ -7,6 +7,7 @@
  * slots that nobody uses, are read at once: whether such a step comes earlier
  * or later makes no difference to anybody.
  */
+import { runStateMax, stateField, wordsPerEntry } from '../../src/bus/record-descriptor.ts';
 import {
   gapSlotsWord,
   gapsWord,
@@ -29,6 +30,8 @@ export class SteppedWords extends SharedWords {
   readonly #port: Port;
   readonly #entriesWord: number;
   readonly #constant: ReadonlySet<number>;
+  /** Called at the step that publishes a message, or a run of them. */
+  onPublished: () => void = () => undefined;
 
   /** `producers` are the producer slots that some thread of the plan uses. */
   constructor(memory: SharedArrayBuffer, port: Port, producers: readonly number[]) {
@@ -59,6 +62,7 @@ export class SteppedWords extends SharedWords {
       super.store(word, value);
       return undefined;
     });
+    if (this.#isState(word) && (value > 0 || value <= runStateMax)) this.onPublished();
   }
 
   override exchange(word: number, value: number): number {
@@ -97,6 +101,10 @@ export class SteppedWords extends SharedWords {
     return this.#port.access('update', this.#place(index * 2, next), perform) as bigint;
   }
 
+  #isState(word: number): boolean {
+    return word >= this.#entriesWord && (word - this.#entriesWord) % wordsPerEntry === stateField;
+  }
+
   #place(word: number, value?: number | bigint): Place {
     const name = value === undefined ? this.#nameOf(word) : `${this.#nameOf(word)} ${value}`;
     return { name, number: word };
@@ -111,7 +119,7 @@ export class SteppedWords extends SharedWords {
     if (word === gapSlotsWord) return 'gap slots';
     if (word < this.#entriesWord) {
       const producer = intentProducer(word);
-      const field = ['low', 'high', 'slots'][word - intentWordOf(producer)];
+      const field = ['low', 'high'][word - intentWordOf(producer)];
       return `intent of ${producer} ${field}`;
     }
     const field = ['state', 'length', 'type'][(word - this.#entriesWord) % 4];
@@ -130,7 +138,6 @@ function constantWords(producers: readonly number[]): ReadonlySet<number> {
     if (producers.includes(producer)) continue;
     words.add(intentWordOf(producer));
     words.add(intentWordOf(producer) + 1);
-    words.add(intentWordOf(producer) + 2);
   }
   return words;
 }

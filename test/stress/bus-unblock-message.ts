@@ -24,6 +24,9 @@ const lifeOffset = 0;
 const sequenceOffset = 4;
 const checksumOffset = 8;
 const bodyOffset = 12;
+/** Most messages of a batch. */
+export const batchMessagesMax = 12;
+
 export const messageBytesMin = bodyOffset;
 
 interface StampedMessage {

@@ -6,7 +6,12 @@
 import { workerData } from 'node:worker_threads';
 import { ManyToOneRingBuffer } from '../../src/bus/many-to-one-ring-buffer.ts';
 import { refusedClaim } from '../../src/bus/ring-buffer.ts';
-import { type KilledProducerTask, messageBytesMin, stampMessage } from './bus-unblock-message.ts';
+import {
+  batchMessagesMax,
+  type KilledProducerTask,
+  messageBytesMin,
+  stampMessage,
+} from './bus-unblock-message.ts';
 
 const { memory, committed, producer, life, seed, lengthMax } = workerData as KilledProducerTask;
 const ring = new ManyToOneRingBuffer(memory, { producer });
@@ -15,9 +20,8 @@ const pause = new Int32Array(new SharedArrayBuffer(4));
 /** Messages after which the consumer is woken when nobody waits for room. */
 const burst = 4;
 const abortedEvery = 13;
-/** Some messages come in batches, of up to so many. */
+/** Some messages come in batches. */
 const batchEvery = 16;
-const batchMessagesMax = 12;
 /** Some claims stay open for a while more, up to so many loads of a word. */
 const lingerEvery = 8;
 const lingerSpinsMax = 20_000;
@@ -43,6 +47,7 @@ let batchLeft = 0;
 function endBatch(): void {
   batchLeft = 0;
   ring.endBatch();
+  Atomics.store(committedOf, life, sequence);
   ring.wake();
 }
 
@@ -68,7 +73,7 @@ for (let claims = 1; ; claims += 1) {
   sequence += 1;
   stampMessage(ring.bytes, { index, lengthBytes, life, sequence });
   ring.commit(index);
-  Atomics.store(committedOf, life, sequence);
+  if (batchLeft === 0) Atomics.store(committedOf, life, sequence);
   if (batchLeft > 0) {
     batchLeft -= 1;
     if (batchLeft === 0) endBatch();
