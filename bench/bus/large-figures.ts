@@ -22,7 +22,7 @@ const fillMessages = 40;
 const passSizes = [64 * KiB, MiB, 16 * MiB, 64 * MiB];
 const passMessages = 20_000;
 /** Payloads in flight at any size, so that size is all that differs. */
-const passSlabs = 32;
+const passSlabs = 64;
 
 const fullScale = 8;
 

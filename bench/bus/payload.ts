@@ -15,7 +15,9 @@
 const denseWordsMax = 64;
 /** Above it one word for each cache line. */
 const lineWords = 16;
-/** And from this length on one for each page: reading megabytes would measure the memory instead. */
+/** From these lengths on one for some lines, then for each page: else the memory would be measured instead. */
+const manyLinesWords = 2 ** 13;
+const someLinesWords = 64;
 const longWords = 2 ** 18;
 const pageWords = 1_024;
 
@@ -27,7 +29,8 @@ const spread = 0x9e3779b1;
 
 function stride(words: number): number {
   if (words <= denseWordsMax) return 1;
-  return words < longWords ? lineWords : pageWords;
+  if (words < manyLinesWords) return lineWords;
+  return words < longWords ? someLinesWords : pageWords;
 }
 
 /** Mark of message `number`, 0 to `messagesMax` − 1, of a producer from 0 to 31. */

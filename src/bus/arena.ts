@@ -29,7 +29,7 @@ import {
   pageBytes,
 } from './arena-descriptor.ts';
 import type { ArenaReference } from './arena-reference.ts';
-import type { PayloadKind } from './lease.ts';
+import type { Payload, PayloadKind } from './lease.ts';
 import { Lease } from './lease.ts';
 import { belongsTo, isBetween } from './lease-word.ts';
 import { SharedWords } from './shared-words.ts';
@@ -234,25 +234,28 @@ export class Arena {
     const slab = placed.firstSlab + index;
     const generation = this.#slabs.tryTake(slab, kind.byteLength);
     if (generation === refusedLease) return null;
-    const { dtype, shape, byteLength } = kind;
-    return this.#leaseOf(
-      { slab, generation, lease: 0, dtype, shape, byteLength },
-      placed,
-      this.#slabs.wordOf(slab, 0),
-    );
+    const payload = this.#payloadOf(kind, placed, slab, generation);
+    return new Lease(this.#slabs, payload, 0, this.#slabs.wordOf(slab, 0));
   }
 
-  #leaseOf(name: Omit<ArenaReference, 'serial'>, placed: PlacedClass, word: number): Lease {
-    const { slab, generation, dtype, shape, byteLength } = name;
+  #leaseOf(reference: ArenaReference, placed: PlacedClass, word: number): Lease {
+    const { slab, generation, lease } = reference;
+    const payload = this.#payloadOf(reference, placed, slab, generation);
+    return new Lease(this.#slabs, payload, lease, word);
+  }
+
+  #payloadOf(kind: PayloadKind, placed: PlacedClass, slab: number, generation: number): Payload {
+    const { dtype, shape, byteLength } = kind;
     const offset = placed.dataOffset + (slab - placed.firstSlab) * placed.slabBytes;
-    const payload = { memory: this.#memory, offset, slab, generation, dtype, shape, byteLength };
-    return new Lease(this.#slabs, payload, name.lease, word);
+    return { memory: this.#memory, offset, slab, generation, dtype, shape, byteLength };
   }
 
   /** Index of the smallest class that holds `byteLength`. */
   #classOf(byteLength: number): number {
-    const index = this.#layout.classes.findIndex(({ slabBytes }) => slabBytes >= byteLength);
-    if (index >= 0) return index;
+    const { classes } = this.#layout;
+    for (let index = 0; index < classes.length; index += 1) {
+      if ((classes[index]?.slabBytes ?? 0) >= byteLength) return index;
+    }
     const { payloadBytesMax } = this;
     throw new RuntimeError(
       'BUS_ARENA_TOO_LARGE',
@@ -262,9 +265,10 @@ export class Arena {
   }
 
   #classOfSlab(slab: number): PlacedClass | undefined {
-    return this.#layout.classes.find(
-      ({ firstSlab, slabs }) => slab >= firstSlab && slab < firstSlab + slabs,
-    );
+    for (const placed of this.#layout.classes) {
+      if (slab < placed.firstSlab + placed.slabs) return placed;
+    }
+    return undefined;
   }
 }
 

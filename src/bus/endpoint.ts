@@ -185,7 +185,9 @@ export class Endpoint {
     body: NoInfer<Body>,
     options: RequestOptions,
   ): Promise<Reply> {
-    return this.#requester.request(to, topic, body, options);
+    const reply = this.#requester.request(to, topic, body, options);
+    this.#listening?.expectMail();
+    return reply;
   }
 
   /**
@@ -275,6 +277,7 @@ export class Endpoint {
       listeners: this.#listeners,
       drain: () => this.drain(),
       tryListen: () => this.#inbox.tryListen(),
+      stopListening: () => this.#inbox.stopListening(),
       isBlocked: () => this.#isBlocked(),
       onWake: () => this.#counters.wakeUp(),
     });

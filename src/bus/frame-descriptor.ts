@@ -56,11 +56,11 @@ export const causeFlag = 2;
 export const knownFlags = sentAtFlag | causeFlag;
 
 /** The position of a name is its code on the wire: append only. */
-export const frameTypes = ['message', 'request', 'reply', 'error-reply', 'receipt'] as const;
+export const frameTypes = ['message', 'request', 'reply', 'error-reply'] as const;
 export const bodyKinds = ['none', 'value', 'bytes', 'tensor', 'arena'] as const;
 
-export const frameTypeCodes = codesOf(frameTypes);
-export const bodyKindCodes = codesOf(bodyKinds);
+export const typeCodes = codesOf(frameTypes);
+export const kindCodes = codesOf(bodyKinds);
 
 function codesOf<Name extends string>(names: readonly Name[]): Readonly<Record<Name, number>> {
   const codes = names.map((name, code) => [name, code]);

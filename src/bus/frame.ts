@@ -25,7 +25,6 @@ import { corruptFrame } from './corrupt-frame.ts';
 import { DataViews } from './data-views.ts';
 import {
   addressWord,
-  bodyKindCodes,
   bodyKinds,
   bodyLengthWord,
   causeFlag,
@@ -33,13 +32,14 @@ import {
   correlationWord,
   frameHeaderBytes,
   frameMark,
-  frameTypeCodes,
   frameTypes,
+  kindCodes,
   kindsWord,
   knownFlags,
   sentAtFlag,
   sentAtWord,
   sequenceWord,
+  typeCodes,
 } from './frame-descriptor.ts';
 import { Tensor } from './tensor.ts';
 import { readTensorBody, tensorBodyBytes, writeTensorBody } from './tensor-body.ts';
@@ -48,8 +48,8 @@ import type { ThreadId } from './thread-id.ts';
 export { frameHeaderBytes } from './frame-descriptor.ts';
 
 /**
- * What a frame is to its receiver: a message, a question, an answer to one, the
- * failure of one, or the news of what became of a message.
+ * What a frame is to its receiver: a message, a question, an answer to one, or
+ * the failure of one.
  */
 export type FrameType = (typeof frameTypes)[number];
 
@@ -146,19 +146,25 @@ export function writeFrame(
   bytes: Buffer,
   offset: number,
 ): void {
-  writeHeader(header, body, { bytes, offset });
   const start = offset + frameHeaderBytes;
+  // The kind is told apart once, here, for a header takes no longer than that.
   switch (body.kind) {
     case 'none':
+      writeHeader(header, kindCodes.none, 0, bytes, offset);
       return;
     case 'value':
-    case 'bytes':
+    case 'bytes': {
+      const kind = body.kind === 'value' ? kindCodes.value : kindCodes.bytes;
+      writeHeader(header, kind, body.bytes.length, bytes, offset);
       copyBytes(body.bytes, bytes, start);
       return;
+    }
     case 'tensor':
+      writeHeader(header, kindCodes.tensor, tensorBodyBytes(body.tensor), bytes, offset);
       writeTensorBody(body.tensor, bytes, start);
       return;
     case 'arena':
+      writeHeader(header, kindCodes.arena, arenaReferenceBytes, bytes, offset);
       writeArenaReference(body.reference, writing.of(bytes), start);
       return;
     default:
@@ -168,24 +174,26 @@ export function writeFrame(
 
 function writeHeader(
   header: FrameHeader,
-  body: FrameBody,
-  { bytes, offset }: { readonly bytes: Buffer; readonly offset: number },
+  kind: number,
+  bodyBytes: number,
+  bytes: Buffer,
+  offset: number,
 ): void {
-  const { topic, correlation, sequence, cause, sentAtUs } = header;
+  const { type, topic, correlation, sequence, cause, sentAtUs } = header;
   assert((topic & 0xffff) === topic, 'a topic is a number of 16 bits');
   assert(correlation >>> 0 === correlation, 'a correlation is a number of 32 bits');
   assert(sequence >>> 0 === sequence, 'a sequence is a number of 32 bits');
   const flags = (sentAtUs === null ? 0 : sentAtFlag) | (cause === null ? 0 : causeFlag);
   const causeSender = cause === null ? 0 : cause.from;
-  const types = (frameTypeCodes[header.type] << 16) | (bodyKindCodes[body.kind] << 24);
+  const typeCode = type === 'message' ? typeCodes.message : typeCodes[type];
   const view = writing.of(bytes);
   view.setUint32(offset, frameMark | (flags << 16), true);
   view.setUint32(offset + addressWord, topic | (header.from << 16), true);
   view.setUint32(offset + correlationWord, correlation, true);
   view.setUint32(offset + sequenceWord, sequence, true);
   view.setUint32(offset + causeSequenceWord, cause === null ? 0 : cause.sequence, true);
-  view.setUint32(offset + kindsWord, causeSender | types, true);
-  view.setUint32(offset + bodyLengthWord, bodyLength(body), true);
+  view.setUint32(offset + kindsWord, causeSender | (typeCode << 16) | (kind << 24), true);
+  view.setUint32(offset + bodyLengthWord, bodyBytes, true);
   view.setUint32(offset + sentAtWord, sentAtUs ?? 0, true);
 }
 

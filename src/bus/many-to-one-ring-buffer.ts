@@ -7,20 +7,16 @@
  * used by two living threads.
  *
  * Invariants
- *   R1. Only the consumer moves the head; the tail moves by CAS alone and its
- *       64 bits never hold the same value twice.
- *   R2. A claim is one record and never wraps: a padding record, claimed by
- *       itself, fills the gap at the end. A message takes at most
- *       1 / `ringMessageFraction` of the ring, so gap and message together
- *       always fit an empty one.
+ *   R1. Only the consumer moves the head, only claims move the tail
+ *       (`ring-claims.ts`).
+ *   R2. A message takes at most 1 / `ringMessageFraction` of the ring, so that it
+ *       and the padding at the end of the ring always fit an empty one.
  *   R3. A record is visible only once its state is stored, which is last.
  *   R4. The state of every consumed record is cleared before the head that
  *       frees its slots is published, so a reused slot starts unpublished.
  *   R5. The head is published once for each batch.
- *   R6. An unpublished record at the head that no intent of a producer names
- *       belongs to nobody who lives, and so does everything up to the next
- *       position that is published or that an intent names: the consumer skips
- *       it. It reads in the order that makes this exact: tail, intents, states.
+ *   R6. While a producer holds a claim, its intent names it. What dead producers
+ *       left is skipped, and nothing of a living one (`ring-gaps.ts`).
  *   R7. In a batch a producer claims a run of slots at once and divides it among
  *       its records. The state of the first slot publishes the run as a whole,
  *       before the producer claims anything else; no other slot of it has a
@@ -29,7 +25,7 @@
 import { assert } from '../kernel/assert.ts';
 import { RuntimeError } from '../kernel/errors.ts';
 import { limits } from '../kernel/limits.ts';
-import { nextIntent, ProducerIntent, withdrawIntent } from './producer-intents.ts';
+import { withdrawIntent } from './producer-intents.ts';
 import {
   lengthField,
   runSlotsOf,
@@ -43,8 +39,6 @@ import {
 import type { MessageHandler, RingBuffer } from './ring-buffer.ts';
 import { refusedClaim } from './ring-buffer.ts';
 import {
-  gapSlotsWord,
-  gapsWord,
   headPosition,
   ringLayout,
   ringLayoutOf,
@@ -52,19 +46,14 @@ import {
   slotBytes,
   tailPosition,
 } from './ring-buffer-descriptor.ts';
+import { RingClaims } from './ring-claims.ts';
+import { RingGaps } from './ring-gaps.ts';
 import { SharedWords } from './shared-words.ts';
 import { defaultWaitStrategy, SleepFlag, type WaitStrategy } from './wait-strategy.ts';
 
 /** An empty message still takes the slot that its entry belongs to. */
 function slotsOf(lengthBytes: number): number {
   return lengthBytes === 0 ? 1 : Math.ceil(lengthBytes / slotBytes);
-}
-
-/** Turning a number into a bigint costs twice as much as the CAS that needs it; most records are short. */
-const shortRecords: readonly bigint[] = Array.from({ length: 257 }, (_, slots) => BigInt(slots));
-
-function bigSlots(slots: number): bigint {
-  return shortRecords[slots] ?? BigInt(slots);
 }
 
 interface RingOptions {
@@ -84,10 +73,10 @@ export class ManyToOneRingBuffer implements RingBuffer {
   readonly #slots: number;
   readonly #entriesWord: number;
   readonly #words: SharedWords;
+  readonly #gaps: RingGaps;
   readonly #sleep: SleepFlag;
   readonly #waitStrategy: WaitStrategy;
-  /** Null for a consumer only. */
-  readonly #intent: ProducerIntent | null;
+  readonly #claims: RingClaims;
   /** Slots of the run that a batch claims at once. */
   readonly #runSlotsMax: number;
   /** Producer's open claim, by itself or inside its run. */
@@ -97,11 +86,6 @@ export class ManyToOneRingBuffer implements RingBuffer {
   #runFirst = 0;
   #runNext = 0;
   #runLeft = 0;
-  /** Producer's memory of the tail, which may be behind; as a number too. */
-  #tailSeen: bigint;
-  #tail: number;
-  /** Producer's memory of the head; the true one is never behind it. */
-  #headSeen: number;
   /** Consumer's own count, ahead of the published head inside a batch, and the slot it stands for. */
   #head: number;
   #headSlot: number;
@@ -118,16 +102,13 @@ export class ManyToOneRingBuffer implements RingBuffer {
     this.#slots = layout.slots;
     this.#entriesWord = layout.entriesWord;
     this.#words = options.words ?? new SharedWords(memory, layout.dataOffset);
+    this.#gaps = new RingGaps(this.#words, layout.entriesWord, layout.slots);
     this.#sleep = new SleepFlag(this.#words, sleepWord);
     this.#waitStrategy = options.waitStrategy ?? defaultWaitStrategy();
     this.#head = Number(this.#words.loadPosition(headPosition));
     this.#headSlot = this.#head % this.#slots;
-    this.#headSeen = this.#head;
-    this.#tailSeen = this.#words.loadPosition(tailPosition);
-    this.#tail = Number(this.#tailSeen);
     this.#runSlotsMax = Math.min(limits.ringRunSlots, layout.slots / limits.ringMessageFraction);
-    this.#intent =
-      options.producer === undefined ? null : new ProducerIntent(this.#words, options.producer);
+    this.#claims = new RingClaims(this.#words, { ...layout, producer: options.producer });
   }
 
   /**
@@ -270,10 +251,7 @@ export class ManyToOneRingBuffer implements RingBuffer {
 
   /** Claims of ended producers that the consumer skipped since the ring was made. */
   gapsSkipped(): { readonly gaps: number; readonly bytes: number } {
-    return {
-      gaps: this.#words.load(gapsWord) >>> 0,
-      bytes: (this.#words.load(gapSlotsWord) >>> 0) * slotBytes,
-    };
+    return this.#gaps.counted();
   }
 
   producerPosition(): number {
@@ -300,6 +278,11 @@ export class ManyToOneRingBuffer implements RingBuffer {
     return this.#sleep.tryListen(this.#mail.isEmpty);
   }
 
+  /** Consumer on an event loop: needs no doorbell from now on, because it looks by itself. */
+  stopListening(): void {
+    this.#sleep.stopListening();
+  }
+
   /**
    * Producer, after `commit`, after `abort`, and after a claim that was refused
    * (its intent may have hidden a gap until then): wakes a parked consumer. True
@@ -312,7 +295,8 @@ export class ManyToOneRingBuffer implements RingBuffer {
   readonly #mail = {
     hasMail: (): boolean => this.#headState() !== unpublished,
     /** Nothing is ready, and what is claimed at the head belongs to a producer that lives. */
-    isEmpty: (): boolean => this.#headState() === unpublished && this.#gapEnd() === null,
+    isEmpty: (): boolean =>
+      this.#headState() === unpublished && this.#gaps.endAt(this.#head) === null,
   };
 
   #headState(): number {
@@ -333,7 +317,7 @@ export class ManyToOneRingBuffer implements RingBuffer {
     if (wanted > this.#runLeft) {
       this.#publishRun(); // (R7)
       if (!this.#batching || !this.#tryOpenRun(wanted)) {
-        const slot = this.#claimSlots(wanted);
+        const slot = this.#claims.tryTake(wanted);
         if (slot !== refusedClaim) this.#claim = 'single';
         return slot;
       }
@@ -347,7 +331,7 @@ export class ManyToOneRingBuffer implements RingBuffer {
 
   #tryOpenRun(wanted: number): boolean {
     if (wanted >= this.#runSlotsMax) return false;
-    const slot = this.#claimSlots(this.#runSlotsMax);
+    const slot = this.#claims.tryTake(this.#runSlotsMax);
     if (slot === refusedClaim) return false;
     this.#runFirst = slot;
     this.#runNext = slot;
@@ -367,45 +351,6 @@ export class ManyToOneRingBuffer implements RingBuffer {
     this.#runLeft = 0;
   }
 
-  /** Moves the tail over `wanted` slots in a row. */
-  #claimSlots(wanted: number): number {
-    for (;;) {
-      const slot = this.#tail & (this.#slots - 1);
-      const gap = this.#slots - slot < wanted ? this.#slots - slot : 0; // (R2)
-      if (!this.#hasRoom(gap + wanted)) {
-        this.#intent?.withdraw();
-        return refusedClaim;
-      }
-      // A failed CAS means that another producer went ahead, so the loop as a whole makes progress.
-      if (!this.#advanceTail(gap === 0 ? wanted : gap)) continue;
-      if (gap === 0) return slot;
-      this.#words.store(this.#entryOf(slot) + stateField, -gap);
-    }
-  }
-
-  /** Names the seen tail as this producer's intent and claims it; false when others moved it first. */
-  #advanceTail(slots: number): boolean {
-    assert(this.#intent !== null, 'only a ring that was opened with a producer slot claims');
-    this.#intent.name(this.#tail); // (R6)
-    const next = this.#tailSeen + bigSlots(slots);
-    const found = this.#words.compareExchangePosition(tailPosition, this.#tailSeen, next); // (R1)
-    const claimed = found === this.#tailSeen;
-    this.#tailSeen = claimed ? next : found;
-    this.#tail = claimed ? this.#tail + slots : Number(found);
-    return claimed;
-  }
-
-  /**
-   * Whether the ring has room for `slots` more behind the seen tail; the shared
-   * head is read only in doubt. A seen tail that is old refuses rightly: behind
-   * the true one there is no more room than behind it.
-   */
-  #hasRoom(slots: number): boolean {
-    if (this.#tail + slots - this.#headSeen <= this.#slots) return true;
-    this.#headSeen = Number(this.#words.loadPosition(headPosition));
-    return this.#tail + slots - this.#headSeen <= this.#slots;
-  }
-
   /**
    * Moves the head over what dead producers left there; false when there is no
    * such gap. Most claims are committed a moment later, so only a drain that
@@ -416,23 +361,10 @@ export class ManyToOneRingBuffer implements RingBuffer {
       this.#stuckAt = this.#head;
       return false;
     }
-    const end = this.#gapEnd();
+    const end = this.#gaps.endAt(this.#head);
     if (end === null) return false;
-    this.#words.add(gapsWord, 1);
-    this.#words.add(gapSlotsWord, end - this.#head);
+    this.#gaps.count(end - this.#head);
     this.#advance(end - this.#head);
     return true;
-  }
-
-  /** Where the gap at the head ends, in slots; null when the record there is published, awaited or not claimed (R6). */
-  #gapEnd(): number | null {
-    const tail = Number(this.#words.loadPosition(tailPosition));
-    if (tail === this.#head) return null;
-    let end = nextIntent(this.#words, this.#head, tail);
-    for (let position = this.#head; position < end; position += 1) {
-      const entry = this.#entryOf(position & (this.#slots - 1));
-      if (this.#words.load(entry + stateField) !== unpublished) end = position;
-    }
-    return end === this.#head ? null : end;
   }
 }

@@ -172,7 +172,7 @@ export class Receiver {
   }
 
   #takeMessage(header: FrameHeader, topic: number, place: Place): void {
-    if (!this.#isHandled(topic) || header.type === 'receipt') {
+    if (!this.#isHandled(topic)) {
       this.#refuse('no-handler', header, topic, place); // (Y1)
       return;
     }

@@ -46,6 +46,11 @@ export class SleepFlag {
     return false;
   }
 
+  /** Consumer: takes the asking back, because it looks by itself for a while. */
+  stopListening(): void {
+    if (this.#words.load(this.#word) === listening) this.#words.store(this.#word, awake);
+  }
+
   /** For the end of a producer, which may have come in the middle of `wake`; the doorbell has to ring as well. */
   wakeAnyway(): void {
     this.#words.store(this.#word, awake);

@@ -20,6 +20,8 @@ export const limits = {
   drainFramesMax: 256,
   /** And the time that such a slice may take; a single handler may take longer. */
   drainSliceMsMax: 4,
+  /** How long an event loop looks for mail by itself before it asks for a doorbell, after mail or a question. */
+  listenSpinUsMax: 50,
   /** Frames and bytes that may wait in a thread's outbox. */
   outboxFramesMax: 65_536,
   outboxBytesMax: 64 * MiB,

@@ -108,7 +108,7 @@ describe('a dead letter', () => {
     kept(second, order);
     forge(inboxOf(1), { topic: 200 }, 'unknown topic');
     forge(inboxOf(1), { from: threadId(77) }, 'unknown sender');
-    forge(inboxOf(1), { topic: question.id, type: 'receipt', from: a }, 'receipt');
+    forge(inboxOf(1), { topic: question.id, type: 'request', from: a }, 'nobody answers');
     first.send(b, note, 'nobody handles notes');
     second.drain();
     forge(inboxOf(0), { type: 'reply', topic: question.id, from: b, correlation: 9 }, 'late');
