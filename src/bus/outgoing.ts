@@ -134,6 +134,7 @@ export class Outgoing {
     }
     if (peer.queue.length === 0 && this.#tryPublish(peer, header, body, topicIndex, lengthBytes)) {
       peer.sequence = header.sequence; // (N1)
+      this.#wake(peer);
       if (outlet === 'reserved') this.release(1);
       return true;
     }
@@ -214,6 +215,7 @@ export class Outgoing {
     return header;
   }
 
+  /** Writes a frame into the inbox, after which the receiver has to be woken. */
   #tryPublish(
     peer: Peer,
     header: FrameHeader,
@@ -238,7 +240,6 @@ export class Outgoing {
     }
     inbox.commit(index);
     this.#parts.counters.published(topicIndex, lengthBytes);
-    this.#wake(peer);
     return true;
   }
 

@@ -1,5 +1,6 @@
 import { describe, expect, it, vi } from 'vitest';
 import { createBus, type Endpoint, seatOf, threadId } from '../../src/bus/endpoint.ts';
+import type { Lease } from '../../src/bus/lease.ts';
 import { refusedClaim } from '../../src/bus/ring-buffer.ts';
 import { slotBytes } from '../../src/bus/ring-buffer-descriptor.ts';
 import { Tensor } from '../../src/bus/tensor.ts';
@@ -134,6 +135,30 @@ describe('an endpoint', () => {
     second.drain();
     first.drain();
     expect(first.statistics().outboxFrames).toBe(0);
+  });
+
+  it('wakes the receiver of a flush once its frames are there', () => {
+    const { first, second, inboxOf } = three();
+    const bodies = kept(second, note);
+    const sent = fill(first, second, 5);
+    while (second.drain() > 0);
+    const inbox = inboxOf(1);
+    expect(inbox.tryListen()).toBe(true);
+    expect(first.flush()).toBe(true);
+    expect(inbox.wake()).toBe(false);
+    second.drain();
+    expect(bodies).toEqual(numbers(sent));
+  });
+
+  it('wakes the receiver of a message that found no room, in whose way it may have been', () => {
+    const { first, inboxOf } = three();
+    const inbox = inboxOf(1);
+    // The head is claimed and not published, so the receiver sleeps in front of a full inbox.
+    inbox.tryClaim(1, 1);
+    while (first.send(b, tick, 'x'));
+    expect(inbox.tryListen()).toBe(true);
+    expect(first.send(b, tick, 'x')).toBe(false);
+    expect(inbox.wake()).toBe(false);
   });
 
   it('still reaches others while one inbox is full', () => {
@@ -303,5 +328,30 @@ describe('a bus', () => {
     // One listener for each other thread and one for the monitor.
     expect(seats.map(({ spec }) => spec.listeners.length)).toEqual([3, 0, 3]);
     expect(seats.map(({ transferList }) => transferList.length)).toEqual([4, 2, 4]);
+  });
+});
+
+describe('a thread that has ended', () => {
+  it('has sent payloads that still arrive, until its receiver has drained past its end', () => {
+    const { bus, endpoints } = smallBus(['atomics', 'atomics'], {
+      arena: [{ slabBytes: 4_096, slabs: 2 }],
+    });
+    const [first, second] = endpoints as [Endpoint, Endpoint];
+    const live = () => bus.monitor.arena?.statistics()[0]?.slabsLive;
+    const heard = kept(second, note) as Lease[];
+    const sent = first.arena?.tryAllocate(8) as Lease;
+    sent.bytes.fill(7);
+    first.send(b, note, sent);
+    // Passed on, but the thread ends before it has sent the frame.
+    first.arena?.tryAllocate(8)?.transferTo(second.index);
+    bus.monitor.threadEnded(a);
+    bus.monitor.settle();
+    expect(live()).toBe(2);
+    expect(second.drain()).toBe(1);
+    expect(heard[0]?.bytes).toEqual(Buffer.alloc(8, 7));
+    bus.monitor.settle();
+    expect(live()).toBe(1);
+    heard[0]?.release();
+    expect(live()).toBe(0);
   });
 });

@@ -79,6 +79,14 @@ export const shortScenarios: readonly NamedScenario[] = [
     consumer: { type: 'drain', times: 2, limit: 5 },
   },
   {
+    name: 'a death that takes the last room',
+    producers: [[small], [small]],
+    deaths: 1,
+    filledSlots: slotsTotal - 1,
+    grain: 'coarse',
+    consumer: { type: 'drain', times: 2, limit: 3 },
+  },
+  {
     name: 'a consumer that parks',
     producers: [[small], [small]],
     grain: 'coarse',
