@@ -55,6 +55,8 @@ const sizes: readonly Size[] = [
 
 /** The full form sends this many times the messages. */
 const fullScale = 8;
+/** Turns before the first sample, for the compiler of every thread. */
+const warmUps = 3;
 
 export async function throughputFigures(
   threads: BenchThreads,
@@ -98,7 +100,7 @@ async function figuresOf(
     framesOfTwo: () => framesRate(threads, two, memories.ring),
     cloneOfTwo: () => portRate(threads, two, 'clone'),
   };
-  await interleave(contenders, 1); // Warms up the compiler of every thread.
+  await interleave(contenders, warmUps);
   const rates = await interleave(contenders, repetitions);
   const { name } = size;
   return [

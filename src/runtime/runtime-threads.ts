@@ -84,7 +84,7 @@ function runtimeBus(hostIds: readonly ThreadId[]): Bus {
 function busSource(monitor: BusMonitor, memory: JournalMemory): BusSource {
   const { threads, topics: named, counters, arena } = monitor;
   const journalRing = {
-    name: 'journal',
+    name: 'journal-ring',
     gauge: new ManyToOneRingBuffer(memory.ring),
     counters: openJournalCounters(memory.counters),
     threads: journalCounterThreads,

@@ -262,6 +262,21 @@ describe('an endpoint', () => {
     expect(heard).toEqual(['good', 'better']);
   });
 
+  it('measures the latency of some of the frames of each topic', () => {
+    const { bus, first, second } = three();
+    kept(second, note);
+    for (const number of numbers(200)) {
+      first.send(b, note, number);
+      second.drain();
+    }
+    const { latencies } = bus.monitor.counters.read(second.index);
+    const measured = latencies.map((counts) => counts?.reduce((sum, count) => sum + count, 0) ?? 0);
+    const index = bus.monitor.topics.findIndex(({ id }) => id === note.id);
+    expect(measured[index]).toBeGreaterThan(1);
+    expect(measured[index]).toBeLessThan(200);
+    expect(Math.max(...measured)).toBe(measured[index]);
+  });
+
   it('drains no more than the limit, and nothing inside a handler', () => {
     const { first, second } = three();
     const inner: number[] = [];
