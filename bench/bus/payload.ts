@@ -17,7 +17,7 @@ const denseWordsMax = 64;
 const lineWords = 16;
 /** From these lengths on one for some lines, then for each page: else the memory would be measured instead. */
 const manyLinesWords = 2 ** 13;
-const someLinesWords = 64;
+const someLinesWords = 256;
 const longWords = 2 ** 18;
 const pageWords = 1_024;
 

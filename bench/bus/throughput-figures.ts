@@ -69,7 +69,10 @@ export async function throughputFigures(
     words: allocateRingbuf('word'),
   };
   const figures: Figure[] = [];
-  for (const size of sizes) figures.push(...(await figuresOf(size, threads, memories, options)));
+  // From long to short, as the short ones feel most how warm the process is; told from short to long.
+  for (const size of sizes.toReversed()) {
+    figures.unshift(...(await figuresOf(size, threads, memories, options)));
+  }
   return figures;
 }
 
