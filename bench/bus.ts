@@ -19,8 +19,7 @@ import { benchOptions, report } from './harness.ts';
 
 const options = benchOptions();
 const threads = await BenchThreads.start(2);
-// Small messages come last: a sample of theirs takes tens of nanoseconds for each, and a
-// process reaches its pace only after some ten seconds (two thirds more than before).
+// Small messages come last: they feel most how warm a process is.
 const large = await largeFigures(threads, options);
 const trips = await tripFigures(threads, options);
 const objects = await objectsFigures(threads, options);
