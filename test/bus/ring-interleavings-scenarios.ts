@@ -215,6 +215,7 @@ export const longScenarios: readonly NamedScenario[] = [
   {
     name: 'a consumer that parks through three messages',
     producers: [[small, small], [small]],
+    wakes: 'last',
     grain: 'coarse',
     consumer: { type: 'park' },
   },
@@ -249,8 +250,8 @@ export const longScenarios: readonly NamedScenario[] = [
     consumer: { type: 'park' },
   },
   {
-    name: 'batches of three, a death and an heir',
-    producers: [[small, small, small], [small]],
+    name: 'batches of two, a death and an heir',
+    producers: [[small, small], [small]],
     batched: true,
     wakes: 'last',
     deaths: 1,
@@ -272,7 +273,7 @@ export const longScenarios: readonly NamedScenario[] = [
   },
   {
     name: 'late stores of two batches and a death',
-    producers: [[small, small], [small]],
+    producers: [[small], [small]],
     batched: true,
     stores: 'delayed',
     wakes: 'last',
