@@ -171,6 +171,7 @@ const runtime = await startRuntime({
   host: '127.0.0.1',
   port: 0,
   model: {},
+  journal: 'durable',
   debug: false,
 });
 try {

@@ -50,6 +50,7 @@ const config: RuntimeConfig = {
   host: '127.0.0.1',
   port: 0,
   model: {},
+  journal: 'durable',
   debug: false,
 };
 const runtime = await startRuntime(config);

@@ -10,6 +10,8 @@ export interface EndpointTripTask {
   readonly role: 'ask' | 'answer';
   readonly trips: number;
   readonly peer: ThreadId;
+  /** A word that the answering side sets once it can hear. */
+  readonly ready: SharedArrayBuffer;
 }
 
 /** Both sides; the asking one resolves with the time of each trip in µs. */
@@ -22,21 +24,25 @@ export async function tripOverEndpoint(seat: Seat, task: EndpointTripTask): Prom
   return promise;
 }
 
-function answer(seat: Seat, { peer, trips }: EndpointTripTask, done: () => void): void {
+function answer(seat: Seat, { peer, trips, ready }: EndpointTripTask, done: () => void): void {
   let answered = 0;
   seat.onTrip = (number) => {
     send(seat, peer, number);
     answered += 1;
     if (answered === trips) done();
   };
+  const word = new Int32Array(ready);
+  Atomics.store(word, 0, 1);
+  Atomics.notify(word, 0);
 }
 
 function ask(
   seat: Seat,
-  { peer, trips }: EndpointTripTask,
+  { peer, trips, ready }: EndpointTripTask,
   times: number[],
   done: () => void,
 ): void {
+  Atomics.wait(new Int32Array(ready), 0, 0);
   let startedMs = performance.now();
   seat.onTrip = (number) => {
     times.push((performance.now() - startedMs) * 1_000);

@@ -37,7 +37,8 @@ async function endpointTrip(
   trips: number,
 ): Promise<number> {
   const seatOf = waiting === 'parked' ? parkedSeat : loopSeat;
-  const task = { type: 'trip-over-endpoint', waiting, trips } as const;
+  const ready = new SharedArrayBuffer(4);
+  const task = { type: 'trip-over-endpoint', waiting, trips, ready } as const;
   const answered = threads.run(1, { ...task, role: 'answer', peer: seatOf(1) });
   const times = await threads.run(0, { ...task, role: 'ask', peer: seatOf(2) });
   await answered;

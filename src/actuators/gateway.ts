@@ -7,6 +7,8 @@
  *       class is the declared one, in this order (law D7).
  *   G2. An effect that leaves a trace waits until the record of its intention
  *       is durable (law D2).
+ *       Where the journal is relaxed it would wait in vain, so what must not
+ *       happen twice is refused.
  *   G3. One key is carried out once at a time: a second request joins the
  *       first, and one that comes after its completion gets the same outcome
  *       (law D3). A failed one may be tried again under its key.
@@ -15,6 +17,7 @@
  *   G5. `perform` never rejects, and every refusal has a code.
  */
 import type { KeyDirectory } from '../identity/key-directory.ts';
+import type { JournalMode } from '../journal/journal-writer.ts';
 import { assert } from '../kernel/assert.ts';
 import type { Clock } from '../kernel/clock.ts';
 import { type ErrorCode, type ErrorMessage, RuntimeError } from '../kernel/errors.ts';
@@ -40,6 +43,7 @@ export interface GatewayOptions {
   readonly workspaceOf: (run: RunId) => string;
   /** Resolves once the journal is durable up to a ring position; rejects when it has failed. */
   readonly whenDurable: (position: number) => Promise<void>;
+  readonly journalMode: JournalMode;
 }
 
 interface Door {
@@ -145,6 +149,10 @@ export class ActuatorGateway {
     if (request.effect !== operation.effect) {
       const message = `${name}.${request.operation} is ${operation.effect}, not ${request.effect}.`;
       return refused(key, 'INTENTION_INVALID', message);
+    }
+    if (operation.effect === 'once' && this.#options.journalMode === 'relaxed') {
+      const message = `${name}.${request.operation} must not happen twice, and a relaxed journal may forget that it did.`;
+      return refused(key, 'JOURNAL_RELAXED', message); // (G2)
     }
     const digest = hashJson([name, request.operation, request.arguments]);
     return { request, operation, args: args.data, actor: door.actor, digest };

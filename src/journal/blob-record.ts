@@ -1,15 +1,18 @@
 /**
- * A blob as a record: its body is the 32 raw bytes of its SHA-256, then the
- * content. It belongs to no run, because equal content is stored once.
+ * A blob as a record: its body is the 32 raw bytes of the SHA-256 of its
+ * content, then the content, compressed where that pays. It belongs to no run,
+ * because equal content is stored once.
  */
 import { assert } from '../kernel/assert.ts';
 import type { Sha256 } from '../kernel/hash.ts';
 import { limits } from '../kernel/limits.ts';
+import { decompress, tryCompress } from './compression.ts';
 import type { AppendRecord } from './record.ts';
 import { recordDescriptor as at, digestBytes } from './record-descriptor.ts';
 
 export function blobRecord(hash: Sha256, content: Buffer, timeMs: number): AppendRecord {
   assert(content.length <= limits.blobRecordBytesMax, 'a larger blob is a file');
+  const compressed = tryCompress(content);
   return {
     type: 'blob',
     run: null,
@@ -19,7 +22,8 @@ export function blobRecord(hash: Sha256, content: Buffer, timeMs: number): Appen
     cause: null,
     timeMs,
     previousDigest: null,
-    body: Buffer.concat([Buffer.from(hash, 'hex'), content]),
+    body: Buffer.concat([Buffer.from(hash, 'hex'), compressed ?? content]),
+    ...(compressed === null ? {} : { compressed: true }),
   };
 }
 
@@ -29,7 +33,14 @@ export function blobHashAt(bytes: Buffer, offset: number): Sha256 {
   return bytes.toString('hex', start, start + digestBytes) as Sha256;
 }
 
-/** Content of a blob record's body. */
-export function blobContent(body: Buffer): Buffer {
-  return body.subarray(digestBytes);
+/**
+ * Content of a blob record.
+ * @throws RuntimeError JOURNAL_CORRUPT
+ */
+export function blobContent({
+  body,
+  compressed,
+}: Pick<AppendRecord, 'body' | 'compressed'>): Buffer {
+  const stored = body.subarray(digestBytes);
+  return compressed === true ? decompress(stored, limits.blobRecordBytesMax) : stored;
 }

@@ -29,7 +29,8 @@ import { type Sha256, sha256 } from '../kernel/hash.ts';
 import type { Json } from '../kernel/json.ts';
 import { limits } from '../kernel/limits.ts';
 import { blobRecord } from './blob-record.ts';
-import { blobPath } from './data-folders.ts';
+import { tryCompress } from './compression.ts';
+import { blobPath, compressedSuffix } from './data-folders.ts';
 import { errorNumber, nodeFilePort } from './file-port.ts';
 import type { AppendRecord } from './record.ts';
 
@@ -119,15 +120,17 @@ export function storeBlobs(
 /** Writes one blob as a durable file, unless it is there. The hash must be the content's own. */
 function writeBlobFile(dataDirectory: string, hash: Sha256, content: Buffer): void {
   assert(sha256(content) === hash, 'a blob is named by its own hash');
-  const path = blobPath(dataDirectory, hash);
-  if (existsSync(path)) return;
+  const plain = blobPath(dataDirectory, hash);
+  if (existsSync(plain) || existsSync(plain + compressedSuffix)) return;
+  const compressed = tryCompress(content);
+  const path = compressed === null ? plain : plain + compressedSuffix;
   const folder = dirname(path);
   const temporary = `${path}.${process.pid}-${threadId}.tmp`;
   try {
     if (mkdirSync(folder, { recursive: true, mode: 0o700 }) !== undefined) {
       nodeFilePort.syncFolder(dirname(folder));
     }
-    writeDurably(temporary, content);
+    writeDurably(temporary, compressed ?? content);
     renameSync(temporary, path);
     nodeFilePort.syncFolder(folder);
   } catch (error) {

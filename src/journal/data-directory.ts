@@ -5,7 +5,9 @@
  * Invariants
  *   F1. A folder that holds anything but a data directory is left alone.
  *   F2. The folders inside are readable by their owner only.
- *   F3. A newer version is refused before anything is written.
+ *   F3. A newer version is refused before anything is written. An older one is
+ *       raised once the lock is held, and from then on older programs refuse it:
+ *       what was written stays as it is, what is written has the new format.
  *   F4. The version appears with its whole content, so that a first start on a
  *       full disk leaves nothing that a later one would take for damage.
  */
@@ -26,7 +28,7 @@ import { DataDirectoryLock } from './lock-file.ts';
 
 export { readLock } from './lock-file.ts';
 
-const dataVersion = 1;
+const dataVersion = 2;
 const versionFile = 'VERSION';
 const ownerOnly = 0o700;
 
@@ -52,6 +54,7 @@ export function openDataDirectory(directory: string, nowMs: number): DataDirecto
     makeFolder(path);
     const created = prepareVersion(path);
     const lock = new DataDirectoryLock(path, nowMs);
+    if (readVersion(path) !== dataVersion) writeVersion(path); // (F3)
     for (const folder of [journalFolder(path), blobsFolder(path), workspacesFolder(path)]) {
       mkdirSync(folder, { recursive: true, mode: ownerOnly }); // (F2)
     }
@@ -102,6 +105,11 @@ function makeFolder(path: string): void {
 function prepareVersion(path: string): boolean {
   if (readVersion(path) !== null) return false;
   refuseForeign(path); // (F1)
+  writeVersion(path);
+  return true;
+}
+
+function writeVersion(path: string): void {
   const temporary = join(path, `${versionFile}.${process.pid}.tmp`);
   try {
     writeFileSync(temporary, `${dataVersion}\n`, { mode: 0o600, flush: true });
@@ -110,7 +118,6 @@ function prepareVersion(path: string): boolean {
     rmSync(temporary, { force: true });
     throw error;
   }
-  return true;
 }
 
 /** The half-written files of a crashed first start do not count as foreign. */

@@ -10,6 +10,9 @@ export function blobsFolder(dataDirectory: string): string {
   return join(dataDirectory, 'blobs');
 }
 
+/** What the name of a compressed blob file ends in. */
+export const compressedSuffix = '.zst';
+
 /** Blobs are spread over 256 folders by the first two digits of their hash. */
 export function blobPath(dataDirectory: string, hash: Sha256): string {
   return join(blobsFolder(dataDirectory), hash.slice(0, 2), hash);

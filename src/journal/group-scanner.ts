@@ -9,9 +9,9 @@
  *   G3. Once a next segment was seen, the end of this one is read again: it was
  *       complete before the next one appeared (S2).
  */
-import { hash } from 'node:crypto';
 import { assert } from '../kernel/assert.ts';
 import { errorNumber, type FilePort, readFully } from './file-port.ts';
+import { durableBefore } from './later-group.ts';
 import { digestHolds, headerPlausible, type JournalPosition, recordCrc, typeAt } from './record.ts';
 import {
   alignRecord,
@@ -19,9 +19,9 @@ import {
   digestBytes,
   readUint64,
 } from './record-descriptor.ts';
+import { genesisSeal, SealHasher } from './seal.ts';
 import {
   corrupt,
-  genesisSeal,
   listSegments,
   readSegmentHeader,
   type SegmentHeader,
@@ -67,7 +67,7 @@ export class GroupScanner {
   #window = Buffer.allocUnsafe(0);
   #windowStart = 0;
   #windowLength = 0;
-  #digests = Buffer.alloc(digestBytes * 65);
+  readonly #hasher = new SealHasher();
 
   constructor(options: { files: FilePort; folder: string; verifyDigests: boolean }) {
     this.#files = options.files;
@@ -182,7 +182,7 @@ export class GroupScanner {
     for (;;) {
       const index = this.#verifiedRecord(header, groupStart, offset);
       if (index === -1) return end(offset);
-      this.#checkPlace(index, { segment: header.number, groupStart, offset, count: starts.length });
+      this.#checkPlace(index, header, { groupStart, offset, count: starts.length });
       starts.push(offset);
       const length = alignRecord(this.#window.readUInt32LE(index + at.lengthOffset));
       if (typeAt(this.#window, index) === 'seal') {
@@ -207,30 +207,29 @@ export class GroupScanner {
   /** A record whose CRC holds but whose place is wrong was not torn: it was put there. */
   #checkPlace(
     index: number,
-    place: { segment: number; groupStart: number; offset: number; count: number },
+    header: SegmentHeader,
+    place: { groupStart: number; offset: number; count: number },
   ): void {
     const window = this.#window;
     const fault =
       window.readUInt32LE(index + at.groupOffset) !== place.groupStart
         ? 'a record belongs to another group'
-        : readUint64(window, index + at.sequenceOffset) !== this.#sequence + place.count + 1
-          ? 'a record is out of sequence'
-          : this.#verifyDigests && typeAt(window, index) !== 'seal' && !digestHolds(window, index)
-            ? 'a record does not have its digest'
-            : null;
-    if (fault !== null) throw this.#corruptAt(place, fault);
+        : durableBefore(window, index, header) > place.groupStart
+          ? 'a record says that more was durable than there was'
+          : readUint64(window, index + at.sequenceOffset) !== this.#sequence + place.count + 1
+            ? 'a record is out of sequence'
+            : this.#verifyDigests && typeAt(window, index) !== 'seal' && !digestHolds(window, index)
+              ? 'a record does not have its digest'
+              : null;
+    if (fault !== null) {
+      throw this.#corruptAt({ segment: header.number, offset: place.offset }, fault);
+    }
   }
 
   /** The seal hashes the seal before it and the digests of its group. */
   #checkSeal(index: number, starts: readonly number[], place: JournalPosition): void {
-    const bytes = digestBytes * starts.length;
-    if (this.#digests.length < bytes) this.#digests = Buffer.alloc(bytes * 2);
-    this.#seal.copy(this.#digests, 0);
-    for (let record = 0; record < starts.length - 1; record += 1) {
-      const start = (starts[record] ?? 0) - this.#windowStart + at.digestOffset;
-      this.#window.copy(this.#digests, digestBytes * (record + 1), start, start + digestBytes);
-    }
-    const seal = hash('sha256', this.#digests.subarray(0, bytes), 'buffer');
+    const records = starts.slice(0, -1).map((start) => start - this.#windowStart);
+    const seal = this.#hasher.seal(this.#seal, this.#window, records);
     const window = this.#window;
     const stored = index + at.digestOffset;
     const previous = index + at.previousDigestOffset;

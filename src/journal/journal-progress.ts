@@ -1,6 +1,6 @@
 /**
  * What the journal worker tells every thread, in shared memory: how far the
- * log is durable, and whether it failed. Reading it costs a few atomic loads.
+ * log is durable (in the relaxed mode: committed), and whether it failed. Reading it costs a few atomic loads.
  *
  * ```
  *   int32  0 generation   odd while the numbers change
@@ -15,7 +15,7 @@
  *   P2. The generation changes at every publication, so a producer that waits
  *       for it misses none.
  */
-import type { DurableEnd } from './journal-writer.ts';
+import type { CommittedEnd } from './journal-writer.ts';
 
 const generationWord = 0;
 const failedWord = 1;
@@ -23,7 +23,7 @@ const stopWord = 2;
 const numbersOffset = 64;
 const numbers = 4;
 
-export interface Durable extends DurableEnd {
+export interface Durable extends CommittedEnd {
   /** Everything that producers put into the ring before this position is durable, or was refused. */
   readonly ringPosition: number;
 }

@@ -13,8 +13,10 @@ import { readFileSync } from 'node:fs';
 import { assert } from '../kernel/assert.ts';
 import { RuntimeError } from '../kernel/errors.ts';
 import { type Sha256, sha256 } from '../kernel/hash.ts';
+import { limits } from '../kernel/limits.ts';
 import { blobContent, blobHashAt } from './blob-record.ts';
-import { blobPath, journalFolder } from './data-folders.ts';
+import { decompress } from './compression.ts';
+import { blobPath, compressedSuffix, journalFolder } from './data-folders.ts';
 import { errorNumber, type FilePort, nodeFilePort, readFully } from './file-port.ts';
 import { GroupScanner, type ScanEnd, type ScannedGroup } from './group-scanner.ts';
 import { laterGroupExists } from './later-group.ts';
@@ -112,7 +114,7 @@ export class JournalReader {
       const bytes = Buffer.alloc(header.bytes - groupStart);
       const range = { offset: 0, length: bytes.length, position: groupStart };
       readFully(this.#files, file, bytes, range);
-      return laterGroupExists(bytes, { groupStart, seed: header.seed });
+      return laterGroupExists(bytes, groupStart, header);
     } finally {
       this.#files.close(file);
     }
@@ -132,7 +134,7 @@ export class JournalReader {
   blob(hash: Sha256): Buffer | null {
     const position = this.#blobs.get(hash);
     const content =
-      position === undefined ? this.#blobFile(hash) : blobContent(this.read(position).body);
+      position === undefined ? this.#blobFile(hash) : blobContent(this.read(position));
     if (content !== null && sha256(content) !== hash) {
       throw new RuntimeError(
         'JOURNAL_CORRUPT',
@@ -193,12 +195,18 @@ export class JournalReader {
   }
 
   #blobFile(hash: Sha256): Buffer | null {
-    try {
-      return readFileSync(blobPath(this.#dataDirectory, hash));
-    } catch (error) {
-      if (errorNumber(error) === 'ENOENT') return null;
-      throw error;
-    }
+    const path = blobPath(this.#dataDirectory, hash);
+    const compressed = tryRead(path + compressedSuffix);
+    return compressed === null ? tryRead(path) : decompress(compressed, limits.blobFileBytesMax);
+  }
+}
+
+function tryRead(path: string): Buffer | null {
+  try {
+    return readFileSync(path);
+  } catch (error) {
+    if (errorNumber(error) === 'ENOENT') return null;
+    throw error;
   }
 }
 

@@ -10,9 +10,11 @@
  *       32 bytes a record and no body.
  *   W3. After a failed write or fdatasync nothing is written any more: the
  *       kernel may have dropped the pages and would call a second try good.
- *   W4. Nothing is reported durable before fdatasync returned.
+ *   W4. In the durable mode a group is committed when its fdatasync returned, in
+ *       the relaxed mode when it is written: then the process may be killed,
+ *       but the machine may not lose its power. What a record says of the
+ *       durable log (L3) is true in both.
  */
-import { hash } from 'node:crypto';
 import { mkdirSync } from 'node:fs';
 import { assert } from '../kernel/assert.ts';
 import { RuntimeError } from '../kernel/errors.ts';
@@ -21,43 +23,46 @@ import { limits } from '../kernel/limits.ts';
 import { ActorChains } from './actor-chains.ts';
 import { blobHashAt } from './blob-record.ts';
 import { journalFolder } from './data-folders.ts';
-import { errorNumber, type FilePort, nodeFilePort, writeFully } from './file-port.ts';
-import {
-  type AppendRecord,
-  encodedBytes,
-  encodeRecord,
-  headerPlausible,
-  recordCrc,
-  typeAt,
-} from './record.ts';
+import { type FilePort, nodeFilePort, writeFully } from './file-port.ts';
+import { encodedBytes, encodeRecord, headerPlausible, recordCrc, typeAt } from './record.ts';
 import {
   alignRecord,
   recordDescriptor as at,
-  digestBytes,
   readUint64,
   writeUint64,
 } from './record-descriptor.ts';
 import { type RecoveredJournal, type RecoveryReport, recover } from './recovery.ts';
+import { markRecord, SealHasher, sealRecord } from './seal.ts';
 import {
   createSegment,
   readSegmentHeader,
   type SegmentHeader,
   segmentHeaderBytes,
   segmentPath,
+  segmentVersion,
   unfinishedPath,
 } from './segment.ts';
 import { SegmentPreparation } from './segment-preparation.ts';
+import { writeFailure } from './write-failure.ts';
+
+/**
+ * Whether each group waits for the disk, or all that gathers waits together
+ * for the next `sync`.
+ */
+export type JournalMode = 'durable' | 'relaxed';
 
 export interface JournalWriterOptions {
   readonly files?: FilePort;
+  /** `durable` unless given. */
+  readonly mode?: JournalMode;
   readonly segmentBytes?: number;
 }
 
-/** Where the durable log ends. */
-export interface DurableEnd {
+/** Where the committed log ends (W4). */
+export interface CommittedEnd {
   readonly segment: number;
   readonly offset: number;
-  /** Sequence of the last durable record. */
+  /** Sequence of the last committed record. */
   readonly sequence: number;
 }
 
@@ -67,6 +72,7 @@ export class JournalWriter {
   readonly recovered: RecoveryReport;
   readonly #files: FilePort;
   readonly #folder: string;
+  readonly #mode: JournalMode;
   readonly #segmentBytes: number;
   readonly #groupBytesMax: number;
   readonly #chains: ActorChains;
@@ -74,13 +80,15 @@ export class JournalWriter {
   #file: number | null = null;
   #header: SegmentHeader | null;
   #offset: number;
+  /** Up to where the present segment is durable. */
+  #synced: number;
   #sequence: number;
   #seal: Buffer;
   #group: Buffer;
   #staged = 0;
   #stagedTimeMs = 0;
   #starts: number[] = [];
-  #digests = Buffer.alloc(digestBytes * 65);
+  readonly #hasher = new SealHasher();
   #preparation: SegmentPreparation | null = null;
   #failure: RuntimeError | null = null;
 
@@ -109,6 +117,7 @@ export class JournalWriter {
     this.recovered = recovered.report;
     this.#files = options.files ?? nodeFilePort;
     this.#folder = journalFolder(dataDirectory);
+    this.#mode = options.mode ?? 'durable';
     this.#segmentBytes = options.segmentBytes ?? limits.segmentBytes;
     this.#groupBytesMax = Math.min(
       limits.commitGroupBytes,
@@ -118,6 +127,8 @@ export class JournalWriter {
     this.#blobs = recovered.blobs;
     this.#header = recovered.header;
     this.#offset = recovered.report.end.offset;
+    // What was found may still be in the memory of the system alone, after a process was killed.
+    this.#synced = 0;
     this.#sequence = recovered.report.lastSequence;
     this.#seal = recovered.seal;
     this.#group = Buffer.allocUnsafe(Math.min(this.#groupBytesMax, 256 * 1024));
@@ -128,8 +139,8 @@ export class JournalWriter {
     return this.#staged;
   }
 
-  /** Where the durable log ends. */
-  get durable(): DurableEnd {
+  /** Where the committed log ends. */
+  get committed(): CommittedEnd {
     return {
       segment: this.#header?.number ?? 0,
       offset: this.#offset,
@@ -157,38 +168,38 @@ export class JournalWriter {
   }
 
   /** Stages the batches and commits them: one group, or more where they do not fit into one. */
-  writeGroup(batches: readonly Buffer[]): { durable: DurableEnd; refused: RuntimeError[] } {
+  writeGroup(batches: readonly Buffer[]): { committed: CommittedEnd; refused: RuntimeError[] } {
     const refused: RuntimeError[] = [];
     for (const batch of batches) {
       const refusal = this.stage(batch, 0, batch.length);
       if (refusal !== null) refused.push(refusal);
     }
-    return { durable: this.commit(), refused };
+    return { committed: this.commit(), refused };
   }
 
   /**
-   * Makes everything staged durable (W4).
+   * Commits everything staged (W4).
    * @throws RuntimeError DISK_FULL or JOURNAL_FAILED, now and at every later call (W3).
    */
-  commit(): DurableEnd {
+  commit(): CommittedEnd {
     if (this.#failure !== null) throw this.#failure;
     if (this.#staged > 0) this.#guarded(() => this.#commitStaged());
-    return this.durable;
+    return this.committed;
   }
 
-  /** Commits a group that says only that everything before it is durable (L3). */
-  mark(timeMs: number): DurableEnd {
-    const record: AppendRecord = {
-      type: 'mark',
-      run: null,
-      actor: null,
-      actorSequence: 0,
-      epoch: 0,
-      cause: null,
-      timeMs,
-      previousDigest: null,
-      body: Buffer.alloc(0),
-    };
+  /**
+   * Makes everything committed durable; in the durable mode it is.
+   * @throws RuntimeError DISK_FULL or JOURNAL_FAILED, now and at every later call (W3).
+   */
+  sync(): void {
+    if (this.#failure !== null) throw this.#failure;
+    if (this.#synced < this.#offset) this.#guarded(() => this.#syncUpTo(this.#offset));
+  }
+
+  /** Makes everything committed durable and commits a group that says no more than that (L3). */
+  mark(timeMs: number): CommittedEnd {
+    this.sync();
+    const record = markRecord(timeMs);
     const bytes = Buffer.alloc(encodedBytes(record));
     encodeRecord(record, bytes, 0);
     const refusal = this.stage(bytes, 0, bytes.length);
@@ -196,6 +207,7 @@ export class JournalWriter {
     return this.commit();
   }
 
+  /** Leaves nothing open. What `sync` has not made durable stays as it is. */
   close(): void {
     this.#preparation?.abandon();
     this.#preparation = null;
@@ -266,7 +278,7 @@ export class JournalWriter {
       length,
       position: this.#offset,
     });
-    this.#files.fdatasync(this.#file);
+    if (this.#mode === 'durable') this.#syncUpTo(this.#offset + length);
     this.#seal = seal;
     this.#offset += length;
     this.#sequence += this.#starts.length;
@@ -277,26 +289,8 @@ export class JournalWriter {
 
   /** Puts the seal behind the staged records; it carries the seal before it and itself as digests. */
   #appendSeal(): Buffer {
-    const count = this.#starts.length;
-    const bytes = digestBytes * (count + 1);
-    if (this.#digests.length < bytes) this.#digests = Buffer.alloc(bytes * 2);
-    this.#seal.copy(this.#digests, 0);
-    for (let record = 0; record < count; record += 1) {
-      const start = (this.#starts[record] ?? 0) + at.digestOffset;
-      this.#group.copy(this.#digests, digestBytes * (record + 1), start, start + digestBytes);
-    }
-    const seal = hash('sha256', this.#digests.subarray(0, bytes), 'buffer');
-    const record: AppendRecord = {
-      type: 'seal',
-      run: null,
-      actor: null,
-      actorSequence: 0,
-      epoch: 0,
-      cause: null,
-      timeMs: this.#stagedTimeMs,
-      previousDigest: this.#seal,
-      body: Buffer.alloc(0),
-    };
+    const seal = this.#hasher.seal(this.#seal, this.#group, this.#starts);
+    const record = sealRecord(this.#stagedTimeMs, this.#seal);
     encodeRecord(record, this.#group, this.#staged);
     seal.copy(this.#group, this.#staged + at.digestOffset);
     this.#starts.push(this.#staged);
@@ -310,7 +304,7 @@ export class JournalWriter {
       sequence += 1;
       writeUint64(this.#group, sequence, start + at.sequenceOffset);
       this.#group.writeUInt32LE(this.#offset, start + at.groupOffset);
-      this.#group.writeUInt32LE(0, start + at.groupOffset + 4);
+      this.#group.writeUInt32LE(this.#synced, start + at.durableOffset);
       const crc = recordCrc(this.#group, start, { seed, fileOffset: this.#offset + start });
       this.#group.writeUInt32LE(crc, start + at.crcOffset);
     }
@@ -323,9 +317,17 @@ export class JournalWriter {
     this.#preparation = new SegmentPreparation(this.#files, path, this.#segmentBytes);
   }
 
-  /** Everything written so far is durable here, as S2 demands. */
+  #syncUpTo(offset: number): void {
+    assert(this.#file !== null, 'a segment is open');
+    this.#files.fdatasync(this.#file);
+    this.#synced = offset;
+  }
+
   #rollOver(): void {
-    if (this.#file !== null) this.#files.close(this.#file);
+    if (this.#file !== null) {
+      if (this.#synced < this.#offset) this.#syncUpTo(this.#offset); // (S2)
+      this.#files.close(this.#file);
+    }
     this.#file = null;
     const number = (this.#header?.number ?? 0) + 1;
     const prepared = this.#preparation?.take() ?? null;
@@ -343,11 +345,18 @@ export class JournalWriter {
     );
     this.#header = readSegmentHeader(this.#files, this.#file, number);
     this.#offset = segmentHeaderBytes;
+    this.#synced = segmentHeaderBytes;
   }
 
+  /** The last segment, synced; behind one of an older version a new one. */
   #openTail(): void {
-    if (this.#header === null) this.#rollOver();
-    else this.#file = this.#files.open(segmentPath(this.#folder, this.#header.number), 'r+');
+    if (this.#header === null) {
+      this.#rollOver();
+      return;
+    }
+    this.#file = this.#files.open(segmentPath(this.#folder, this.#header.number), 'r+');
+    this.#syncUpTo(this.#offset);
+    if (this.#header.version < segmentVersion) this.#rollOver();
   }
 
   /** Runs a step that touches the disk; its first failure is the last step (W3). */
@@ -359,21 +368,4 @@ export class JournalWriter {
       throw this.#failure;
     }
   }
-}
-
-function writeFailure(error: unknown): RuntimeError {
-  if (error instanceof RuntimeError) return error;
-  const number = errorNumber(error);
-  if (number === 'ENOSPC' || number === 'EDQUOT') {
-    return new RuntimeError(
-      'DISK_FULL',
-      'The disk is full, so the journal stopped; free disk space and start again.',
-      { cause: error },
-    );
-  }
-  return new RuntimeError(
-    'JOURNAL_FAILED',
-    `The journal cannot be written (${number ?? String(error)}), so it stopped; repair the disk and start again.`,
-    { cause: error },
-  );
 }

@@ -6,7 +6,7 @@
  * ```
  *    0        4        8                16       20       24
  *   +--------+--------+----------------+--------+--------+-------- - -
- *   | length | CRC32C | sequence (u64) | group  | zero   | digest (32)
+ *   | length | CRC32C | sequence (u64) | group  | durable| digest (32)
  *   +--------+--------+----------------+--------+--------+-------- - -
  *   56    58  59   60       64                72
  *   +------+----+----+------+-----------------+------------------- - -
@@ -23,14 +23,16 @@
  * ```
  *
  * Invariants
- *   L1. What depends on the place in the log (length to group) lies before
+ *   L1. What depends on the place in the log (length to durable) lies before
  *       the digest, what the digest covers lies behind it in one piece. So the
  *       position enters no hash.
  *   L2. `length` counts header, names and body, not the padding; the CRC
  *       covers `length`, then everything from `sequence` to the end of the
  *       padding.
- *   L3. `group` is the offset at which the record's commit group begins. All
- *       bytes before it were durable before the record was written.
+ *   L3. `group` is the offset at which the record's commit group begins, and
+ *       `durable` the offset up to which the segment was durable before the
+ *       record was written: the same, but in the relaxed mode it may be lower.
+ *       In version 1 it is zero, and stands for `group`.
  *   L4. The CRC is seeded by the segment's salt and the record's own offset,
  *       so that bytes which only look like a record, inside a blob, are none.
  */
@@ -40,6 +42,7 @@ export const recordDescriptor = {
   crcOffset: 4,
   sequenceOffset: 8,
   groupOffset: 16,
+  durableOffset: 20,
   digestOffset: 24,
   /** First byte that the digest covers. */
   digestedOffset: 56,
@@ -63,8 +66,15 @@ export const recordAlignment = 8;
 export const digestBytes = 32;
 export const runBytes = 16;
 
-/** What of the header is present; an absent field is zero. */
-export const recordFlags = { run: 1, actor: 2, cause: 4, previousDigest: 8, all: 15 } as const;
+/** What of the header is present, an absent field being zero; and whether the content of a blob is compressed. */
+export const recordFlags = {
+  run: 1,
+  actor: 2,
+  cause: 4,
+  previousDigest: 8,
+  compressed: 16,
+  all: 31,
+} as const;
 
 /** Bytes that a record of `length` takes with its padding. */
 export function alignRecord(length: number): number {

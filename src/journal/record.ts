@@ -66,6 +66,8 @@ export interface AppendRecord {
   /** Digest of this actor's previous event record, 32 bytes; null for its first. */
   readonly previousDigest: Buffer | null;
   readonly body: Buffer;
+  /** Of a blob: what follows its hash is a zstd frame. */
+  readonly compressed?: boolean;
 }
 
 export interface JournalPosition {
@@ -128,7 +130,8 @@ function encodeHeader(record: AppendRecord, bytes: Buffer, offset: number): void
     (run === null ? 0 : recordFlags.run) |
     (actor === null ? 0 : recordFlags.actor) |
     (cause === null ? 0 : recordFlags.cause) |
-    (previousDigest === null ? 0 : recordFlags.previousDigest);
+    (previousDigest === null ? 0 : recordFlags.previousDigest) |
+    (record.compressed === true ? recordFlags.compressed : 0);
   bytes.writeUInt32LE(record.epoch, offset + at.epochOffset);
   writeUint64(bytes, record.timeMs, offset + at.timeOffset);
   writeUint64(bytes, record.actorSequence, offset + at.actorSequenceOffset);
@@ -208,7 +211,9 @@ export function headerPlausible(bytes: Buffer, offset: number): boolean {
   if (length < at.headerBytes || length > limits.recordBytesMax) return false;
   if (bytes.readUInt16LE(offset + at.magicOffset) !== recordMagic) return false;
   if (typeAt(bytes, offset) === undefined) return false;
-  if (((bytes[offset + at.flagsOffset] ?? 0) & ~recordFlags.all) !== 0) return false;
+  const flags = bytes[offset + at.flagsOffset] ?? 0;
+  if ((flags & ~recordFlags.all) !== 0) return false;
+  if ((flags & recordFlags.compressed) !== 0 && typeAt(bytes, offset) !== 'blob') return false;
   const names =
     (bytes[offset + at.actorLengthOffset] ?? 0) + (bytes[offset + at.causeLengthOffset] ?? 0);
   return at.headerBytes + names <= length;
@@ -267,6 +272,7 @@ export function decodeRecord(
         ? copy.subarray(previousStart, previousStart + digestBytes)
         : null,
     body: copy.subarray(causeEnd - offset - at.digestOffset),
+    ...(flags & recordFlags.compressed ? { compressed: true } : {}),
     position,
     sequence: readUint64(bytes, offset + at.sequenceOffset),
     digest: copy.subarray(0, digestBytes),

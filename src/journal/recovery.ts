@@ -4,8 +4,7 @@
  *
  * Invariants
  *   V1. Only what follows the last valid seal is ever cut, and only when no
- *       later group exists: a later group proves that this one was durable
- *       and acknowledged (L3), so its damage is corruption.
+ *       later group says that it was durable (L3): then its damage is corruption.
  *   V2. Recovering twice changes nothing the second time.
  */
 import { join } from 'node:path';
@@ -134,7 +133,7 @@ function cutTornTail({ files, folder, header, end, sequence }: Tail): number {
       length: bytes.length,
       position: groupStart,
     });
-    if (laterGroupExists(bytes, { groupStart, seed: header.seed })) {
+    if (laterGroupExists(bytes, groupStart, header)) {
       throw corrupt(
         { segment: header.number, offset: end.offset, lastGoodSequence: sequence },
         'a group that was durable is not whole',

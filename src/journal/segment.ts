@@ -43,13 +43,16 @@ const at = {
 export const segmentHeaderBytes = 128;
 /** Smallest segment that is worth its header. */
 const segmentBytesMin = 16 * 1024;
-const segmentVersion = 1;
+/** Of the segments that are written; older ones are read. */
+export const segmentVersion = 2;
 const magic = Buffer.from('CLAWJRNL', 'latin1');
 const saltBytes = 8;
 const zeroChunkBytes = 1024 * 1024;
 const namePattern = /^(\d{10})\.segment$/;
 
 export interface SegmentHeader {
+  /** Version of its format. */
+  readonly version: number;
   /** From 1 without gaps. */
   readonly number: number;
   /** Size of the file. */
@@ -62,8 +65,8 @@ export interface SegmentHeader {
   readonly previousSeal: Buffer;
 }
 
-/** Seal before the first one. */
-export const genesisSeal: Buffer = Buffer.alloc(digestBytes);
+/** What a new segment does not get by itself. */
+type NewSegment = Omit<SegmentHeader, 'seed' | 'version'>;
 
 export function segmentPath(folder: string, number: number): string {
   return join(folder, `${String(number).padStart(10, '0')}.segment`);
@@ -93,7 +96,7 @@ export function unfinishedPath(folder: string): string {
 export function createSegment(
   files: FilePort,
   folder: string,
-  header: Omit<SegmentHeader, 'seed'>,
+  header: NewSegment,
   prepared: number | null = null,
 ): number {
   assert(header.bytes >= segmentBytesMin && header.bytes % 8 === 0, 'a usable segment size');
@@ -114,7 +117,7 @@ export function createSegment(
   }
 }
 
-function encodeHeader(header: Omit<SegmentHeader, 'seed'>): Buffer {
+function encodeHeader(header: NewSegment): Buffer {
   const bytes = Buffer.alloc(segmentHeaderBytes);
   magic.copy(bytes, at.magic);
   bytes.writeUInt32LE(segmentVersion, at.version);
@@ -163,6 +166,7 @@ export function readSegmentHeader(files: FilePort, file: number, number: number)
     throw corrupt({ segment: number, offset: at.number }, 'its header names another segment');
   }
   return {
+    version,
     number,
     bytes: bytes.readUInt32LE(at.bytes),
     seed: crc32c(bytes, at.salt, at.salt + saltBytes),

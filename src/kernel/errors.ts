@@ -230,6 +230,12 @@ export const errorCatalogue = {
     'An intention breaks the schema of its actuator.',
     'Correct the machine or the tool definition.',
   ),
+  JOURNAL_RELAXED: entry(
+    runFailed,
+    409,
+    'An effect that must not happen twice was wanted while the journal is relaxed.',
+    'Start the runtime with --journal durable.',
+  ),
   INTENTION_ABORTED: entry(
     runFailed,
     499,

@@ -85,6 +85,10 @@ export const limits = {
   recordBytesMax: 1 * MiB,
   /** Blobs up to this size are records; larger ones are files. */
   blobRecordBytesMax: 64 * KiB,
+  /** Largest content that a blob file is decompressed to. */
+  blobFileBytesMax: 512 * MiB,
+  /** In the relaxed mode the disk has what is older than this. */
+  relaxedSyncMsMax: 1_000,
   /** Longest wait of a producer for room in the journal ring before the journal counts as failed. */
   journalStallMsMax: 60_000,
   /** Longest wait for the lock of a data directory while nobody alive says that it owns it. */

@@ -17,6 +17,7 @@ import { dirname, isAbsolute, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { type Document, isMap, LineCounter, parseDocument } from 'yaml';
 import { z } from 'zod';
+import type { JournalMode } from '../journal/journal-writer.ts';
 import { RuntimeError } from '../kernel/errors.ts';
 import { limits } from '../kernel/limits.ts';
 
@@ -38,6 +39,7 @@ export interface RuntimeConfig {
   };
   /** Host workers; without it, cores − 1 and at least one. */
   readonly hosts?: number;
+  readonly journal: JournalMode;
   readonly debug: boolean;
 }
 
@@ -47,6 +49,7 @@ export interface ConfigFlags {
   readonly port?: string | undefined;
   readonly model?: string | undefined;
   readonly config?: string | undefined;
+  readonly journal?: string | undefined;
   readonly debug?: boolean | undefined;
 }
 
@@ -66,6 +69,7 @@ const productFolder = 'openclaw-runtime';
 const loopbackHosts = ['127.0.0.1', '::1', 'localhost'] as const;
 type LoopbackHost = (typeof loopbackHosts)[number];
 
+const journalSchema = z.enum(['durable', 'relaxed']);
 const portSchema = z.number().int().min(0).max(65_535);
 const urlSchema = z.url({ protocol: /^https?$/ });
 
@@ -74,6 +78,7 @@ const fileSchema = z.strictObject({
   host: z.enum(loopbackHosts).optional(),
   port: portSchema.optional(),
   hosts: z.number().int().min(1).max(limits.hostsMax).optional(),
+  journal: journalSchema.optional(),
   model: z
     .strictObject({
       file: z.string().min(1).optional(),
@@ -110,12 +115,19 @@ export function resolveConfig(sources: ConfigSources): RuntimeConfig {
     file.port ??
     portDefault;
 
+  const journal =
+    parseJournal(flags.journal, '--journal') ??
+    parseJournal(nonEmpty(environment.OPENCLAW_JOURNAL), 'OPENCLAW_JOURNAL') ??
+    file.journal ??
+    'durable';
+
   return {
     dataDirectory,
     host: file.host ?? '127.0.0.1',
     port,
     model: resolveModel(sources, file.model ?? {}),
     ...(file.hosts === undefined ? {} : { hosts: file.hosts }),
+    journal,
     debug: flags.debug ?? false,
   };
 }
@@ -273,6 +285,13 @@ function parsePort(text: string | undefined, origin: string): number | undefined
     throw invalid(`${origin} is not a port from 0 to 65535: ${quoted(text)}; choose another.`);
   }
   return parsed.data;
+}
+
+function parseJournal(text: string | undefined, origin: string): JournalMode | undefined {
+  if (text === undefined) return undefined;
+  const parsed = journalSchema.safeParse(text);
+  if (parsed.success) return parsed.data;
+  throw invalid(`${origin} is neither durable nor relaxed: ${quoted(text)}; choose one of them.`);
 }
 
 function absolute(path: string | undefined, cwd: string): string | undefined {

@@ -146,6 +146,7 @@ export async function startThreads(
     dataDirectory,
     seat: seatOf(bus, journalThread),
     memory,
+    mode: config.journal,
   });
   journal.onFailure((error) => {
     if (stopping) return;
@@ -156,7 +157,13 @@ export async function startThreads(
 
   const actuators: ActuatorWorker = startActuatorWorker(
     seatOf(bus, actuatorThread),
-    { dataDirectory, directory: directoryMemory, journalProgress: memory.progress, hosts: count },
+    {
+      dataDirectory,
+      directory: directoryMemory,
+      journalProgress: memory.progress,
+      journalMode: config.journal,
+      hosts: count,
+    },
     failed(actuatorThread, 'actuator'),
   );
   const inference = startInferenceWorker({

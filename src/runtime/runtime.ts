@@ -6,6 +6,7 @@
 import { DeadLetterList } from '../bus/dead-letters.ts';
 import type { ModelInfo } from '../inference/model-port.ts';
 import { type DataDirectory, openDataDirectory } from '../journal/data-directory.ts';
+import type { JournalMode } from '../journal/journal-writer.ts';
 import { systemClock } from '../kernel/clock.ts';
 import { fromErrorMessage, RuntimeError, toErrorMessage } from '../kernel/errors.ts';
 import type { RunId } from '../kernel/ids.ts';
@@ -55,6 +56,7 @@ interface RuntimeParts {
 
 export class Runtime implements RuntimePort {
   readonly #data: DataDirectory;
+  readonly #journalMode: JournalMode;
   readonly #threads: RuntimeThreads;
   readonly #follower: JournalFollower;
   readonly #hooks: RuntimeHooks;
@@ -73,6 +75,7 @@ export class Runtime implements RuntimePort {
 
   constructor({ config, data, threads, follower, hooks }: RuntimeParts) {
     this.#data = data;
+    this.#journalMode = config.journal;
     this.#threads = threads;
     this.#follower = follower;
     this.#hooks = hooks;
@@ -118,6 +121,7 @@ export class Runtime implements RuntimePort {
       version: productVersion,
       model: { name: model.name, backend: model.backend, demonstration: model.demonstration },
       threads: this.#threads.names,
+      journal: this.#journalMode,
       openRuns: this.#follower.index.open().length,
     };
   }

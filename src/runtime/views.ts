@@ -3,6 +3,7 @@
  * line are written against.
  */
 
+import type { JournalMode } from '../journal/journal-writer.ts';
 import type { RunId } from '../kernel/ids.ts';
 import type { JsonObject } from '../kernel/json.ts';
 import type { BusView } from './bus-view.ts';
@@ -120,6 +121,7 @@ export interface HealthView {
     readonly demonstration: boolean;
   };
   readonly threads: readonly string[];
+  readonly journal: JournalMode;
   readonly openRuns: number;
 }
 

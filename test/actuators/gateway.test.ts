@@ -12,7 +12,7 @@ import { z } from 'zod';
 import { type Actuator, type EffectClass, operation } from '../../src/actuators/actuator.ts';
 import { clockActuator } from '../../src/actuators/clock.ts';
 import { fileActuator } from '../../src/actuators/file.ts';
-import { ActuatorGateway } from '../../src/actuators/gateway.ts';
+import { ActuatorGateway, type GatewayOptions } from '../../src/actuators/gateway.ts';
 import type { IntentionOutcome, IntentionRequest } from '../../src/actuators/intention-request.ts';
 import { KeyDirectory, signRegistration } from '../../src/identity/key-directory.ts';
 import { signIntention } from '../../src/identity/signed-intention.ts';
@@ -96,7 +96,7 @@ function probe(effect: EffectClass = 'pure', concurrency = 100) {
 
 function open(
   actuators: Actuator[],
-  options: { whenDurable?: (at: number) => Promise<void>; keys?: KeyDirectory } = {},
+  options: Partial<Pick<GatewayOptions, 'whenDurable' | 'keys' | 'journalMode'>> = {},
 ) {
   const keys = options.keys ?? new KeyDirectory();
   keys.addHost('host-1', hostKey.publicKey);
@@ -107,6 +107,7 @@ function open(
     clock: systemClock,
     workspaceOf: () => workspace,
     whenDurable: options.whenDurable ?? (() => Promise.resolve()),
+    journalMode: options.journalMode ?? 'durable',
   });
 }
 
@@ -116,6 +117,22 @@ function errorOf(outcome: IntentionOutcome): [string, string] {
 
 /** Lets everything run that needs no further event. */
 const settled = () => new Promise((resolve) => setImmediate(resolve));
+
+test('refuses what must not happen twice while the journal is relaxed, and nothing else', async () => {
+  for (const effect of ['pure', 'idempotent', 'once'] as const) {
+    const { actuator, calls } = probe(effect);
+    const gateway = open([actuator], { journalMode: 'relaxed' });
+    const outcome = gateway.perform(
+      request({ actuator: 'probe', operation: 'go', arguments: {}, effect }),
+    );
+    await settled();
+    calls[0]?.resolve({ n: 1 });
+    expect(errorOf(await outcome)).toEqual(
+      effect === 'once' ? ['refused', 'JOURNAL_RELAXED'] : ['completed', ''],
+    );
+    expect(calls).toHaveLength(effect === 'once' ? 0 : 1);
+  }
+});
 
 test('carries out a signed intention and gives its result under its key', async () => {
   const gateway = open([fileActuator()]);

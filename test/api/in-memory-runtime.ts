@@ -52,6 +52,7 @@ export class InMemoryRuntime implements RuntimePort {
       version: '0.0.0',
       model: { name: 'in-memory', backend: 'llama.cpp', demonstration: true },
       threads: ['main'],
+      journal: 'durable',
       openRuns: [...this.#runs.values()].filter(({ view }) => view.status === 'running').length,
     };
   }

@@ -5,6 +5,7 @@
  * calls of the real command.
  */
 import { execFile, spawnSync } from 'node:child_process';
+import { randomBytes } from 'node:crypto';
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
@@ -127,7 +128,12 @@ if (mountable) {
       const long = join(folder, 'long');
       mkdirSync(long);
       for (let index = 0; index < 40; index += 1) {
-        writeFileSync(join(long, `${index}.txt`), `${index} ${'word '.repeat(30_000)}`);
+        // Hardly shorter when compressed.
+        const noise =
+          randomBytes(170_000)
+            .toString('base64')
+            .match(/.{1,76}/g) ?? [];
+        writeFileSync(join(long, `${index}.txt`), `${index} ${noise.join('\n')}`);
       }
       const copying = join(folder, 'copying.yaml');
       writeFileSync(copying, `${readFileSync(sound.pipeline, 'utf8')}input: { workspace: big }\n`);

@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto';
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { dirname } from 'node:path';
 import fc from 'fast-check';
@@ -97,19 +98,45 @@ describe('storeBlobs', () => {
   test('makes records of small blobs and complete files of large ones', () => {
     const folder = temporaryFolder();
     const edge = Buffer.alloc(limits.blobRecordBytesMax, 'a');
-    const over = Buffer.alloc(limits.blobRecordBytesMax + 1, 'b');
+    const over = randomBytes(limits.blobRecordBytesMax + 1);
     const blobs = new Map([
       [sha256(edge), edge],
       [sha256(over), over],
     ]);
     for (let time = 1; time <= 2; time += 1) {
       const records = storeBlobs(folder, blobs, time);
-      expect(records.map(({ body }) => blobContent(body))).toEqual([edge]);
+      expect(records.map(blobContent)).toEqual([edge]);
     }
     const path = blobPath(folder, sha256(over));
     expect(readFileSync(path)).toEqual(over);
     expect(readdirSync(dirname(path))).toEqual([sha256(over)]);
     expect(existsSync(blobPath(folder, sha256(edge)))).toBe(false);
+  });
+
+  test('compresses what gets much shorter, and nothing else', () => {
+    const folder = temporaryFolder();
+    const contents = {
+      record: Buffer.from('the same words again and again. '.repeat(50)),
+      noise: randomBytes(1_600),
+      short: Buffer.from('again and again and again and again'),
+      file: Buffer.from('the same words in a large file. '.repeat(5_000)),
+    };
+    const store = (content: Buffer) => storeBlobs(folder, new Map([[sha256(content), content]]), 1);
+    const [record] = store(contents.record);
+    expect(record?.compressed).toBe(true);
+    expect(record?.body.length).toBeLessThan(contents.record.length / 4);
+    expect(record && blobContent(record)).toEqual(contents.record);
+    for (const content of [contents.noise, contents.short]) {
+      const [plain] = store(content);
+      expect(plain).not.toHaveProperty('compressed');
+      expect(plain && blobContent(plain)).toEqual(content);
+    }
+    const path = blobPath(folder, sha256(contents.file));
+    for (let time = 1; time <= 2; time += 1) {
+      expect(store(contents.file)).toEqual([]);
+      expect(readdirSync(dirname(path))).toEqual([`${sha256(contents.file)}.zst`]);
+    }
+    expect(readFileSync(`${path}.zst`).length).toBeLessThan(contents.file.length / 4);
   });
 
   test('says what is wrong when the folder is not usable', () => {

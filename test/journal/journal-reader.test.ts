@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto';
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { describe, expect, test } from 'vitest';
@@ -40,7 +41,7 @@ describe('the journal reader', () => {
     const writer = openSmall(folder);
     const source = new EventChain();
     writer.writeGroup([eventBatch(source, 2)]);
-    const { offset } = writer.durable;
+    const { offset } = writer.committed;
     writer.writeGroup([eventBatch(source, 2)]);
     const damage = (): void => {
       const bytes = segmentBytesOf(folder, 1);
@@ -68,17 +69,19 @@ describe('the journal reader', () => {
     const source = new EventChain();
     const seen: number[] = [];
     let round = 0;
-    while (writer.durable.segment < 4) {
+    while (writer.committed.segment < 4) {
       writer.writeGroup([eventBatch(source, 1 + (round % 5), 200)]);
       if (round % 3 === 0) seen.push(...reader.advance().map(({ sequence }) => sequence));
       round += 1;
     }
     seen.push(...reader.advance().map(({ sequence }) => sequence));
     expect(reader.advance()).toEqual([]);
-    expect(seen).toEqual(Array.from({ length: writer.durable.sequence }, (_, index) => index + 1));
+    expect(seen).toEqual(
+      Array.from({ length: writer.committed.sequence }, (_, index) => index + 1),
+    );
     expect(reader.position).toEqual({
-      segment: writer.durable.segment,
-      offset: writer.durable.offset,
+      segment: writer.committed.segment,
+      offset: writer.committed.offset,
     });
     writer.close();
     reader.close();
@@ -94,14 +97,14 @@ describe('the journal reader', () => {
       ...nodeFilePort,
       open: (path, flags) => {
         // The reader has just seen the end of segment 1 and now looks for segment 2.
-        while (path === second && writer.durable.segment < 2) {
+        while (path === second && writer.committed.segment < 2) {
           writer.writeGroup([eventBatch(source, 20, 300)]);
         }
         return nodeFilePort.open(path, flags);
       },
     };
     const reader = JournalReader.open(folder, { files });
-    expect(reader.advance()).toHaveLength(writer.durable.sequence);
+    expect(reader.advance()).toHaveLength(writer.committed.sequence);
     writer.close();
     reader.close();
   });
@@ -110,7 +113,7 @@ describe('the journal reader', () => {
     const folder = temporaryFolder();
     const writer = openSmall(folder);
     const source = new EventChain();
-    const first = writer.writeGroup([eventBatch(source, 2)]).durable;
+    const first = writer.writeGroup([eventBatch(source, 2)]).committed;
     writer.writeGroup([eventBatch(source, 2)]);
     const reader = JournalReader.open(folder);
     expect(reader.advance(first)).toHaveLength(3);
@@ -135,13 +138,15 @@ describe('the journal reader', () => {
     const reader = JournalReader.open(folder, { files });
     const source = new EventChain();
     const seen: number[] = [];
-    while (writer.durable.segment < 3) {
-      const { durable } = writer.writeGroup([eventBatch(source, 3, 100)]);
-      seen.push(...reader.advance(durable).map(({ sequence }) => sequence));
+    while (writer.committed.segment < 3) {
+      const { committed } = writer.writeGroup([eventBatch(source, 3, 100)]);
+      seen.push(...reader.advance(committed).map(({ sequence }) => sequence));
     }
-    expect(seen).toEqual(Array.from({ length: writer.durable.sequence }, (_, index) => index + 1));
+    expect(seen).toEqual(
+      Array.from({ length: writer.committed.sequence }, (_, index) => index + 1),
+    );
     // The rest of a segment is read once more when the next one appears.
-    expect(bytesRead).toBeLessThan(2 * 2 * smallSegment + writer.durable.offset);
+    expect(bytesRead).toBeLessThan(2 * 2 * smallSegment + writer.committed.offset);
     writer.close();
     reader.close();
   });
@@ -150,7 +155,7 @@ describe('the journal reader', () => {
     const folder = temporaryFolder();
     const writer = openSmall(folder);
     const reader = JournalReader.open(folder);
-    expect(reader.advance(writer.durable)).toEqual([]);
+    expect(reader.advance(writer.committed)).toEqual([]);
     writer.close();
     reader.close();
   });
@@ -159,8 +164,8 @@ describe('the journal reader', () => {
     const folder = temporaryFolder();
     const writer = openSmall(folder);
     const source = new EventChain();
-    const { offset } = writer.writeGroup([eventBatch(source, 1)]).durable;
-    const end = writer.writeGroup([eventBatch(source, 3)]).durable;
+    const { offset } = writer.writeGroup([eventBatch(source, 1)]).committed;
+    const end = writer.writeGroup([eventBatch(source, 3)]).committed;
     writer.close();
     const whole = segmentBytesOf(folder, 1);
     const reader = JournalReader.open(folder);
@@ -205,15 +210,19 @@ describe('the journal reader', () => {
     const writer = openSmall(folder);
     const small = Buffer.from('small');
     const large = Buffer.alloc(100_000, 'large');
+    const middle = Buffer.alloc(10_000, 'middle');
+    const noise = randomBytes(100_000);
     const stored = storeBlobs(
       folder,
       new Map([
         [sha256(small), small],
         [sha256(large), large],
+        [sha256(middle), middle],
+        [sha256(noise), noise],
       ]),
       1,
     );
-    expect(stored).toHaveLength(1);
+    expect(stored).toHaveLength(2);
     const lie = blobRecord(sha256('truth'), Buffer.from('lie'), 1);
     writer.writeGroup([encodeBatch([...stored, lie, new EventChain().next()])]);
     writer.close();
@@ -221,12 +230,16 @@ describe('the journal reader', () => {
     expect(reader.blob(sha256(small))).toBeNull();
     reader.advance();
     expect(reader.blob(sha256(small))).toEqual(small);
-    expect(reader.blob(sha256(large))).toEqual(large);
+    for (const content of [large, middle, noise]) {
+      expect(reader.blob(sha256(content))).toEqual(content);
+    }
     expect(reader.blob(sha256('nothing'))).toBeNull();
     expect(thrownBy(() => reader.blob(sha256('truth'))).code).toBe('JOURNAL_CORRUPT');
     const path = blobPath(folder, sha256('other'));
     mkdirSync(dirname(path), { recursive: true });
     writeFileSync(path, 'changed');
+    expect(thrownBy(() => reader.blob(sha256('other'))).code).toBe('JOURNAL_CORRUPT');
+    writeFileSync(`${path}.zst`, 'no frame of zstd');
     expect(thrownBy(() => reader.blob(sha256('other'))).code).toBe('JOURNAL_CORRUPT');
     reader.close();
   });

@@ -39,13 +39,13 @@ describe('the journal writer', () => {
     const source = new EventChain();
     const first = [source.next('{"n":1}'), source.next('{"n":2}')];
     writer.writeGroup([encodeBatch(first)]);
-    const { durable, refused } = writer.writeGroup([eventBatch(source, 1)]);
+    const { committed, refused } = writer.writeGroup([eventBatch(source, 1)]);
     expect(refused).toEqual([]);
     const records = readAll(folder);
     expect(records.map(({ type }) => type)).toEqual(['event', 'event', 'seal', 'event', 'seal']);
     expect(records.map(({ sequence }) => sequence)).toEqual([1, 2, 3, 4, 5]);
     expect(records[0]).toMatchObject(first[0] ?? {});
-    expect(durable.sequence).toBe(5);
+    expect(committed.sequence).toBe(5);
     writer.close();
   });
 
@@ -80,9 +80,9 @@ describe('the journal writer', () => {
       [{ ...two, run: null }],
       [{ ...two, actor: null }],
     ];
-    const { refused, durable } = writer.writeGroup(wrong.map(encodeBatch));
+    const { refused, committed } = writer.writeGroup(wrong.map(encodeBatch));
     expect(refused.map(({ code }) => code)).toEqual(wrong.map(() => 'JOURNAL_REFUSED'));
-    expect(durable.sequence).toBe(2);
+    expect(committed.sequence).toBe(2);
     expect(writer.writeGroup([encodeBatch([other, two, three])]).refused).toEqual([]);
     expect(readAll(folder).filter(({ type }) => type === 'event')).toHaveLength(4);
     writer.close();
@@ -99,7 +99,7 @@ describe('the journal writer', () => {
       Buffer.alloc(smallSegment),
     ];
     expect(writer.writeGroup(cases).refused).toHaveLength(cases.length);
-    expect(writer.durable.sequence).toBe(0);
+    expect(writer.committed.sequence).toBe(0);
     writer.close();
   });
 
@@ -146,7 +146,7 @@ describe('the journal writer', () => {
     const writer = openSmall(folder);
     const source = new EventChain();
     let events = 0;
-    while (writer.durable.segment < 4) {
+    while (writer.committed.segment < 4) {
       writer.writeGroup([eventBatch(source, 7, 300)]);
       events += 7;
     }
@@ -212,14 +212,14 @@ describe('the journal writer', () => {
     const files = { ...nodeFilePort, [expected.in]: failing(nodeFilePort[expected.in] as never) };
     const writer = openSmall(folder, files);
     const source = new EventChain();
-    const before = writer.writeGroup([eventBatch(source, 3)]).durable;
+    const before = writer.writeGroup([eventBatch(source, 3)]).committed;
     broken = true;
     expect(thrownBy(() => writer.writeGroup([eventBatch(source, 1)])).code).toBe(expected.code);
     expect(calls).toBe(1);
     broken = false;
     expect(thrownBy(() => writer.writeGroup([eventBatch(source, 1)])).code).toBe(expected.code);
     expect(thrownBy(() => writer.commit()).code).toBe(expected.code);
-    expect(writer.durable).toEqual(before);
+    expect(writer.committed).toEqual(before);
     writer.close();
     // What was acknowledged is there; the failed group may be, for its bytes may have arrived.
     const again = openSmall(folder);
@@ -244,7 +244,7 @@ describe('the journal writer', () => {
       for (;;) writer.writeGroup([eventBatch(source, 10, 500)]);
     };
     expect(thrownBy(fill).code).toBe('DISK_FULL');
-    const { sequence } = writer.durable;
+    const { sequence } = writer.committed;
     writer.close();
     expect(readAll(folder)).toHaveLength(sequence);
     expect(readAll(folder).at(-1)?.run ?? testRun).toBe(testRun);

@@ -11,7 +11,7 @@ import { describe, expect, test } from 'vitest';
 import { crc32c } from '../../src/journal/crc32c.ts';
 import { journalFolder } from '../../src/journal/data-folders.ts';
 import { JournalReader } from '../../src/journal/journal-reader.ts';
-import { type DurableEnd, JournalWriter } from '../../src/journal/journal-writer.ts';
+import { type CommittedEnd, JournalWriter } from '../../src/journal/journal-writer.ts';
 import { recover } from '../../src/journal/recovery.ts';
 import { segmentPath } from '../../src/journal/segment.ts';
 import {
@@ -27,19 +27,19 @@ import {
 const segmentBytes = 16 * 1024;
 
 /** A journal of `groups` groups in one segment, with where each group ends. */
-function journal(groups: number): { folder: string; ends: DurableEnd[]; bytes: Buffer } {
+function journal(groups: number): { folder: string; ends: CommittedEnd[]; bytes: Buffer } {
   const folder = temporaryFolder();
   const writer = JournalWriter.open(folder, { segmentBytes });
   const source = new EventChain();
   const ends = Array.from(
     { length: groups },
-    () => writer.writeGroup([eventBatch(source, 2)]).durable,
+    () => writer.writeGroup([eventBatch(source, 2)]).committed,
   );
   writer.close();
   return { folder, ends, bytes: segmentBytesOf(folder, 1) };
 }
 
-function offsetOf(end: DurableEnd | undefined): number {
+function offsetOf(end: CommittedEnd | undefined): number {
   return end?.offset ?? Number.NaN;
 }
 
@@ -167,10 +167,10 @@ describe('recovery', () => {
     const writer = JournalWriter.open(other, { segmentBytes });
     const source = new EventChain();
     writer.writeGroup([encodeBatch([source.next()])]);
-    const start = writer.durable.offset;
+    const start = writer.committed.offset;
     // The copy lies at a multiple of eight and claims that later bytes were durable.
     const copy = bytes.subarray(offsetOf(ends[1]), offsetOf(ends[2]));
-    const end = writer.writeGroup([encodeBatch([{ ...source.next(), body: copy }])]).durable;
+    const end = writer.writeGroup([encodeBatch([{ ...source.next(), body: copy }])]).committed;
     writer.close();
     const torn = segmentBytesOf(other, 1);
     torn.fill(0, end.offset - 140);
@@ -182,7 +182,7 @@ describe('recovery', () => {
     const folder = temporaryFolder();
     const writer = JournalWriter.open(folder, { segmentBytes });
     const source = new EventChain();
-    while (writer.durable.segment < 4) writer.writeGroup([eventBatch(source, 5, 300)]);
+    while (writer.committed.segment < 4) writer.writeGroup([eventBatch(source, 5, 300)]);
     writer.close();
     for (const missing of [1, 2, 3]) {
       const copy = temporaryFolder();
@@ -201,9 +201,9 @@ describe('recovery', () => {
     const folder = temporaryFolder();
     const writer = JournalWriter.open(folder, { segmentBytes });
     const source = new EventChain();
-    let last = writer.durable;
-    while (writer.durable.segment < 2) {
-      last = writer.durable;
+    let last = writer.committed;
+    while (writer.committed.segment < 2) {
+      last = writer.committed;
       writer.writeGroup([eventBatch(source, 5, 300)]);
     }
     writer.close();
@@ -222,13 +222,13 @@ describe('recovery', () => {
     const writer = JournalWriter.open(folder, { segmentBytes });
     expect(writer.recovered.segments).toBe(1);
     const source = new EventChain('run/new');
-    while (writer.durable.segment < 2) writer.writeGroup([eventBatch(source, 5, 300)]);
+    while (writer.committed.segment < 2) writer.writeGroup([eventBatch(source, 5, 300)]);
     writer.close();
   });
 
   test('refuses a journal of a newer format before it looks for damage', () => {
     const { folder, bytes } = journal(1);
-    bytes.writeUInt32LE(2, 12);
+    bytes.writeUInt32LE(3, 12);
     bytes.writeUInt32LE(crc32c(bytes.subarray(0, 128), 12), 8);
     writeSegment(folder, 1, bytes);
     expect(thrownBy(() => recover(folder)).code).toBe('DATA_VERSION_NEWER');

@@ -26,8 +26,8 @@ function fillThree(changes: Partial<FilePort>): { folder: string; zeroWrites: nu
   };
   const writer = JournalWriter.open(folder, { segmentBytes: smallSegment, files });
   const source = new EventChain();
-  while (writer.durable.segment < 3) writer.writeGroup([eventBatch(source, 10, 200)]);
-  const { sequence } = writer.durable;
+  while (writer.committed.segment < 3) writer.writeGroup([eventBatch(source, 10, 200)]);
+  const { sequence } = writer.committed;
   writer.close();
   const reader = JournalReader.open(folder, { verifyDigests: true });
   expect(reader.advance()).toHaveLength(sequence);

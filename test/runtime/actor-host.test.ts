@@ -5,6 +5,7 @@
 import { describe, expect, onTestFinished, test } from 'vitest';
 import type { ActorJson } from '../../src/actors/actor.ts';
 import type { EffectClass } from '../../src/actors/intention.ts';
+import { blobContent } from '../../src/journal/blob-record.ts';
 import { JournalReader } from '../../src/journal/journal-reader.ts';
 import { type ActorId, actorId, intentionKey, type RunId } from '../../src/kernel/ids.ts';
 import { limits } from '../../src/kernel/limits.ts';
@@ -545,18 +546,18 @@ describe('long histories and texts', () => {
     expect(endOf(of, run)?.status).toBe('succeeded');
     const { bytes, blobs } = storedBytes(of);
     expect(blobs.filter((blob) => blob === text)).toHaveLength(1);
-    expect(bytes.split(text)).toHaveLength(2);
+    expect(bytes).not.toContain(text);
   });
 });
 
-/** Everything in the journal as text, and its blobs. */
+/** Everything in the journal but its blobs as text, and these. */
 function storedBytes(of: World): { bytes: string; blobs: string[] } {
   const bytes: string[] = [];
   const blobs: string[] = [];
   const reader = JournalReader.open(of.dataDirectory);
   for (const record of reader.advance()) {
-    bytes.push(record.body.toString('latin1'));
-    if (record.type === 'blob') blobs.push(record.body.subarray(32).toString('utf8'));
+    if (record.type === 'blob') blobs.push(blobContent(record).toString('utf8'));
+    else bytes.push(record.body.toString('latin1'));
   }
   reader.close();
   return { bytes: bytes.join('\n'), blobs };

@@ -44,6 +44,7 @@ describe('without any setting', () => {
       host: '127.0.0.1',
       port: 7420,
       model: {},
+      journal: 'durable',
       debug: false,
     });
   });
@@ -66,6 +67,16 @@ describe('sources', () => {
       port: 3,
       dataDirectory: '/somewhere/flag',
     });
+  });
+
+  test('the mode of the journal comes from any of them, and is one of two', () => {
+    writeConfig('journal: relaxed\n');
+    expect(resolve().journal).toBe('relaxed');
+    expect(resolve({}, { OPENCLAW_JOURNAL: 'durable' }).journal).toBe('durable');
+    const environment = { OPENCLAW_JOURNAL: 'durable' };
+    expect(resolve({ journal: 'relaxed' }, environment).journal).toBe('relaxed');
+    expect(refusal({ journal: 'fast' })).toContain('--journal is neither durable nor relaxed');
+    expect(refusal({}, { OPENCLAW_JOURNAL: 'fast' })).toContain('OPENCLAW_JOURNAL is neither');
   });
 
   test('an empty variable counts as not set', () => {

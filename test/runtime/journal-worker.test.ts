@@ -8,7 +8,10 @@ import { blobRecord } from '../../src/journal/blob-record.ts';
 import { allocateJournalMemory, JournalProducer } from '../../src/journal/journal-producer.ts';
 import { JournalProgress } from '../../src/journal/journal-progress.ts';
 import { JournalReader } from '../../src/journal/journal-reader.ts';
+import type { JournalMode } from '../../src/journal/journal-writer.ts';
+import { recordDescriptor } from '../../src/journal/record-descriptor.ts';
 import { sha256 } from '../../src/kernel/hash.ts';
+import { limits } from '../../src/kernel/limits.ts';
 import {
   type JournalWorkerClient,
   startJournalWorker,
@@ -23,6 +26,7 @@ import {
   writeSegment,
 } from '../journal/journal-fixture.ts';
 
+const { durableOffset, groupOffset } = recordDescriptor;
 /** Slot in the journal's ring of whoever appends here. */
 const producerSlot = 0;
 
@@ -33,7 +37,11 @@ interface Running {
   durable(position: number): Promise<DurableNotice>;
 }
 
-async function start(dataDirectory: string, segmentBytes = smallSegment): Promise<Running> {
+async function start(
+  dataDirectory: string,
+  segmentBytes = smallSegment,
+  mode: JournalMode = 'durable',
+): Promise<Running> {
   const inboxBytes = 64 * 1024;
   const bus = createBus({
     threads: [
@@ -49,6 +57,7 @@ async function start(dataDirectory: string, segmentBytes = smallSegment): Promis
     dataDirectory,
     seat: seatOf(bus, journalThread),
     segmentBytes,
+    mode,
     memory: allocateJournalMemory(64 * 1024),
   });
   endpoint.on(topics.durable, (notice) => client.deliver(notice));
@@ -185,6 +194,32 @@ describe('the journal worker', () => {
       code: 'JOURNAL_CORRUPT',
       message: expect.stringContaining('Segment 1'),
     });
+  });
+
+  test('in the relaxed mode lets the disk follow within a second, also under load', async () => {
+    const folder = temporaryFolder();
+    const { client } = await start(folder, 16 * 1024 * 1024, 'relaxed');
+    const producer = new JournalProducer(client.memory, producerSlot);
+    const source = new EventChain();
+    // More often than a journal counts as idle, for longer than the disk may stay behind.
+    const end = performance.now() + limits.relaxedSyncMsMax * 1.5;
+    while (performance.now() < end) {
+      producer.append([source.next()]);
+      await new Promise((resolve) => setTimeout(resolve, 10));
+    }
+    await client.close();
+    const bytes = segmentBytesOf(folder, 1);
+    const reader = JournalReader.open(folder);
+    const records = reader.advance();
+    reader.close();
+    const lastEvent = records.findLast(({ type }) => type === 'event');
+    expect(records.slice(0, -2).some(({ type }) => type === 'mark')).toBe(false);
+    expect(records.at(-2)?.type).toBe('mark');
+    const durable = bytes.readUInt32LE((lastEvent?.position.offset ?? 0) + durableOffset);
+    expect(durable).toBeGreaterThan(128);
+    expect(durable).toBeLessThan(
+      bytes.readUInt32LE((lastEvent?.position.offset ?? 0) + groupOffset),
+    );
   });
 
   test('fails every producer when it cannot open its files', async () => {

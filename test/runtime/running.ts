@@ -123,7 +123,7 @@ export function makeDesk(texts: readonly string[]): Desk {
   };
 }
 
-type Settings = Partial<Pick<RuntimeConfig, 'hosts' | 'model'>>;
+type Settings = Partial<Pick<RuntimeConfig, 'hosts' | 'journal' | 'model'>>;
 
 /** Started; stopped at the end of the test unless the test did. */
 export async function openRuntime(
@@ -132,7 +132,15 @@ export async function openRuntime(
   hooks: RuntimeHooks = {},
 ): Promise<Runtime> {
   const runtime = await startRuntime(
-    { dataDirectory, host: '127.0.0.1', port: 0, model: {}, debug: false, ...settings },
+    {
+      dataDirectory,
+      host: '127.0.0.1',
+      port: 0,
+      model: {},
+      journal: 'durable',
+      debug: false,
+      ...settings,
+    },
     hooks,
   );
   onTestFinished(() => runtime.stop());

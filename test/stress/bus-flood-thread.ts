@@ -50,7 +50,7 @@ export const floodTopics = [order, outcome, token, letter];
 
 export interface FloodTask {
   readonly spec: EndpointSpec;
-  /** An Int32: 0 flood, 1 send nothing new and drain, 2 leave. */
+  /** Two Int32: 0 flood, 1 send nothing new and drain, 2 leave; and how many hosts have subscribed. */
   readonly orders: SharedArrayBuffer;
 }
 
@@ -103,6 +103,15 @@ function handle(): void {
   for (const end = performance.now() + handlingUs / 1_000; performance.now() < end; );
 }
 
+/** Waits until every host has subscribed: what is published to fewer would count as accepted by all. */
+function awaitAll(orders: Int32Array): void {
+  Atomics.add(orders, 1, 1);
+  Atomics.notify(orders, 1);
+  for (let ready = 0; ready < hosts.length; ready = Atomics.load(orders, 1)) {
+    Atomics.wait(orders, 1, ready);
+  }
+}
+
 function floodAsHost(endpoint: Endpoint, orders: Int32Array): void {
   const { self } = endpoint;
   const tally = new Tally();
@@ -124,6 +133,7 @@ function floodAsHost(endpoint: Endpoint, orders: Int32Array): void {
     handle();
   });
   endpoint.subscribe(token);
+  awaitAll(orders);
   let taken = 1;
   for (let now = 0; now < 2 || !endpoint.flush(); now = Atomics.load(orders, 0)) {
     for (let offer = 0; now === 0 && offer < floodFactor * Math.max(1, taken); offer += 1) {

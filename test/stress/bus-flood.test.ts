@@ -45,7 +45,7 @@ test(
       ],
       topics: floodTopics,
     });
-    const orders = new SharedArrayBuffer(4);
+    const orders = new SharedArrayBuffer(8);
     const order = (value: number) => Atomics.store(new Int32Array(orders), 0, value);
     const workers = [...bus.seats.values()].map(({ spec, transferList }) => {
       const workerData: FloodTask = { spec, orders };

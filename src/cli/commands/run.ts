@@ -24,6 +24,7 @@ export function runCommand(host: Host): Command {
     .argument('<pipeline>', 'pipeline file (YAML)')
     .requiredOption('--input <dir>', 'folder of documents')
     .option('--out <file>', 'where the report is copied')
+    .option('--journal <mode>', 'durable or relaxed, where no server runs')
     .option('--seed <n>', 'seed of every generation', integer({ min: 0, max: limits.runSeedMax }));
   return onAction<RunOptions>(
     command,

@@ -22,10 +22,9 @@ interface UpOptions {
 }
 
 export function upCommand(host: Host): Command {
-  const command = newCommand('up', 'start the runtime and its API').option(
-    '--example',
-    'with a new data directory, run the bundled example first',
-  );
+  const command = newCommand('up', 'start the runtime and its API')
+    .option('--example', 'with a new data directory, run the bundled example first')
+    .option('--journal <mode>', 'durable, or relaxed: the disk follows within a second');
   return onAction<UpOptions>(command, host, async (context, { options }) => {
     const { services, config, output, io } = context;
     await requireNoOwner(context);
@@ -108,7 +107,7 @@ function answerReady(
 }
 
 function banner({ config }: CommandContext, runtime: RunningRuntime, url: string): string {
-  const { version, model, threads } = runtime.health();
+  const { version, model, threads, journal } = runtime.health();
   const what = model.demonstration
     ? 'the embedded demonstration model, which understands the bundled prompt formats only; name your own with --model FILE'
     : model.backend;
@@ -117,10 +116,14 @@ function banner({ config }: CommandContext, runtime: RunningRuntime, url: string
     `data     ${config.dataDirectory}`,
     `API      ${url}`,
     `threads  ${threads.join(', ')}`,
+    ...(journal === 'relaxed' ? [`journal  ${relaxedMeaning}`] : []),
     `pools    ${pools()}`,
     `model    ${model.name} (${what})`,
   ].join('\n');
 }
+
+const relaxedMeaning =
+  'relaxed: a power cut may take the last second, and effects that must not happen twice are refused';
 
 /** What starts processes and threads beside those that always run. */
 function pools(): string {

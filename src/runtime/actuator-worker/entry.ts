@@ -59,6 +59,7 @@ const gateway = new ActuatorGateway({
   clock: systemClock,
   workspaceOf: (run) => join(workspacesFolder(data.dataDirectory), run),
   whenDurable: (position) => durable.whenDurable(position),
+  journalMode: data.journalMode,
 });
 
 let nextHost = 0;

@@ -3,6 +3,7 @@
 import type { IntentionRequest } from '../../actuators/intention-request.ts';
 import type { EndpointSpec } from '../../bus/endpoint.ts';
 import type { PublicKey } from '../../identity/signing-key.ts';
+import type { JournalMode } from '../../journal/journal-writer.ts';
 
 export interface ActuatorWorkerData {
   readonly endpoint: EndpointSpec;
@@ -10,6 +11,7 @@ export interface ActuatorWorkerData {
   readonly directory: SharedArrayBuffer;
   /** How far the journal is durable (`JournalProgress`). */
   readonly journalProgress: SharedArrayBuffer;
+  readonly journalMode: JournalMode;
   readonly hosts: number;
 }
 

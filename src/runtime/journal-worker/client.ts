@@ -9,6 +9,7 @@ import type { BusSeat } from '../../bus/endpoint.ts';
 import { ManyToOneRingBuffer } from '../../bus/many-to-one-ring-buffer.ts';
 import { allocateJournalMemory, type JournalMemory } from '../../journal/journal-producer.ts';
 import { JournalProgress } from '../../journal/journal-progress.ts';
+import type { JournalMode } from '../../journal/journal-writer.ts';
 import type { RecoveryReport } from '../../journal/recovery.ts';
 import { assertNever } from '../../kernel/assert.ts';
 import { fromErrorMessage, RuntimeError } from '../../kernel/errors.ts';
@@ -24,6 +25,8 @@ export interface JournalWorkerOptions {
   /** Shared memory made before; allocated here when absent. */
   readonly memory?: JournalMemory;
   readonly segmentBytes?: number;
+  /** `durable` unless given. */
+  readonly mode?: JournalMode;
 }
 
 export class JournalWorkerClient {
@@ -49,6 +52,7 @@ export class JournalWorkerClient {
       memory: this.memory,
       endpoint: options.seat.spec,
       segmentBytes: options.segmentBytes ?? limits.segmentBytes,
+      mode: options.mode ?? 'durable',
     };
     this.#worker = new Worker(siblingModule(import.meta.url, 'entry'), {
       name: 'journal',

@@ -5,6 +5,7 @@
  */
 import type { EndpointSpec } from '../../bus/endpoint.ts';
 import type { JournalMemory } from '../../journal/journal-producer.ts';
+import type { JournalMode } from '../../journal/journal-writer.ts';
 import type { RecoveryReport } from '../../journal/recovery.ts';
 import type { ErrorMessage } from '../../kernel/errors.ts';
 
@@ -22,6 +23,7 @@ export interface JournalWorkerData {
   readonly memory: JournalMemory;
   readonly endpoint: EndpointSpec;
   readonly segmentBytes: number;
+  readonly mode: JournalMode;
 }
 
 export type JournalWorkerMessage =
