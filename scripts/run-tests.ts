@@ -68,6 +68,17 @@ function brokenFiles(report: z.output<typeof reportSchema>): number {
   ).length;
 }
 
+/** The second reader of the journal is a Python program. Where it is absent and can be had, it is installed. */
+function providePython(): void {
+  const succeeds = (command: string, args: readonly string[]): boolean =>
+    spawnSync(command, args, { stdio: 'ignore' }).status === 0;
+  if (succeeds('python3', ['--version'])) return;
+  console.log('\n> installing python3');
+  const isThere =
+    succeeds('apt-get', ['update']) && succeeds('apt-get', ['install', '--yes', 'python3']);
+  if (!isThere) console.log('python3 is not here and cannot be installed; install it.');
+}
+
 const totals: Totals = { passed: 0, failed: 0 };
 const args = process.argv.slice(2);
 if (args.length === 0) {
@@ -75,6 +86,7 @@ if (args.length === 0) {
   check(totals, 'lint', '@biomejs/biome/bin/biome', ['check', '.']);
   check(totals, 'unused code', 'knip/bin/knip.js', []);
 }
+providePython();
 runVitest(totals, args);
 console.log(`\n${totals.passed} passed, ${totals.failed} failed`);
 process.exitCode = totals.failed === 0 ? 0 : 1;

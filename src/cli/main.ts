@@ -11,6 +11,7 @@ import { cancelCommand } from './commands/cancel.ts';
 import { doctorCommand } from './commands/doctor.ts';
 import { eventsCommand } from './commands/events.ts';
 import { generateCommand } from './commands/generate.ts';
+import { journalCommand } from './commands/journal.ts';
 import { replayCommand } from './commands/replay.ts';
 import { runCommand } from './commands/run.ts';
 import { runsCommand } from './commands/runs.ts';
@@ -85,6 +86,7 @@ function newProgram(host: Host): Command {
     runsCommand,
     eventsCommand,
     replayCommand,
+    journalCommand,
     cancelCommand,
     generateCommand,
     sandboxCommand,

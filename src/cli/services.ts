@@ -5,6 +5,7 @@
  */
 
 import type { ModelPort } from '../inference/model-port.ts';
+import type { JournalVerification } from '../journal/verification.ts';
 import type { RuntimeConfig } from '../runtime/config.ts';
 import type { EventView, RuntimePort, RunView } from '../runtime/views.ts';
 import type { SandboxPool } from '../sandbox/sandbox.ts';
@@ -57,6 +58,11 @@ export interface Owner {
 export interface Services {
   startRuntime(config: RuntimeConfig, hooks?: RuntimeHooks): Promise<RunningRuntime>;
   openReadOnly(dataDirectory: string): Promise<ReadOnlyRuntime>;
+  /**
+   * Checks the whole journal and changes nothing.
+   * @throws RuntimeError DATA_DIRECTORY_UNUSABLE, DATA_VERSION_NEWER
+   */
+  verifyJournal(dataDirectory: string): Promise<JournalVerification>;
   /** The live process that owns the data directory, or null. */
   owner(dataDirectory: string): Promise<Owner | null>;
   /** A model in this process. */
@@ -78,6 +84,14 @@ export const realServices: Services = {
   openReadOnly: async (dataDirectory) => {
     const { openReadOnly } = await import('../runtime/read-only.ts');
     return openReadOnly(dataDirectory);
+  },
+  verifyJournal: async (dataDirectory) => {
+    const [{ checkDataDirectory }, { verifyJournal }] = await Promise.all([
+      import('../journal/data-directory.ts'),
+      import('../journal/verification.ts'),
+    ]);
+    checkDataDirectory(dataDirectory);
+    return verifyJournal(dataDirectory);
   },
   owner: async (dataDirectory) => {
     const { readLock } = await import('../journal/data-directory.ts');

@@ -33,6 +33,11 @@ export function blobHashAt(bytes: Buffer, offset: number): Sha256 {
   return bytes.toString('hex', start, start + digestBytes) as Sha256;
 }
 
+/** Hash that a blob record says its content has. */
+export function blobHashOf({ body }: Pick<AppendRecord, 'body'>): Sha256 {
+  return body.toString('hex', 0, digestBytes) as Sha256;
+}
+
 /**
  * Content of a blob record.
  * @throws RuntimeError JOURNAL_CORRUPT

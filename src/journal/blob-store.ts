@@ -83,6 +83,16 @@ export function internalize(value: Json, lookup: (hash: Sha256) => Buffer | null
   );
 }
 
+/** The hashes that an externalized value names, some perhaps more than once. */
+export function* blobReferences(value: Json): Generator<Sha256> {
+  if (typeof value !== 'object' || value === null) return;
+  if (!Array.isArray(value) && Object.hasOwn(value, referenceKey)) {
+    yield value[referenceKey] as Sha256;
+    return;
+  }
+  for (const inner of Object.values(value)) yield* blobReferences(inner);
+}
+
 function resolve(hash: Sha256, lookup: (hash: Sha256) => Buffer | null): string {
   const content = lookup(hash);
   if (content === null) {

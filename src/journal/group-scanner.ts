@@ -12,6 +12,7 @@
 import { assert } from '../kernel/assert.ts';
 import { errorNumber, type FilePort, readFully } from './file-port.ts';
 import { durableBefore } from './later-group.ts';
+import type { GroupPlace } from './later-place.ts';
 import { digestHolds, headerPlausible, type JournalPosition, recordCrc, typeAt } from './record.ts';
 import {
   alignRecord,
@@ -122,6 +123,19 @@ export class GroupScanner {
       if (nextFile === null) return again;
       this.#enterNext(nextFile, header, again);
     }
+  }
+
+  /** Goes on at another place, behind damage that the caller has noted. */
+  goOnAt(place: GroupPlace): void {
+    if (this.#header?.number !== place.segment) {
+      const file = this.#tryOpen(place.segment);
+      assert(file !== null, 'the place was found in a segment');
+      this.#enter(file, readSegmentHeader(this.#files, file, place.segment));
+    }
+    this.#offset = place.offset;
+    this.#sequence = place.sequence;
+    this.#seal = place.seal;
+    this.#forgetWindow();
   }
 
   close(): void {

@@ -175,11 +175,25 @@ export function readSegmentHeader(files: FilePort, file: number, number: number)
   };
 }
 
+/** Details of JOURNAL_CORRUPT where a segment is damaged. */
+export interface CorruptionDetails {
+  readonly segment: number;
+  readonly offset: number;
+  readonly what: string;
+  readonly lastGoodSequence?: number;
+}
+
+/** Where an error says that a segment is damaged; null for any other error. */
+export function corruptionOf(error: unknown): CorruptionDetails | null {
+  if (!(error instanceof RuntimeError) || error.code !== 'JOURNAL_CORRUPT') return null;
+  const { details } = error;
+  return details !== undefined && 'segment' in details
+    ? (details as unknown as CorruptionDetails) // Made below, and nowhere else.
+    : null;
+}
+
 /** Damage that no crash explains, with the place and the last record before it that is good. */
-export function corrupt(
-  place: { segment: number; offset: number; lastGoodSequence?: number },
-  what: string,
-): RuntimeError {
+export function corrupt(place: Omit<CorruptionDetails, 'what'>, what: string): RuntimeError {
   const good =
     place.lastGoodSequence === undefined
       ? ''
@@ -187,6 +201,6 @@ export function corrupt(
   return new RuntimeError(
     'JOURNAL_CORRUPT',
     `Segment ${place.segment} of the journal is damaged at offset ${place.offset}: ${what}.${good} Restore the data directory from a copy.`,
-    { details: { ...place } },
+    { details: { ...place, what } },
   );
 }

@@ -1,7 +1,9 @@
 import { describe, expect, test } from 'vitest';
+import { crc32c } from '../../src/journal/crc32c.ts';
 import { type FilePort, nodeFilePort } from '../../src/journal/file-port.ts';
 import { JournalReader } from '../../src/journal/journal-reader.ts';
 import { type JournalMode, JournalWriter } from '../../src/journal/journal-writer.ts';
+import { recordCrc } from '../../src/journal/record.ts';
 import { recordDescriptor as at } from '../../src/journal/record-descriptor.ts';
 import { recover } from '../../src/journal/recovery.ts';
 import { segmentHeaderBytes } from '../../src/journal/segment.ts';
@@ -110,6 +112,23 @@ describe('a relaxed journal', () => {
     expect(thrownBy(() => recover(folder))).toMatchObject({
       code: 'JOURNAL_CORRUPT',
       details: { segment: 1, offset: segmentHeaderBytes, lastGoodSequence: 0 },
+    });
+  });
+
+  test('with a record that claims more than there was is corrupt', () => {
+    const folder = temporaryFolder();
+    const { writer } = open(folder, 'durable');
+    const { offset } = writer.writeGroup([eventBatch(new EventChain(), 1)]).committed;
+    writer.close();
+    const bytes = segmentBytesOf(folder, 1);
+    const start = segmentHeaderBytes;
+    bytes.writeUInt32LE(offset, start + at.durableOffset);
+    const seed = crc32c(bytes, 24, 32);
+    bytes.writeUInt32LE(recordCrc(bytes, start, { seed, fileOffset: start }), start + at.crcOffset);
+    writeSegment(folder, 1, bytes);
+    expect(thrownBy(() => recover(folder))).toMatchObject({
+      code: 'JOURNAL_CORRUPT',
+      details: { what: 'a record says that more was durable than there was' },
     });
   });
 

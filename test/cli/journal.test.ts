@@ -1,0 +1,67 @@
+/** `claw journal`, through the real command, on recorded journals. */
+import { cpSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { afterAll, describe, expect, test } from 'vitest';
+import type { JournalVerification } from '../../src/journal/verification.ts';
+import { fixtureFolder, recordedFacts } from '../journal/fixtures.ts';
+import { claw, expectFailure, oneObject, temporaryFolder } from './claw-process.ts';
+
+const { folder, remove } = temporaryFolder();
+afterAll(remove);
+
+const name = 'inbox-format-2';
+const { lastSequence, run } = recordedFacts(name);
+
+function copyOfRecorded(copy: string): string {
+  const data = join(folder, copy);
+  cpSync(fixtureFolder(name), data, { recursive: true });
+  return data;
+}
+
+function flipBit(data: string, segment: number, offset: number): void {
+  const path = join(data, `journal/${String(segment).padStart(10, '0')}.segment`);
+  const bytes = readFileSync(path);
+  bytes[offset] = (bytes[offset] ?? 0) ^ 1;
+  writeFileSync(path, bytes);
+}
+
+describe('claw journal verify', () => {
+  test('finds a sound journal sound', async () => {
+    const { status, stdout } = await claw(['journal', 'verify', '--json'], {
+      data: copyOfRecorded('sound'),
+    });
+    expect(status).toBe(0);
+    expect(oneObject(stdout)).toMatchObject({ ok: true, lastSequence, segments: 4, faults: [] });
+    const words = await claw(['journal', 'verify'], { data: join(folder, 'sound') });
+    expect(words.stdout).toContain(`131 records`);
+    expect(words.stdout.trimEnd().split('\n').at(-1)).toBe('The journal is sound.');
+  });
+
+  test('names all damage with range and runs, and exits with 5', async () => {
+    const data = copyOfRecorded('damaged');
+    flipBit(data, 1, 300);
+    flipBit(data, 3, 5_000);
+    const { status, stdout, stderr } = await claw(['journal', 'verify', '--json'], { data });
+    expect(status).toBe(5);
+    expect(stderr).toBe('');
+    const found = oneObject(stdout) as JournalVerification;
+    expect(found).toMatchObject({ ok: false, lastSequence, runsAffected: [run] });
+    expect(found.faults.map(({ segment }) => segment)).toEqual([1, 3]);
+    expect(found.faults[0]).toMatchObject({ offset: 128, lastGoodSequence: 0 });
+    const words = await claw(['journal', 'verify'], { data });
+    expect(words.status).toBe(5);
+    expect(words.stdout).toMatch(
+      /^damaged +segment 1, offset 128: .*read again from sequence \d+/m,
+    );
+    expect(words.stdout).toMatch(new RegExp(`^affected +${run}$`, 'm'));
+  });
+
+  test('works on nothing, and not on a folder that is something else', async () => {
+    const nothing = await claw(['journal', 'verify', '--json'], { data: join(folder, 'nothing') });
+    expect(nothing.status).toBe(0);
+    expect(oneObject(nothing.stdout)).toMatchObject({ ok: true, segments: 0 });
+    writeFileSync(join(folder, 'file'), '');
+    const foreign = await claw(['journal', 'verify', '--json'], { data: folder });
+    expectFailure(foreign, 'DATA_DIRECTORY_UNUSABLE', /holds other files/);
+  });
+});

@@ -1,0 +1,65 @@
+/** The reader in Python, which shares nothing with the runtime but the description of the format. */
+import { describe, expect, test } from 'vitest';
+import { blobContent, blobHashOf } from '../../src/journal/blob-record.ts';
+import { JournalReader } from '../../src/journal/journal-reader.ts';
+import type { StoredRecord } from '../../src/journal/record.ts';
+import { sha256 } from '../../src/kernel/hash.ts';
+import { fixtureFolder, fixtureNames } from './fixtures.ts';
+import { segmentBytesOf, writeSegment } from './journal-fixture.ts';
+import { markedJournal } from './marked-journal.ts';
+import { runPython } from './python.ts';
+
+const script = 'scripts/journal_reader.py';
+
+function shown(record: StoredRecord): unknown {
+  const { sequence, type, run, actor, actorSequence, epoch, cause, timeMs } = record;
+  return {
+    ...{ sequence, type, run, actor, actorSequence, epoch, cause, timeMs },
+    digest: record.digest.toString('hex'),
+    previousDigest: record.previousDigest?.toString('hex') ?? null,
+    ...(type === 'blob'
+      ? {
+          text: {
+            hash: blobHashOf(record),
+            holds: sha256(blobContent(record)) === blobHashOf(record),
+          },
+        }
+      : { body: record.body.toString('utf8') }),
+  };
+}
+
+describe('the second reader', () => {
+  test.each(fixtureNames)('reads every record of %s as the first one does', (name) => {
+    const reader = JournalReader.open(fixtureFolder(name), { verifyDigests: true });
+    const records = reader.advance();
+    reader.close();
+    const { status, lines } = runPython(script, [fixtureFolder(name)]);
+    expect(lines.slice(0, -1)).toEqual(records.map(shown));
+    const last = records.at(-1);
+    const seal = last?.digest.toString('hex');
+    expect(lines.at(-1)).toEqual({ type: 'end', lastSequence: last?.sequence, seal, torn: 0 });
+    expect(status).toBe(0);
+  });
+
+  test('names damage, and tells it from a torn tail', () => {
+    const { folder, groups, lastSequence } = markedJournal({ groups: 5, segmentBytes: 16 * 1024 });
+    const whole = segmentBytesOf(folder, 1);
+    const damage = (offset: number): unknown => {
+      const bytes = Buffer.from(whole);
+      bytes[offset] = (bytes[offset] ?? 0) ^ 1;
+      writeSegment(folder, 1, bytes);
+      return runPython(script, [folder]).lines.at(-1);
+    };
+    const [, second] = groups;
+    expect(damage((second?.offset ?? 0) + 70)).toMatchObject({
+      type: 'corrupt',
+      segment: 1,
+      offset: second?.offset,
+      lastGoodSequence: (second?.sequence ?? 0) - 1,
+    });
+    // The mark itself is proven by nothing.
+    const mark = groups.at(-1)?.end ?? 0;
+    expect(damage(mark + 70)).toMatchObject({ type: 'end', lastSequence: lastSequence - 2 });
+    expect(damage(20)).toMatchObject({ type: 'corrupt', what: 'its header is damaged' });
+  });
+});

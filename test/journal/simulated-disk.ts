@@ -1,0 +1,219 @@
+/**
+ * A disk in memory that fails as disks do. What was not synced may be lost at
+ * a crash, in any order, sector by sector; names that were not synced may be
+ * lost too, the latest first.
+ *
+ * Invariants
+ *   D1. A byte that was synced, and not written since, survives a crash.
+ *   D2. After a crash a sector holds what one of the writes since the last sync
+ *       made of it, or what was synced; never a mixture of two.
+ *   D3. Nothing of the disk before a crash is shared with the one after it.
+ */
+import { basename, dirname } from 'node:path';
+import type { ByteRange, FilePort } from '../../src/journal/file-port.ts';
+
+const sectorBytes = 512;
+
+/** Chance of a crash: from 0 up to 1. */
+export type Random = () => number;
+
+interface FileContent {
+  /** What the disk has for sure. */
+  durable: Buffer;
+  /** What a reader sees. */
+  current: Buffer;
+  /** States of sectors since the last sync, by their index, oldest first. */
+  readonly unsynced: Map<number, Buffer[]>;
+}
+
+/** Both happen or neither does. */
+interface NameChange {
+  readonly removed: string | null;
+  readonly added: { readonly path: string; readonly file: FileContent } | null;
+}
+
+/** An operation that the disk is asked for, before it is done. */
+export interface DiskOperation {
+  readonly type: 'open' | 'write' | 'read' | 'fdatasync' | 'rename' | 'unlink' | 'syncFolder';
+  readonly path: string;
+  /** Bytes to write. */
+  readonly length: number;
+}
+
+/** How an operation goes: as it should, with an error of this code, or only in part. */
+export type Outcome = 'done' | { readonly fails: string } | { readonly writes: number };
+
+export class SimulatedDisk implements FilePort {
+  /** Decides how each operation goes; may throw to end the process that asked. */
+  decide: (operation: DiskOperation) => Outcome = () => 'done';
+  readonly #files: Map<string, FileContent>;
+  readonly #durableNames: Map<string, FileContent>;
+  #nameChanges: NameChange[] = [];
+  readonly #open = new Map<number, { readonly path: string; readonly file: FileContent }>();
+  #nextDescriptor = 3;
+
+  constructor(files: ReadonlyMap<string, Buffer> = new Map()) {
+    this.#files = new Map([...files].map(([path, bytes]) => [path, contentOf(bytes)]));
+    this.#durableNames = new Map(this.#files);
+  }
+
+  /** What lies on the disk after the power went, by chance. */
+  afterCrash(random: Random): SimulatedDisk {
+    const names = new Map(this.#durableNames);
+    const kept = Math.floor(random() * (this.#nameChanges.length + 1));
+    for (const change of this.#nameChanges.slice(0, kept)) apply(names, change);
+    return new SimulatedDisk(
+      new Map([...names].map(([path, file]) => [path, survivor(file, random)])),
+    );
+  }
+
+  /** What lies on the disk after only the process died. */
+  afterKill(): SimulatedDisk {
+    return new SimulatedDisk(this.contents());
+  }
+
+  /** Copies of all files. */
+  contents(): Map<string, Buffer> {
+    return new Map([...this.#files].map(([path, { current }]) => [path, Buffer.from(current)]));
+  }
+
+  open(path: string, flags: 'r' | 'r+' | 'rs+' | 'wx'): number {
+    this.#require({ type: 'open', path, length: 0 });
+    const existing = this.#files.get(path);
+    if (flags === 'wx' && existing !== undefined) throw systemError('EEXIST');
+    if (flags !== 'wx' && existing === undefined) throw systemError('ENOENT');
+    const file = existing ?? contentOf(Buffer.alloc(0));
+    if (existing === undefined) this.#change({ removed: null, added: { path, file } });
+    const descriptor = this.#nextDescriptor;
+    this.#nextDescriptor += 1;
+    this.#open.set(descriptor, { path, file });
+    return descriptor;
+  }
+
+  close(descriptor: number): void {
+    if (!this.#open.delete(descriptor)) throw systemError('EBADF');
+  }
+
+  write(descriptor: number, bytes: Buffer, { offset, length, position }: ByteRange): number {
+    const { path, file } = this.#opened(descriptor);
+    const outcome = this.#require({ type: 'write', path, length });
+    const count = outcome === 'done' ? length : Math.min(length, outcome.writes);
+    store(file, bytes.subarray(offset, offset + count), position);
+    return count;
+  }
+
+  read(descriptor: number, bytes: Buffer, { offset, length, position }: ByteRange): number {
+    const { path, file } = this.#opened(descriptor);
+    this.#require({ type: 'read', path, length });
+    const end = Math.min(position + length, file.current.length);
+    return file.current.copy(bytes, offset, Math.min(position, end), end);
+  }
+
+  size(descriptor: number): number {
+    return this.#opened(descriptor).file.current.length;
+  }
+
+  fdatasync(descriptor: number): void {
+    const { path, file } = this.#opened(descriptor);
+    this.#require({ type: 'fdatasync', path, length: 0 });
+    file.durable = Buffer.from(file.current);
+    file.unsynced.clear();
+  }
+
+  writeInBackground(descriptor: number, bytes: Buffer): void {
+    // Its descriptor writes through, and nobody hears of an error.
+    const { path, file } = this.#opened(descriptor);
+    const outcome = this.decide({ type: 'write', path, length: bytes.length });
+    if (outcome !== 'done') return;
+    store(file, bytes, 0);
+    this.fdatasync(descriptor);
+  }
+
+  rename(from: string, to: string): void {
+    this.#require({ type: 'rename', path: to, length: 0 });
+    const file = this.#files.get(from);
+    if (file === undefined) throw systemError('ENOENT');
+    this.#change({ removed: from, added: { path: to, file } });
+  }
+
+  unlink(path: string): void {
+    this.#require({ type: 'unlink', path, length: 0 });
+    if (!this.#files.has(path)) throw systemError('ENOENT');
+    this.#change({ removed: path, added: null });
+  }
+
+  list(folder: string): string[] {
+    return [...this.#files.keys()]
+      .filter((path) => dirname(path) === folder)
+      .map((p) => basename(p));
+  }
+
+  syncFolder(folder: string): void {
+    this.#require({ type: 'syncFolder', path: folder, length: 0 });
+    for (const change of this.#nameChanges) apply(this.#durableNames, change);
+    this.#nameChanges = [];
+  }
+
+  #change(change: NameChange): void {
+    apply(this.#files, change);
+    this.#nameChanges.push(change);
+  }
+
+  #opened(descriptor: number) {
+    const opened = this.#open.get(descriptor);
+    if (opened === undefined) throw systemError('EBADF');
+    return opened;
+  }
+
+  #require(operation: DiskOperation): 'done' | { readonly writes: number } {
+    const outcome = this.decide(operation);
+    if (outcome !== 'done' && 'fails' in outcome) throw systemError(outcome.fails);
+    return outcome;
+  }
+}
+
+function contentOf(bytes: Buffer): FileContent {
+  return { durable: Buffer.from(bytes), current: Buffer.from(bytes), unsynced: new Map() };
+}
+
+function apply(names: Map<string, FileContent>, change: NameChange): void {
+  if (change.removed !== null) names.delete(change.removed);
+  if (change.added !== null) names.set(change.added.path, change.added.file);
+}
+
+function systemError(code: string): Error {
+  return Object.assign(new Error(`${code}: simulated`), { code });
+}
+
+function store(file: FileContent, bytes: Buffer, position: number): void {
+  const end = position + bytes.length;
+  if (end > file.current.length) {
+    file.current = Buffer.concat([file.current, Buffer.alloc(end - file.current.length)]);
+  }
+  bytes.copy(file.current, position);
+  const last = Math.ceil(end / sectorBytes);
+  for (let sector = Math.floor(position / sectorBytes); sector < last; sector += 1) {
+    const states = file.unsynced.get(sector) ?? [];
+    states.push(sectorOf(file.current, sector));
+    file.unsynced.set(sector, states);
+  }
+}
+
+function sectorOf(bytes: Buffer, sector: number): Buffer {
+  return Buffer.from(bytes.subarray(sector * sectorBytes, (sector + 1) * sectorBytes));
+}
+
+/** A content that a crash may leave (D1, D2). */
+function survivor({ durable, current, unsynced }: FileContent, random: Random): Buffer {
+  const grew = current.length > durable.length;
+  // The size is data of its own: it may have been kept while the bytes were not.
+  const length = grew && random() < 0.5 ? current.length : durable.length;
+  const bytes = Buffer.alloc(length);
+  durable.copy(bytes);
+  for (const [sector, states] of unsynced) {
+    const choice = Math.floor(random() * (states.length + 1));
+    const state = states[choice - 1];
+    if (state !== undefined) state.copy(bytes, sector * sectorBytes);
+  }
+  return bytes;
+}
