@@ -9,7 +9,8 @@
  *       of the value that reads `$blob`, `$$blob`, … gets one more `$`.
  *   B2. Equal values give equal references in equal order.
  *   B3. A blob file appears under its name only when it is complete and
- *       synced, before any record that names it is submitted.
+ *       synced, before any record that names it is submitted. A name that was
+ *       found is synced too: whoever made it may not have come to that.
  */
 import {
   closeSync,
@@ -131,21 +132,27 @@ export function storeBlobs(
 function writeBlobFile(dataDirectory: string, hash: Sha256, content: Buffer): void {
   assert(sha256(content) === hash, 'a blob is named by its own hash');
   const plain = blobPath(dataDirectory, hash);
-  if (existsSync(plain) || existsSync(plain + compressedSuffix)) return;
-  const compressed = tryCompress(content);
-  const path = compressed === null ? plain : plain + compressedSuffix;
-  const folder = dirname(path);
-  const temporary = `${path}.${process.pid}-${threadId}.tmp`;
+  const folder = dirname(plain);
   try {
-    if (mkdirSync(folder, { recursive: true, mode: 0o700 }) !== undefined) {
-      nodeFilePort.syncFolder(dirname(folder));
+    if (existsSync(plain) || existsSync(plain + compressedSuffix)) {
+      syncNames(folder); // (B3)
+      return;
     }
+    const compressed = tryCompress(content);
+    const path = compressed === null ? plain : plain + compressedSuffix;
+    const temporary = `${path}.${process.pid}-${threadId}.tmp`;
+    mkdirSync(folder, { recursive: true, mode: 0o700 });
     writeDurably(temporary, compressed ?? content);
     renameSync(temporary, path);
-    nodeFilePort.syncFolder(folder);
+    syncNames(folder);
   } catch (error) {
     throw blobFailure(error);
   }
+}
+
+function syncNames(folder: string): void {
+  nodeFilePort.syncFolder(folder);
+  nodeFilePort.syncFolder(dirname(folder));
 }
 
 function writeDurably(path: string, content: Buffer): void {

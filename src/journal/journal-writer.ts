@@ -10,6 +10,9 @@
  *       32 bytes a record and no body.
  *   W3. After a failed write or fdatasync nothing is written any more: the
  *       kernel may have dropped the pages and would call a second try good.
+ *       Nor is what a start finds believed to be on the disk because it can be
+ *       read: what no record proves durable is written again, and the names of
+ *       the files are synced.
  *   W4. In the durable mode a group is committed when its fdatasync returned, in
  *       the relaxed mode when it is written: then the process may be killed,
  *       but the machine may not lose its power. What a record says of the
@@ -23,7 +26,7 @@ import { limits } from '../kernel/limits.ts';
 import { ActorChains } from './actor-chains.ts';
 import { blobHashAt } from './blob-record.ts';
 import { journalFolder } from './data-folders.ts';
-import { type FilePort, nodeFilePort, writeFully } from './file-port.ts';
+import { type FilePort, nodeFilePort, readFully, writeFully } from './file-port.ts';
 import { encodedBytes, encodeRecord, headerPlausible, recordCrc, typeAt } from './record.ts';
 import {
   alignRecord,
@@ -127,8 +130,7 @@ export class JournalWriter {
     this.#blobs = recovered.blobs;
     this.#header = recovered.header;
     this.#offset = recovered.report.end.offset;
-    // What was found may still be in the memory of the system alone, after a process was killed.
-    this.#synced = 0;
+    this.#synced = recovered.provenOffset;
     this.#sequence = recovered.report.lastSequence;
     this.#seal = recovered.seal;
     this.#group = Buffer.allocUnsafe(Math.min(this.#groupBytesMax, 256 * 1024));
@@ -355,8 +357,19 @@ export class JournalWriter {
       return;
     }
     this.#file = this.#files.open(segmentPath(this.#folder, this.#header.number), 'r+');
+    this.#files.syncFolder(this.#folder); // (W3)
+    this.#writeAgain(this.#file);
     this.#syncUpTo(this.#offset);
     if (this.#header.version < segmentVersion) this.#rollOver();
+  }
+
+  /** Gives the system every page again that an earlier process may have failed to sync (W3). */
+  #writeAgain(file: number): void {
+    const bytes = Buffer.alloc(this.#offset - this.#synced);
+    const range = { offset: 0, length: bytes.length, position: this.#synced };
+    const length = readFully(this.#files, file, bytes, range);
+    assert(length === bytes.length, 'what recovery has read is there');
+    writeFully(this.#files, file, bytes, range);
   }
 
   /** Runs a step that touches the disk; its first failure is the last step (W3). */

@@ -8,6 +8,7 @@
  *   V2. Recovering twice changes nothing the second time.
  */
 import { join } from 'node:path';
+import { assert } from '../kernel/assert.ts';
 import { RuntimeError } from '../kernel/errors.ts';
 import type { Sha256 } from '../kernel/hash.ts';
 import { ActorChains } from './actor-chains.ts';
@@ -15,9 +16,16 @@ import { blobHashAt } from './blob-record.ts';
 import { journalFolder } from './data-folders.ts';
 import { type FilePort, nodeFilePort, readFully } from './file-port.ts';
 import { GroupScanner, type ScanEnd, type ScannedGroup } from './group-scanner.ts';
-import { laterGroupExists } from './later-group.ts';
+import { durableBefore, laterGroupExists } from './later-group.ts';
 import { type JournalPosition, typeAt } from './record.ts';
-import { corrupt, listSegments, type SegmentHeader, segmentPath, writeZeros } from './segment.ts';
+import {
+  corrupt,
+  listSegments,
+  type SegmentHeader,
+  segmentHeaderBytes,
+  segmentPath,
+  writeZeros,
+} from './segment.ts';
 
 export interface RecoveryReport {
   readonly segments: number;
@@ -32,6 +40,8 @@ export interface RecoveryReport {
 export interface RecoveredJournal {
   readonly report: RecoveryReport;
   readonly seal: Buffer;
+  /** Up to where records prove that the last segment is durable (L3). */
+  readonly provenOffset: number;
   readonly header: SegmentHeader | null;
   readonly chains: ActorChains;
   /** Hashes of the blobs that are records. */
@@ -50,7 +60,7 @@ export function recover(dataDirectory: string, files: FilePort = nodeFilePort): 
   const chains = new ActorChains();
   const blobs = new Set<Sha256>();
   try {
-    const end = scanAll(scanner, chains, blobs);
+    const { end, provenOffset } = scanAll(scanner, chains, blobs);
     if (end.segment !== (segments.at(-1) ?? 0)) {
       throw corrupt({ segment: end.segment + 1, offset: 0 }, 'its file is missing');
     }
@@ -65,6 +75,7 @@ export function recover(dataDirectory: string, files: FilePort = nodeFilePort): 
         end: scanner.position,
       },
       seal: Buffer.from(scanner.seal),
+      provenOffset,
       header,
       chains,
       blobs,
@@ -82,10 +93,26 @@ function removeUnfinished(files: FilePort, folder: string): number[] {
   return listSegments(files, folder);
 }
 
-function scanAll(scanner: GroupScanner, chains: ActorChains, blobs: Set<Sha256>): ScanEnd {
+function scanAll(
+  scanner: GroupScanner,
+  chains: ActorChains,
+  blobs: Set<Sha256>,
+): { end: ScanEnd; provenOffset: number } {
+  let proven = { segment: 0, offset: segmentHeaderBytes };
   for (;;) {
     const found = scanner.next();
-    if (found.kind === 'end') return found;
+    const { header } = scanner;
+    if (proven.segment !== header?.number) {
+      proven = { segment: header?.number ?? 0, offset: segmentHeaderBytes };
+    }
+    if (found.kind === 'end' || header === null) {
+      assert(found.kind === 'end', 'a group lies in a segment');
+      return { end: found, provenOffset: proven.offset };
+    }
+    proven.offset = Math.max(
+      proven.offset,
+      durableBefore(found.bytes, found.starts[0] ?? 0, header),
+    );
     acceptGroup(found, scanner.sequence, chains, blobs);
   }
 }
@@ -122,7 +149,7 @@ interface Tail {
   readonly sequence: number;
 }
 
-/** Zeroes what follows the last seal, and returns how many bytes that were not zero it spanned. */
+/** Zeroes what follows the last seal, which the writer syncs, and returns how many bytes that were not zero it spanned. */
 function cutTornTail({ files, folder, header, end, sequence }: Tail): number {
   const { groupStart } = end;
   const file = files.open(segmentPath(folder, header.number), 'r+');
@@ -142,10 +169,7 @@ function cutTornTail({ files, folder, header, end, sequence }: Tail): number {
     const cut = lengthWithoutZeros(bytes);
     // A file that lost its end gets it back, so that later groups stay within the preallocation.
     const zeroTo = length < bytes.length ? header.bytes : groupStart + cut;
-    if (zeroTo > groupStart) {
-      writeZeros(files, file, { from: groupStart, to: zeroTo });
-      files.fdatasync(file);
-    }
+    writeZeros(files, file, { from: groupStart, to: zeroTo });
     return cut;
   } catch (error) {
     if (error instanceof RuntimeError) throw error;

@@ -4,7 +4,7 @@
  * the last seal, which the disk may be a moment from confirming.
  */
 
-import { JournalReader } from '../journal/journal-reader.ts';
+import { JournalReader, type JournalReaderOptions } from '../journal/journal-reader.ts';
 import type { JournalPosition } from '../journal/record.ts';
 import { assert } from '../kernel/assert.ts';
 import { RuntimeError } from '../kernel/errors.ts';
@@ -18,8 +18,7 @@ export class JournalFollower {
   readonly index: RunIndex;
   readonly #reader: JournalReader;
 
-  /** @param options.verifyDigests Compare each record with its digest as well, for a replay. */
-  constructor(dataDirectory: string, options: { readonly verifyDigests?: boolean } = {}) {
+  constructor(dataDirectory: string, options: JournalReaderOptions = {}) {
     this.#reader = JournalReader.open(dataDirectory, options);
     this.index = new RunIndex((hash) => this.#reader.blob(hash));
   }

@@ -82,7 +82,8 @@ export function replayShard(request: ReplayRequest): ReplayResult {
   });
 }
 
-function recoverRun(follower: JournalFollower, run: string): RecoveredRun {
+/** Replays one open run for its recovery; what is wrong with it is in the result. */
+export function recoverRun(follower: JournalFollower, run: string): RecoveredRun {
   try {
     const entry = follower.entry(run);
     const records = follower.records(

@@ -77,7 +77,7 @@ export async function recoverRuns(
 export async function resumeRun(
   entry: RunEntry,
   recovered: RecoveredRun | undefined,
-  ports: ResumePorts,
+  ports: Omit<ResumePorts, 'dataDirectory' | 'pool'>,
 ): Promise<void> {
   if (recovered === undefined) {
     deliverFirst(rootStart(entry.id, entry.started), ports);

@@ -8,6 +8,8 @@
  *   D2. After a crash a sector holds what one of the writes since the last sync
  *       made of it, or what was synced; never a mixture of two.
  *   D3. Nothing of the disk before a crash is shared with the one after it.
+ *   D4. What a failed sync should have written is clean for the system and not
+ *       on the disk, as on Linux: a later sync that succeeds does not write it.
  */
 import { basename, dirname } from 'node:path';
 import type { ByteRange, FilePort } from '../../src/journal/file-port.ts';
@@ -24,6 +26,8 @@ interface FileContent {
   current: Buffer;
   /** States of sectors since the last sync, by their index, oldest first. */
   readonly unsynced: Map<number, Buffer[]>;
+  /** Sectors that a failed sync gave up (D4). */
+  readonly dropped: Set<number>;
 }
 
 /** Both happen or neither does. */
@@ -46,8 +50,8 @@ export type Outcome = 'done' | { readonly fails: string } | { readonly writes: n
 export class SimulatedDisk implements FilePort {
   /** Decides how each operation goes; may throw to end the process that asked. */
   decide: (operation: DiskOperation) => Outcome = () => 'done';
-  readonly #files: Map<string, FileContent>;
-  readonly #durableNames: Map<string, FileContent>;
+  #files: Map<string, FileContent>;
+  #durableNames: Map<string, FileContent>;
   #nameChanges: NameChange[] = [];
   readonly #open = new Map<number, { readonly path: string; readonly file: FileContent }>();
   #nextDescriptor = 3;
@@ -67,14 +71,29 @@ export class SimulatedDisk implements FilePort {
     );
   }
 
-  /** What lies on the disk after only the process died. */
+  /** The disk after only the process died: what the system still has to write, it may lose later. */
   afterKill(): SimulatedDisk {
-    return new SimulatedDisk(this.contents());
+    const copies = new Map<FileContent, FileContent>();
+    const copyOf = (file: FileContent): FileContent => {
+      const copy = copies.get(file) ?? copyContent(file);
+      copies.set(file, copy);
+      return copy;
+    };
+    const namesOf = (names: ReadonlyMap<string, FileContent>): Map<string, FileContent> =>
+      new Map([...names].map(([path, file]) => [path, copyOf(file)]));
+    const disk = new SimulatedDisk();
+    disk.#files = namesOf(this.#files);
+    disk.#durableNames = namesOf(this.#durableNames);
+    disk.#nameChanges = this.#nameChanges.map(({ removed, added }) => ({
+      removed,
+      added: added === null ? null : { path: added.path, file: copyOf(added.file) },
+    }));
+    return disk;
   }
 
-  /** Copies of all files. */
-  contents(): Map<string, Buffer> {
-    return new Map([...this.#files].map(([path, { current }]) => [path, Buffer.from(current)]));
+  /** A copy of a file as a reader sees it. */
+  contentOf(path: string): Buffer {
+    return Buffer.from(this.#files.get(path)?.current ?? []);
   }
 
   open(path: string, flags: 'r' | 'r+' | 'rs+' | 'wx'): number {
@@ -115,8 +134,20 @@ export class SimulatedDisk implements FilePort {
 
   fdatasync(descriptor: number): void {
     const { path, file } = this.#opened(descriptor);
-    this.#require({ type: 'fdatasync', path, length: 0 });
+    try {
+      this.#require({ type: 'fdatasync', path, length: 0 });
+    } catch (error) {
+      for (const sector of file.unsynced.keys()) file.dropped.add(sector); // (D4)
+      file.unsynced.clear();
+      throw error;
+    }
+    const before = file.durable;
     file.durable = Buffer.from(file.current);
+    for (const sector of file.dropped) {
+      const start = sector * sectorBytes;
+      file.durable.fill(0, start, start + sectorBytes);
+      before.copy(file.durable, start, start, start + sectorBytes);
+    }
     file.unsynced.clear();
   }
 
@@ -173,7 +204,21 @@ export class SimulatedDisk implements FilePort {
 }
 
 function contentOf(bytes: Buffer): FileContent {
-  return { durable: Buffer.from(bytes), current: Buffer.from(bytes), unsynced: new Map() };
+  return {
+    durable: Buffer.from(bytes),
+    current: Buffer.from(bytes),
+    unsynced: new Map(),
+    dropped: new Set(),
+  };
+}
+
+function copyContent({ durable, current, unsynced, dropped }: FileContent): FileContent {
+  return {
+    durable: Buffer.from(durable),
+    current: Buffer.from(current),
+    unsynced: new Map([...unsynced].map(([sector, states]) => [sector, [...states]])),
+    dropped: new Set(dropped),
+  };
 }
 
 function apply(names: Map<string, FileContent>, change: NameChange): void {
@@ -196,6 +241,7 @@ function store(file: FileContent, bytes: Buffer, position: number): void {
     const states = file.unsynced.get(sector) ?? [];
     states.push(sectorOf(file.current, sector));
     file.unsynced.set(sector, states);
+    file.dropped.delete(sector);
   }
 }
 

@@ -8,7 +8,8 @@ import type { Outcome } from '../../src/actors/outcome.ts';
 import { pipelineDefinitionSchema } from '../../src/actors/pipeline-definition.ts';
 import { generateKeyPair } from '../../src/identity/signing-key.ts';
 import { storeBlobs } from '../../src/journal/blob-store.ts';
-import { JournalWriter } from '../../src/journal/journal-writer.ts';
+import type { FilePort } from '../../src/journal/file-port.ts';
+import { type JournalMode, JournalWriter } from '../../src/journal/journal-writer.ts';
 import type { AppendRecord } from '../../src/journal/record.ts';
 import { ManualClock } from '../../src/kernel/clock.ts';
 import { RuntimeError } from '../../src/kernel/errors.ts';
@@ -37,6 +38,8 @@ export interface OpenAct {
   readonly run: RunId;
   readonly actor: ActorId;
   readonly open: OpenIntention;
+  /** What `durablePosition` must reach before its effect may leave a trace. */
+  readonly position: number;
 }
 
 /** Answers an intention; null leaves it open. */
@@ -84,12 +87,20 @@ export class World {
   readonly #writer: JournalWriter;
   #pending: Buffer[] = [];
   #position = 0;
+  #durablePosition = 0;
 
-  constructor(dataDirectory: string, hosts = 1, liveActorsMax = 1_000) {
+  constructor(
+    dataDirectory: string,
+    hosts = 1,
+    liveActorsMax = 1_000,
+    journal: { readonly files?: FilePort; readonly mode?: JournalMode } = {},
+  ) {
     this.dataDirectory = dataDirectory;
     this.directory = new ActorDirectory(ActorDirectory.allocate(4_096));
-    this.#writer = JournalWriter.open(dataDirectory, { segmentBytes: 2 * 1024 * 1024 });
-    this.follower = new JournalFollower(dataDirectory);
+    const segmentBytes = journal.files === undefined ? 2 * 1024 * 1024 : 64 * 1024;
+    this.#writer = JournalWriter.open(dataDirectory, { segmentBytes, ...journal });
+    const { files } = journal;
+    this.follower = new JournalFollower(dataDirectory, files === undefined ? {} : { files });
     this.follower.advance();
     this.#inboxes = Array.from({ length: hosts }, () => []);
     const indices = Array.from({ length: hosts }, (_, index) => index);
@@ -113,10 +124,10 @@ export class World {
         this.post(host, envelope);
       },
       newKey: () => generateKeyPair(),
-      act: ({ run, id }, open) => {
+      act: ({ run, id }, open, position) => {
         this.#refuseTooLarge(open);
         this.deeds.push({ type: 'act', open });
-        this.acts.push({ run, actor: id, open });
+        this.acts.push({ run, actor: id, open, position });
       },
       abort: (open) => this.deeds.push({ type: 'abort', open }),
       wake: (message) => {
@@ -148,6 +159,11 @@ export class World {
     return this.#position;
   }
 
+  /** How far what was appended is durable. */
+  get durablePosition(): number {
+    return this.#durablePosition;
+  }
+
   post(host: number, envelope: Envelope): void {
     this.#inboxes[host]?.push(envelope);
   }
@@ -157,6 +173,7 @@ export class World {
     const { refused } = this.#writer.writeGroup(this.#pending);
     this.#pending = [];
     if (refused[0] !== undefined) throw refused[0];
+    this.#durablePosition = this.#position;
     this.follower.advance();
   }
 
