@@ -198,9 +198,11 @@ class Segment:
 class Reader:
     """Walks a journal group by group."""
 
-    def __init__(self, segments):
-        """`segments`: bytes by number."""
+    def __init__(self, segments, skipped=()):
+        """`segments`: bytes by number. `skipped`: what skipped.json says."""
         self.segments = segments
+        self.skipped = {(r["from"]["segment"], r["from"]["offset"]): r for r in skipped}
+        self.has_skipped = False
         self.sequence = 0
         self.seal = bytes(32)
         self.actors = {}
@@ -209,65 +211,92 @@ class Reader:
 
     def records(self):
         """Every record of every sealed group. Raises Corrupt or Newer."""
-        numbers = sorted(self.segments)
-        end = (1, 0)
-        for index, number in enumerate(numbers):
-            if number != index + 1:
-                raise Corrupt(index + 1, 0, "its file is missing", self.sequence)
+        end, fault = (0, 0), None
+        number, offset = self.skip(0, 0) or (1, SEGMENT_HEADER)
+        last = max(self.segments, default=0)
+        while number <= last:
+            if number not in self.segments:
+                raise Corrupt(number, 0, "its file is missing", self.sequence)
             segment = Segment(number, self.segments[number], self.sequence)
-            if (segment.previous_seal, segment.first_sequence) != (self.seal, self.sequence + 1):
-                raise Corrupt(*end, "the next segment does not continue it", self.sequence)
-            offset = SEGMENT_HEADER
+            follows = (segment.previous_seal, segment.first_sequence)
+            if offset == SEGMENT_HEADER and follows != (self.seal, self.sequence + 1):
+                what = fault or "the next segment does not continue it"
+                raise Corrupt(*end, what, self.sequence)
+            place = None
             while True:
-                group, stop = self.group(segment, offset)
+                place = self.skip(number, offset)
+                if place and place[0] != number:
+                    break
+                offset = place[1] if place else offset
+                group, stop, fault = self.group(segment, offset)
                 if group is None:
                     break
                 yield from group
                 offset = group[-1].end
+            if place:
+                number, offset = place
+                continue
             end = (number, stop)
             if segment.later_group(offset):
-                raise Corrupt(number, stop, "a group that was durable is not whole", self.sequence)
+                what = fault or "a group that was durable is not whole"
+                raise Corrupt(number, stop, what, self.sequence)
             rest = bytes(segment.data[offset : segment.limit]).rstrip(b"\0")
-            if index == len(numbers) - 1:
+            if number == last:
                 self.torn = len(rest)
+            number, offset = number + 1, SEGMENT_HEADER
+
+    def skip(self, segment, offset):
+        """Where to go on behind a range that is skipped here, or None."""
+        found = self.skipped.get((segment, offset))
+        if found is None:
+            return None
+        self.has_skipped = True
+        self.seal = bytes.fromhex(found["seal"])
+        self.sequence = found["nextSequence"] - 1
+        return found["to"]["segment"], found["to"]["offset"]
 
     def group(self, segment, start):
-        """The records of the group there, or None and where it ends."""
+        """The records of the group there; or None, where it ends and why, if a whole record ends it."""
         found = []
         offset = start
         while True:
             record = record_at(segment.data, offset, segment.limit)
             if record is None or not record.crc_holds(segment.salt):
-                return None, offset
-            self.check_place(segment, record, start, len(found))
+                return None, offset, None
+            fault = self.fault_of(segment, record, start, len(found))
+            if fault:
+                return None, offset, fault
             found.append(record)
             offset = record.end
             if record.name == "seal":
                 break
-        self.check_seal(segment, found)
+        if not self.seal_holds(found):
+            return None, found[-1].start, "a seal does not match its group"
         for record in found:
             self.check_chain(segment, record)
             self.sequence += 1
-        return found, offset
+        return found, offset, None
 
     def fault(self, segment, record, what):
         return Corrupt(segment.number, record.start, what, self.sequence)
 
-    def check_place(self, segment, record, start, count):
+    def fault_of(self, segment, record, start, count):
         if record.group != start:
-            raise self.fault(segment, record, "a record belongs to another group")
+            return "a record belongs to another group"
         if segment.durable_before(record) > start:
             raise self.fault(segment, record, "a record says that more was durable than there was")
         if record.sequence != self.sequence + count + 1:
-            raise self.fault(segment, record, "a record is out of sequence")
+            return "a record is out of sequence"
         if record.name != "seal" and not record.digest_holds():
-            raise self.fault(segment, record, "a record does not have its digest")
+            return "a record does not have its digest"
+        return None
 
-    def check_seal(self, segment, found):
+    def seal_holds(self, found):
         seal = hashlib.sha256(self.seal + b"".join(r.digest for r in found[:-1])).digest()
         if found[-1].digest != seal or found[-1].previous != self.seal:
-            raise self.fault(segment, found[-1], "a seal does not match its group")
+            return False
         self.seal = seal
+        return True
 
     def check_chain(self, segment, record):
         if record.name == "run-ended":
@@ -280,7 +309,8 @@ class Reader:
             return
         key = (record.run, record.actor)
         last, epoch, digest = self.actors.get(key, (0, 0, None))
-        if record.actor_sequence != last + 1 or record.epoch < epoch or record.previous != digest:
+        follows = record.actor_sequence == last + 1 and record.previous == digest
+        if not (follows and record.epoch >= epoch) and not self.has_skipped:
             raise self.fault(segment, record, "an event does not continue its actor")
         self.actors[key] = (record.actor_sequence, record.epoch, record.digest)
 
@@ -323,6 +353,15 @@ def read_folder(data_directory):
     return segments
 
 
+def read_skipped(data_directory):
+    """Ranges that somebody decided to do without."""
+    path = os.path.join(data_directory, "journal", "skipped.json")
+    if not os.path.exists(path):
+        return []
+    with open(path, encoding="utf-8") as file:
+        return json.load(file)
+
+
 def text_of(record):
     """Hash and content of a blob record."""
     named, stored = record.body[:32], record.body[32:]
@@ -351,7 +390,7 @@ def shown(record):
 
 
 def main(data_directory):
-    reader = Reader(read_folder(data_directory))
+    reader = Reader(read_folder(data_directory), read_skipped(data_directory))
     try:
         for record in reader.records():
             print(json.dumps(shown(record), ensure_ascii=False))

@@ -1,4 +1,7 @@
 /** What a verification of the journal found, in words. */
+
+import type { RepairReport } from '../journal/repair.ts';
+import type { SkippedRange } from '../journal/skipped-ranges.ts';
 import type { JournalFault, JournalVerification } from '../journal/verification.ts';
 import { bytesText } from './quantity.ts';
 
@@ -15,11 +18,32 @@ export function verificationText(found: JournalVerification): string {
       : [
           `not sealed   ${torn.bytes} bytes in segment ${torn.segment} from offset ${torn.offset}: a write under way, or a torn tail that the next start cuts`,
         ]),
+    ...found.skipped.map(skippedLine),
     ...faults.map(faultLine),
     ...blobFaults.map(({ hash, what }) => `damaged      text ${hash}: ${what}`),
     ...(runsAffected.length === 0 ? [] : [`affected     ${runsAffected.join(', ')}`]),
     found.ok ? 'The journal is sound.' : 'The journal is damaged.',
   ].join('\n');
+}
+
+/** What a repair did, and what is left to say. */
+export function repairText({ before, cutAt, kept, after }: RepairReport): string {
+  const known = before.skipped.length;
+  const done =
+    before.faults.length === 0
+      ? ['repaired     nothing, for no record is damaged']
+      : [
+          ...(cutAt === null
+            ? []
+            : [`cut          at segment ${cutAt.segment}, offset ${cutAt.offset}`]),
+          `skipped      ${after.skipped.length - known} damaged ranges`,
+          ...(kept === null ? [] : [`kept         ${kept}: the segments as they were`]),
+        ];
+  return [...done, verificationText(after)].join('\n');
+}
+
+function skippedLine({ from, to, lastSequence, nextSequence, what }: SkippedRange): string {
+  return `skipped      segment ${from.segment}, offset ${from.offset} to segment ${to.segment}, offset ${to.offset}: ${what}; sequences ${lastSequence + 1} to ${nextSequence - 1} are lost`;
 }
 
 function faultLine({ segment, offset, what, lastGoodSequence, next }: JournalFault): string {

@@ -5,7 +5,9 @@
  */
 
 import type { ModelPort } from '../inference/model-port.ts';
+import type { RepairMode, RepairReport } from '../journal/repair.ts';
 import type { JournalVerification } from '../journal/verification.ts';
+import { systemClock } from '../kernel/clock.ts';
 import type { RuntimeConfig } from '../runtime/config.ts';
 import type { EventView, RuntimePort, RunView } from '../runtime/views.ts';
 import type { SandboxPool } from '../sandbox/sandbox.ts';
@@ -63,6 +65,12 @@ export interface Services {
    * @throws RuntimeError DATA_DIRECTORY_UNUSABLE, DATA_VERSION_NEWER
    */
   verifyJournal(dataDirectory: string): Promise<JournalVerification>;
+  /**
+   * Takes the lock of the data directory and repairs its journal.
+   * @throws RuntimeError DATA_DIRECTORY_LOCKED, DATA_DIRECTORY_UNUSABLE,
+   *   DATA_VERSION_NEWER, DISK_FULL, JOURNAL_FAILED
+   */
+  repairJournal(dataDirectory: string, mode: RepairMode): Promise<RepairReport>;
   /** The live process that owns the data directory, or null. */
   owner(dataDirectory: string): Promise<Owner | null>;
   /** A model in this process. */
@@ -92,6 +100,19 @@ export const realServices: Services = {
     ]);
     checkDataDirectory(dataDirectory);
     return verifyJournal(dataDirectory);
+  },
+  repairJournal: async (dataDirectory, mode) => {
+    const [{ openDataDirectory }, { repairJournal }] = await Promise.all([
+      import('../journal/data-directory.ts'),
+      import('../journal/repair.ts'),
+    ]);
+    const nowMs = systemClock.nowMs();
+    const data = openDataDirectory(dataDirectory, nowMs);
+    try {
+      return repairJournal(data.path, mode, { nowMs });
+    } finally {
+      data.release();
+    }
   },
   owner: async (dataDirectory) => {
     const { readLock } = await import('../journal/data-directory.ts');

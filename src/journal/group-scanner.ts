@@ -29,6 +29,7 @@ import {
   segmentHeaderBytes,
   segmentPath,
 } from './segment.ts';
+import { readSkippedRanges, type SkippedRange, skippedTo } from './skipped-ranges.ts';
 
 const windowBytesMin = 1024 * 1024;
 
@@ -45,19 +46,27 @@ export interface ScannedGroup {
   readonly end: number;
 }
 
-/** No further valid group; `offset` is where the first unusable byte lies. */
+/**
+ * No further valid group; `offset` is where the first unusable byte lies. After
+ * crashes it may also be a record that is whole and does not belong there: one
+ * of an earlier group whose place was used again.
+ */
 export interface ScanEnd {
   readonly kind: 'end';
   readonly segment: number;
   /** Where the group begins that is not there or not whole. */
   readonly groupStart: number;
   readonly offset: number;
+  /** Why a whole record is not usable there. */
+  readonly fault: string | null;
 }
 
 export class GroupScanner {
   readonly #files: FilePort;
   readonly #folder: string;
   readonly #verifyDigests: boolean;
+  readonly #skipped: readonly SkippedRange[];
+  #hasSkipped = false;
   #file: number | null = null;
   #header: SegmentHeader | null = null;
   #offset = 0;
@@ -74,6 +83,12 @@ export class GroupScanner {
     this.#files = options.files;
     this.#folder = options.folder;
     this.#verifyDigests = options.verifyDigests;
+    this.#skipped = readSkippedRanges(options.files, options.folder);
+  }
+
+  /** Whether a range was skipped so far: then actors and texts may lack what was in it. */
+  get hasSkipped(): boolean {
+    return this.#hasSkipped;
   }
 
   /** Sequence of the last record shown, 0 before the first. */
@@ -102,10 +117,12 @@ export class GroupScanner {
    *   DATA_VERSION_NEWER.
    */
   next(until?: JournalPosition): ScannedGroup | ScanEnd {
+    this.#skip();
     if (this.#header === null && !this.#openFirst()) {
-      return { kind: 'end', segment: 0, groupStart: 0, offset: 0 };
+      return { kind: 'end', segment: 0, groupStart: 0, offset: 0, fault: null };
     }
     for (;;) {
+      this.#skip();
       const header = this.#header;
       assert(header !== null, 'a segment is open');
       this.#limit = until?.segment === header.number ? until.offset : header.bytes;
@@ -143,6 +160,15 @@ export class GroupScanner {
     this.#file = null;
   }
 
+  /** Over the range that begins here, if somebody has decided so. */
+  #skip(): void {
+    if (this.#skipped.length === 0) return;
+    const place = skippedTo(this.#skipped, this.position);
+    if (place === null) return;
+    this.goOnAt(place);
+    this.#hasSkipped = true;
+  }
+
   #openFirst(): boolean {
     const [first] = listSegments(this.#files, this.#folder);
     if (first === undefined) return false;
@@ -169,7 +195,7 @@ export class GroupScanner {
       this.#files.close(file);
       throw corrupt(
         { segment: current.number, offset: end.offset, lastGoodSequence: this.#sequence },
-        'the next segment does not continue it',
+        end.fault ?? 'the next segment does not continue it',
       );
     }
     this.#enter(file, header);
@@ -185,22 +211,24 @@ export class GroupScanner {
 
   #scanGroup(header: SegmentHeader): ScannedGroup | ScanEnd {
     const groupStart = this.#offset;
-    const end = (offset: number): ScanEnd => ({
+    const end = (offset: number, fault: string | null = null): ScanEnd => ({
       kind: 'end',
       segment: header.number,
       groupStart,
       offset,
+      fault,
     });
     const starts: number[] = [];
     let offset = groupStart;
     for (;;) {
       const index = this.#verifiedRecord(header, groupStart, offset);
       if (index === -1) return end(offset);
-      this.#checkPlace(index, header, { groupStart, offset, count: starts.length });
+      const fault = this.#faultOf(index, header, { groupStart, offset, count: starts.length });
+      if (fault !== null) return end(offset, fault);
       starts.push(offset);
       const length = alignRecord(this.#window.readUInt32LE(index + at.lengthOffset));
       if (typeAt(this.#window, index) === 'seal') {
-        this.#checkSeal(index, starts, { segment: header.number, offset });
+        if (!this.#sealHolds(index, starts)) return end(offset, 'a seal does not match its group');
         return this.#shown(header, starts, offset + length);
       }
       offset += length;
@@ -218,30 +246,36 @@ export class GroupScanner {
     return crc === this.#window.readUInt32LE(index + at.crcOffset) ? index : -1;
   }
 
-  /** A record whose CRC holds but whose place is wrong was not torn: it was put there. */
-  #checkPlace(
+  /**
+   * Why a record whose CRC holds is not the next one, or null.
+   * @throws RuntimeError JOURNAL_CORRUPT for what no writer writes.
+   */
+  #faultOf(
     index: number,
     header: SegmentHeader,
     place: { groupStart: number; offset: number; count: number },
-  ): void {
+  ): string | null {
     const window = this.#window;
-    const fault =
-      window.readUInt32LE(index + at.groupOffset) !== place.groupStart
-        ? 'a record belongs to another group'
-        : durableBefore(window, index, header) > place.groupStart
-          ? 'a record says that more was durable than there was'
-          : readUint64(window, index + at.sequenceOffset) !== this.#sequence + place.count + 1
-            ? 'a record is out of sequence'
-            : this.#verifyDigests && typeAt(window, index) !== 'seal' && !digestHolds(window, index)
-              ? 'a record does not have its digest'
-              : null;
-    if (fault !== null) {
-      throw this.#corruptAt({ segment: header.number, offset: place.offset }, fault);
+    const isSeal = typeAt(window, index) === 'seal';
+    if (window.readUInt32LE(index + at.groupOffset) !== place.groupStart) {
+      return 'a record belongs to another group';
     }
+    if (durableBefore(window, index, header) > place.groupStart) {
+      const { offset } = place;
+      const what = 'a record says that more was durable than there was';
+      throw corrupt({ segment: header.number, offset, lastGoodSequence: this.#sequence }, what);
+    }
+    if (readUint64(window, index + at.sequenceOffset) !== this.#sequence + place.count + 1) {
+      return 'a record is out of sequence';
+    }
+    if (this.#verifyDigests && !isSeal && !digestHolds(window, index)) {
+      return 'a record does not have its digest';
+    }
+    return null;
   }
 
-  /** The seal hashes the seal before it and the digests of its group. */
-  #checkSeal(index: number, starts: readonly number[], place: JournalPosition): void {
+  /** Whether the seal is that of its group behind the seal before it; then it is the last one. */
+  #sealHolds(index: number, starts: readonly number[]): boolean {
     const records = starts.slice(0, -1).map((start) => start - this.#windowStart);
     const seal = this.#hasher.seal(this.#seal, this.#window, records);
     const window = this.#window;
@@ -251,9 +285,10 @@ export class GroupScanner {
       seal.compare(window, stored, stored + digestBytes) !== 0 ||
       this.#seal.compare(window, previous, previous + digestBytes) !== 0
     ) {
-      throw this.#corruptAt(place, 'a seal does not match its group');
+      return false;
     }
     this.#seal = seal;
+    return true;
   }
 
   #shown(header: SegmentHeader, starts: number[], end: number): ScannedGroup {
@@ -271,13 +306,6 @@ export class GroupScanner {
       fileOffset: windowStart,
       end,
     };
-  }
-
-  #corruptAt(place: JournalPosition, what: string): Error {
-    return corrupt(
-      { segment: place.segment, offset: place.offset, lastGoodSequence: this.#sequence },
-      what,
-    );
   }
 
   #forgetWindow(): void {

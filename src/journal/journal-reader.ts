@@ -70,6 +70,11 @@ export class JournalReader {
     return this.#scanner.position;
   }
 
+  /** Whether records were skipped that somebody decided to do without. */
+  get hasSkipped(): boolean {
+    return this.#scanner.hasSkipped;
+  }
+
   /**
    * The records after those already returned, seals and marks included: up to
    * `until`, the end of a durable group, or without it up to the last seal.
@@ -120,10 +125,10 @@ export class JournalReader {
     }
   }
 
-  #notWhole({ segment, offset }: ScanEnd): RuntimeError {
+  #notWhole({ segment, offset, fault }: ScanEnd): RuntimeError {
     return corrupt(
       { segment, offset, lastGoodSequence: this.#scanner.sequence },
-      'a durable group is not whole',
+      fault ?? 'a durable group is not whole',
     );
   }
 

@@ -113,20 +113,21 @@ function scanAll(
       proven.offset,
       durableBefore(found.bytes, found.starts[0] ?? 0, header),
     );
-    acceptGroup(found, scanner.sequence, chains, blobs);
+    acceptGroup(found, scanner, chains, blobs);
   }
 }
 
 function acceptGroup(
   group: ScannedGroup,
-  lastSequence: number,
+  { sequence: lastSequence, hasSkipped }: GroupScanner,
   chains: ActorChains,
   blobs: Set<Sha256>,
 ): void {
   const { bytes, starts } = group;
   for (const [index, start] of starts.entries()) {
     const refusal = chains.refusal(bytes, start);
-    if (refusal !== null) {
+    // What was skipped may be what an event continues.
+    if (refusal !== null && !hasSkipped) {
       throw corrupt(
         {
           segment: group.segment,
@@ -163,7 +164,7 @@ function cutTornTail({ files, folder, header, end, sequence }: Tail): number {
     if (laterGroupExists(bytes, groupStart, header)) {
       throw corrupt(
         { segment: header.number, offset: end.offset, lastGoodSequence: sequence },
-        'a group that was durable is not whole',
+        end.fault ?? 'a group that was durable is not whole',
       );
     }
     const cut = lengthWithoutZeros(bytes);

@@ -200,7 +200,7 @@ export function corrupt(place: Omit<CorruptionDetails, 'what'>, what: string): R
       : ` The last good record has sequence ${place.lastGoodSequence}.`;
   return new RuntimeError(
     'JOURNAL_CORRUPT',
-    `Segment ${place.segment} of the journal is damaged at offset ${place.offset}: ${what}.${good} Restore the data directory from a copy.`,
+    `Segment ${place.segment} of the journal is damaged at offset ${place.offset}: ${what}.${good} Restore the data directory from a copy, or see claw journal repair.`,
     { details: { ...place, what } },
   );
 }

@@ -18,7 +18,7 @@ import { journalFolder } from './data-folders.ts';
 import { type FilePort, nodeFilePort, readFully } from './file-port.ts';
 import { GroupScanner, type ScanEnd, type ScannedGroup } from './group-scanner.ts';
 import { laterGroupExists } from './later-group.ts';
-import { findLaterPlace } from './later-place.ts';
+import { findLaterPlace, type GroupPlace } from './later-place.ts';
 import {
   decodeRecord,
   type JournalPosition,
@@ -26,14 +26,23 @@ import {
   type StoredRecord,
 } from './record.ts';
 import { corruptionOf, listSegments, segmentPath } from './segment.ts';
+import { readSkippedRanges, type SkippedRange } from './skipped-ranges.ts';
 
 /** Damage that no crash explains. */
 export interface JournalFault extends JournalPosition {
   readonly what: string;
+  /** Behind the last good group (F1). */
+  readonly from: JournalPosition;
   /** Sequence of the last good record before it. */
   readonly lastGoodSequence: number;
-  /** Where the next good group begins, and the sequence of its first record; null when there is none (F1). */
-  readonly next: (JournalPosition & { readonly sequence: number }) | null;
+  /** The next good group; null when there is none (F1). */
+  readonly next: NextGroup | null;
+}
+
+/** Where a group begins, the sequence of its first record, and the seal before it, hexadecimal. */
+export interface NextGroup extends JournalPosition {
+  readonly sequence: number;
+  readonly seal: string;
 }
 
 /** A text that is not there, or not what its hash says. */
@@ -58,6 +67,8 @@ export interface JournalVerification {
   /** What follows the last seal and was never durable, as after a crash or beside a live server. */
   readonly torn: (JournalPosition & { readonly bytes: number }) | null;
   readonly faults: readonly JournalFault[];
+  /** Damage that somebody decided to do without. */
+  readonly skipped: readonly SkippedRange[];
   readonly blobFaults: readonly BlobFault[];
   /** Runs of which events or texts are missing. */
   readonly runsAffected: readonly RunId[];
@@ -73,6 +84,8 @@ export function verifyJournal(
 ): JournalVerification {
   return new Verifier(dataDirectory, files).run();
 }
+
+const notWhole = 'a group that was durable is not whole';
 
 class Verifier {
   readonly #files: FilePort;
@@ -113,6 +126,7 @@ class Verifier {
       seal: this.#scanner.seal.toString('hex'),
       torn: this.#torn,
       faults: this.#faults,
+      skipped: readSkippedRanges(this.#files, this.#folder),
       blobFaults: blobs.faults,
       runsAffected: [...this.#runsAffected],
     };
@@ -141,7 +155,7 @@ class Verifier {
     const bytes = this.#bytesBehind(end.groupStart);
     const place = { segment: end.segment, offset: end.offset };
     if (laterGroupExists(bytes, end.groupStart, header)) {
-      return this.#goOn(place, 'a group that was durable is not whole');
+      return this.#goOn(place, end.fault ?? notWhole);
     }
     if (last > end.segment) {
       return this.#goOn({ segment: end.segment + 1, offset: 0 }, 'its file is missing');
@@ -166,13 +180,17 @@ class Verifier {
 
   /** Notes a fault and looks for the next good group (F1). */
   #goOn(place: JournalPosition, what: string): boolean {
-    const lastGoodSequence = this.#scanner.sequence;
-    const next = findLaterPlace(this.#files, this.#folder, later(place, this.#scanner.position));
-    const resumed =
-      next === null
-        ? null
-        : { segment: next.segment, offset: next.offset, sequence: next.sequence + 1 };
-    this.#faults.push({ ...place, what, lastGoodSequence, next: resumed });
+    const { sequence: lastGoodSequence, position: from } = this.#scanner;
+    const next = findLaterPlace(this.#files, this.#folder, from);
+    // Damage in this segment hides behind damage to the next one's header.
+    const isNearer = place.segment > from.segment && next?.segment === from.segment;
+    this.#faults.push({
+      ...(isNearer ? from : place),
+      what: isNearer ? notWhole : what,
+      from,
+      lastGoodSequence,
+      next: next && shown(next),
+    });
     if (next === null) return false;
     this.#scanner.goOnAt(next);
     return true;
@@ -186,28 +204,33 @@ class Verifier {
       const position = { segment, offset: fileOffset + start };
       const record = decodeRecord(bytes, start, position);
       this.#records[record.type] = (this.#records[record.type] ?? 0) + 1;
-      this.#checkChain(bytes, start, record);
+      this.#checkChain(record, group);
       this.#blobs.add(record);
     }
   }
 
-  #checkChain(bytes: Buffer, start: number, record: StoredRecord): void {
-    const refusal = this.#chains.refusal(bytes, start);
-    this.#chains.accept(bytes, start);
+  /** An event that does not continue its actor makes its whole group a fault. */
+  #checkChain(record: StoredRecord, group: ScannedGroup): void {
+    const start = record.position.offset - group.fileOffset;
+    const refusal = this.#chains.refusal(group.bytes, start);
+    this.#chains.accept(group.bytes, start);
     if (refusal === null) return;
     if (record.run !== null) this.#runsAffected.add(record.run);
-    if (this.#faults.length > 0) return; // (F2)
+    if (this.#faults.length > 0 || this.#scanner.hasSkipped) return; // (F2)
     this.#faults.push({
       ...record.position,
       what: `an event does not continue its actor (${refusal})`,
       lastGoodSequence: record.sequence - 1,
-      next: { ...record.position, sequence: record.sequence },
+      from: { segment: group.segment, offset: group.fileOffset + (group.starts[0] ?? 0) },
+      next: shown({
+        ...this.#scanner.position,
+        sequence: this.#scanner.sequence,
+        seal: this.#scanner.seal,
+      }),
     });
   }
 }
 
-function later(left: JournalPosition, right: JournalPosition): JournalPosition {
-  const isLeft =
-    left.segment > right.segment || (left.segment === right.segment && left.offset > right.offset);
-  return isLeft ? left : right;
+function shown({ segment, offset, sequence, seal }: GroupPlace): NextGroup {
+  return { segment, offset, sequence: sequence + 1, seal: seal.toString('hex') };
 }

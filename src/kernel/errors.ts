@@ -313,7 +313,13 @@ export const errorCatalogue = {
     dataDamaged,
     500,
     'The journal is damaged below its last durable position.',
-    'Restore the data directory from a copy; the message names the place.',
+    'Restore the data directory from a copy, or see claw journal verify and claw journal repair.',
+  ),
+  RUN_DAMAGED: entry(
+    dataDamaged,
+    409,
+    'Events of a run were lost with a damaged part of the journal.',
+    'Restore the data directory from a copy to have the run whole; others are not concerned.',
   ),
   JOURNAL_FAILED: entry(
     environment,

@@ -14,13 +14,18 @@ import type { StreamRecord } from './fold-run.ts';
 import { type IndexChange, type RunEntry, RunIndex } from './run-index.ts';
 import type { EventView } from './views.ts';
 
+/** What the index shows where a text was skipped with a damaged part of the journal. */
+const lostText = Buffer.from('(lost)');
+
 export class JournalFollower {
   readonly index: RunIndex;
   readonly #reader: JournalReader;
 
   constructor(dataDirectory: string, options: JournalReaderOptions = {}) {
     this.#reader = JournalReader.open(dataDirectory, options);
-    this.index = new RunIndex((hash) => this.#reader.blob(hash));
+    this.index = new RunIndex(
+      (hash) => this.#reader.blob(hash) ?? (this.#reader.hasSkipped ? lostText : null),
+    );
   }
 
   /** Reads on, up to the durable end where it is known; calls back for each change, in order. */

@@ -7,7 +7,7 @@ import type { CpuPool } from './pool/client.ts';
 import { rootActor, rootStart } from './prepare-run.ts';
 import type { ReplayResult } from './replay-run.ts';
 import type { RunEntry } from './run-index.ts';
-import { stateHashOf } from './run-index.ts';
+import { runDamaged, stateHashOf } from './run-index.ts';
 
 export interface ReplayReport {
   readonly run: string;
@@ -69,12 +69,13 @@ function endDivergences(entry: RunEntry, results: readonly ReplayResult[]): Dive
   ];
 }
 
-/** @throws RuntimeError JOURNAL_CORRUPT, BLOB_MISSING */
+/** @throws RuntimeError RUN_DAMAGED, JOURNAL_CORRUPT, BLOB_MISSING */
 export async function replayRun(
   dataDirectory: string,
   entry: RunEntry,
   pool: CpuPool,
 ): Promise<ReplayReport> {
+  if (entry.damaged) throw runDamaged(entry);
   const shards = Math.min(
     pool.threadsMax,
     Math.max(1, Math.ceil(entry.events.length / eventsPerShard)),

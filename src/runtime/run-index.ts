@@ -6,9 +6,12 @@
  * Invariants
  *   I1. Records are applied once, in the order of the journal.
  *   I2. `stateHash` after an event is the chain of the actor hashes up to it.
+ *   I3. A run whose events have a gap is suspended: what is missing was skipped
+ *       with a damaged part of the journal.
  */
 import type { ActorEvent } from '../actors/event.ts';
 import type { JournalPosition, StoredRecord } from '../journal/record.ts';
+import { RuntimeError } from '../kernel/errors.ts';
 import { chainHash, type Sha256, sha256 } from '../kernel/hash.ts';
 import type { ActorId, RunId } from '../kernel/ids.ts';
 import {
@@ -46,6 +49,8 @@ export interface RunEntry {
   stepsDone: number;
   handedToHuman: number;
   ended: { readonly body: RunEndedBody; readonly at: number } | null;
+  /** Whether events are missing (I3). */
+  damaged: boolean;
   /** Why an open run does not go on. */
   suspended: { readonly code: string; readonly message: string } | null;
 }
@@ -60,6 +65,20 @@ const noUsage: Usage = {
   interventions: 0,
   toolCalls: 0,
 };
+
+function markDamaged(entry: RunEntry): void {
+  entry.damaged = true;
+  const { code, message } = runDamaged(entry);
+  entry.suspended ??= { code, message };
+}
+
+/** Why a run with a gap (I3) is neither replayed nor continued. */
+export function runDamaged({ id }: Pick<RunEntry, 'id'>): RuntimeError {
+  return new RuntimeError(
+    'RUN_DAMAGED',
+    `Events of the run ${id} were lost with a damaged part of the journal; it can be looked at, and neither replayed nor continued.`,
+  );
+}
 
 function generationUsage(value: unknown): { promptTokens: number; answerTokens: number } {
   const usage = (value as { usage?: { promptTokens?: number; answerTokens?: number } } | null)
@@ -141,6 +160,7 @@ export class RunIndex {
       stepsDone: 0,
       handedToHuman: 0,
       ended: null,
+      damaged: false,
       suspended: null,
     };
     this.#runs.set(run, entry);
@@ -158,9 +178,11 @@ export class RunIndex {
 
   #event(entry: RunEntry, record: StoredRecord): void {
     const body = rawBodyOf(record) as EventBody;
+    const actor = this.#actor(entry, body.actor);
+    if (record.actorSequence !== actor.events.length + 1) markDamaged(entry); // (I3)
     const previous = entry.events.at(-1)?.stateHash ?? emptyStateHash;
     entry.events.push({ position: record.position, stateHash: chainHash(previous, body.hash) });
-    this.#actor(entry, body.actor).events.push(entry.events.length - 1);
+    actor.events.push(entry.events.length - 1);
     if (body.from === '@runtime') entry.outsideMessages += 1;
     entry.usage = withEvent(entry.usage, body.event);
     if (body.event.type === 'step-done') entry.stepsDone += 1;

@@ -303,7 +303,7 @@ describe('a data directory', () => {
     bytes[300] = (bytes[300] ?? 0) ^ 0x01;
     writeFileSync(segment, bytes);
     const says =
-      /Segment 1 of the journal is damaged at offset \d+: .* Restore the data directory from a copy\./;
+      /Segment 1 of the journal is damaged at offset \d+: .* Restore the data directory from a copy, or see claw journal repair\./;
     for (const words of [...readers(), ...writers()]) {
       expectFailure(await claw([...words, '--json'], { data }), 'JOURNAL_CORRUPT', says);
     }

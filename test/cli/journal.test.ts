@@ -1,7 +1,8 @@
 /** `claw journal`, through the real command, on recorded journals. */
-import { cpSync, readFileSync, writeFileSync } from 'node:fs';
+import { cpSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, describe, expect, test } from 'vitest';
+import { openDataDirectory } from '../../src/journal/data-directory.ts';
 import type { JournalVerification } from '../../src/journal/verification.ts';
 import { fixtureFolder, recordedFacts } from '../journal/fixtures.ts';
 import { claw, expectFailure, oneObject, temporaryFolder } from './claw-process.ts';
@@ -63,5 +64,45 @@ describe('claw journal verify', () => {
     writeFileSync(join(folder, 'file'), '');
     const foreign = await claw(['journal', 'verify', '--json'], { data: folder });
     expectFailure(foreign, 'DATA_DIRECTORY_UNUSABLE', /holds other files/);
+  });
+});
+
+describe('claw journal repair', () => {
+  test('goes over damage, keeps the rest usable, and says what is lost', async () => {
+    const data = copyOfRecorded('skipped');
+    flipBit(data, 2, 3_000);
+    const { status, stdout } = await claw(['journal', 'repair', '--skip'], { data });
+    expect(status).toBe(0);
+    expect(stdout).toMatch(/^skipped +1 damaged ranges$/m);
+    expect(stdout).toMatch(/^skipped +segment 2, offset \d+ to .*sequences \d+ to \d+ are lost$/m);
+    expect(stdout).toMatch(new RegExp(`^affected +${run}$`, 'm'));
+    const replay = await claw(['replay', run, '--json'], { data });
+    expectFailure(replay, 'RUN_DAMAGED', /lost with a damaged part of the journal/);
+    const { stdout: runs } = await claw(['runs', '--json'], { data });
+    expect(oneObject(runs)).toMatchObject({ runs: [{ id: run, error: { code: 'RUN_DAMAGED' } }] });
+    expect((await claw(['journal', 'verify', '--json'], { data })).status).toBe(0);
+  });
+
+  test('ends the journal before the damage, and keeps what it takes away', async () => {
+    const data = copyOfRecorded('truncated');
+    flipBit(data, 2, 3_000);
+    const { status, stdout } = await claw(['journal', 'repair', '--truncate', '--json'], { data });
+    expect(status).toBe(0);
+    const report = oneObject(stdout) as { kept: string; after: JournalVerification };
+    expect(report).toMatchObject({ cutAt: { segment: 2 }, after: { ok: true, segments: 2 } });
+    expect(readdirSync(report.kept)).toHaveLength(3);
+    expect(report.after.lastSequence).toBeLessThan(lastSequence);
+  });
+
+  test('wants to be told which, and the data directory for itself', async () => {
+    const data = copyOfRecorded('owned');
+    for (const flags of [[], ['--skip', '--truncate']]) {
+      const ended = await claw(['journal', 'repair', ...flags, '--json'], { data });
+      expectFailure(ended, 'USAGE', /Give one of --truncate and --skip/);
+    }
+    const owner = openDataDirectory(data, 1);
+    const locked = await claw(['journal', 'repair', '--skip', '--json'], { data });
+    expectFailure(locked, 'DATA_DIRECTORY_LOCKED', new RegExp(`${process.pid}`));
+    owner.release();
   });
 });

@@ -12,6 +12,7 @@ import { crc32c } from '../../src/journal/crc32c.ts';
 import { journalFolder } from '../../src/journal/data-folders.ts';
 import { JournalReader } from '../../src/journal/journal-reader.ts';
 import { type CommittedEnd, JournalWriter } from '../../src/journal/journal-writer.ts';
+import { alignRecord } from '../../src/journal/record-descriptor.ts';
 import { recover } from '../../src/journal/recovery.ts';
 import { segmentPath } from '../../src/journal/segment.ts';
 import {
@@ -147,6 +148,36 @@ describe('recovery', () => {
     marked[place] = (marked[place] ?? 0) ^ 1;
     writeSegment(folder, 1, marked);
     expect(thrownBy(() => recover(folder)).code).toBe('JOURNAL_CORRUPT');
+  });
+
+  test('takes a group that crashes have mixed from two for a torn tail, unless it was proven', () => {
+    const folder = temporaryFolder();
+    JournalWriter.open(folder, { segmentBytes }).close();
+    const empty = segmentBytesOf(folder, 1);
+    const written = (letter: string): { bytes: Buffer; end: number } => {
+      writeSegment(folder, 1, empty);
+      const writer = JournalWriter.open(folder, { segmentBytes });
+      const source = new EventChain();
+      const batch = encodeBatch([source.next(letter.repeat(90)), source.next(letter.repeat(90))]);
+      const end = writer.writeGroup([batch]).committed.offset;
+      writer.mark(1);
+      writer.close();
+      return { bytes: segmentBytesOf(folder, 1), end };
+    };
+    const [older, newer] = [written('a'), written('b')];
+    const second = 128 + alignRecord(newer.bytes.readUInt32LE(128));
+    const mixed = Buffer.from(newer.bytes);
+    older.bytes.copy(mixed, second, second, second + alignRecord(older.bytes.readUInt32LE(second)));
+    writeSegment(folder, 1, mixed);
+    expect(thrownBy(() => recover(folder))).toMatchObject({
+      code: 'JOURNAL_CORRUPT',
+      details: { lastGoodSequence: 0, what: 'a seal does not match its group' },
+    });
+    mixed.fill(0, newer.end);
+    writeSegment(folder, 1, mixed);
+    expect(JournalReader.open(folder).advance()).toEqual([]);
+    expect(recover(folder).report).toMatchObject({ lastSequence: 0, end: { offset: 128 } });
+    expect(segmentBytesOf(folder, 1).equals(empty)).toBe(true);
   });
 
   test('names segment, offset and last good sequence', () => {

@@ -137,6 +137,8 @@ export class SimulatedDisk implements FilePort {
     try {
       this.#require({ type: 'fdatasync', path, length: 0 });
     } catch (error) {
+      // Whoever is killed in the middle of a sync leaves the system as it was.
+      if (!isSystemError(error)) throw error;
       for (const sector of file.unsynced.keys()) file.dropped.add(sector); // (D4)
       file.unsynced.clear();
       throw error;
@@ -224,6 +226,10 @@ function copyContent({ durable, current, unsynced, dropped }: FileContent): File
 function apply(names: Map<string, FileContent>, change: NameChange): void {
   if (change.removed !== null) names.delete(change.removed);
   if (change.added !== null) names.set(change.added.path, change.added.file);
+}
+
+function isSystemError(error: unknown): boolean {
+  return error instanceof Error && 'code' in error;
 }
 
 function systemError(code: string): Error {

@@ -6,7 +6,7 @@ import { storeBlobs } from '../../src/journal/blob-store.ts';
 import { blobPath } from '../../src/journal/data-folders.ts';
 import { JournalWriter } from '../../src/journal/journal-writer.ts';
 import type { AppendRecord } from '../../src/journal/record.ts';
-import { type JournalFault, verifyJournal } from '../../src/journal/verification.ts';
+import { verifyJournal } from '../../src/journal/verification.ts';
 import { sha256 } from '../../src/kernel/hash.ts';
 import { fixtureFolder, fixtureNames } from './fixtures.ts';
 import {
@@ -53,7 +53,7 @@ describe('a verification', () => {
     expect(found.ok).toBe(false);
     expect(found.lastSequence).toBe(lastSequence);
     const [first, , third] = damaged;
-    const places: Partial<JournalFault>[] = [
+    const places = [
       {
         segment: first?.segment ?? 0,
         offset: first?.offset ?? 0,
@@ -69,6 +69,17 @@ describe('a verification', () => {
     ];
     expect(found.faults).toMatchObject(places);
     expect(found.runsAffected).toEqual([testRun]);
+  });
+
+  test('finds damage that hides behind a next segment without a header', () => {
+    const { folder, groups } = markedJournal({ groups: 60, segmentBytes: 16 * 1024 });
+    const hidden = groups.find(({ segment }) => segment === 2);
+    flip(folder, 2, (hidden?.offset ?? 0) + 70);
+    flip(folder, 3, 20);
+    expect(verifyJournal(folder).faults).toMatchObject([
+      { segment: 2, offset: hidden?.offset, next: { segment: 2, offset: hidden?.end } },
+      { segment: 3, offset: 0, what: 'its header is damaged', next: null },
+    ]);
   });
 
   test('goes on in the next segment where one has lost its header', () => {
