@@ -81,6 +81,11 @@ export function integer(range: { min: number; max: number }): (text: string) => 
   };
 }
 
+/** A parser for an option that may be repeated. */
+export function collected(text: string, before: readonly string[] = []): readonly string[] {
+  return [...before, text];
+}
+
 /** A parser of numbers for an option. */
 export function decimal(range: { min: number; max: number }): (text: string) => number {
   return (text) => {

@@ -1,4 +1,5 @@
 /** Where `claw` reads from and writes to, so that a test can stand in for the terminal. */
+import { createInterface } from 'node:readline';
 import { processTerminal, type Terminal } from './terminal.ts';
 
 export interface Stream {
@@ -15,6 +16,8 @@ export interface Io {
   readonly cwd: string;
   /** For commands that are watched; they make do without. */
   readonly terminal?: Terminal;
+  /** Lines of standard input. */
+  lines(): AsyncIterable<string>;
   /** Calls the listener for SIGINT and SIGTERM until the returned function is called. */
   onSignal(listener: (signal: NodeJS.Signals) => void): () => void;
 }
@@ -25,6 +28,7 @@ export const processIo: Io = {
   environment: process.env,
   cwd: process.cwd(),
   terminal: processTerminal,
+  lines: () => createInterface({ input: process.stdin, crlfDelay: Number.POSITIVE_INFINITY }),
   onSignal: (listener) => {
     process.on('SIGINT', listener);
     process.on('SIGTERM', listener);

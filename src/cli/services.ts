@@ -9,8 +9,11 @@ import type { RepairMode, RepairReport } from '../journal/repair.ts';
 import type { JournalVerification } from '../journal/verification.ts';
 import { systemClock } from '../kernel/clock.ts';
 import type { RuntimeConfig } from '../runtime/config.ts';
+import type { ReplaySession } from '../runtime/replay-session.ts';
 import type { EventView, RuntimePort, RunView } from '../runtime/views.ts';
 import type { SandboxPool } from '../sandbox/sandbox.ts';
+
+export type { ReplaySession };
 
 /** A runtime of this process. */
 export interface RunningRuntime extends RuntimePort {
@@ -42,6 +45,8 @@ export interface ReadOnlyRuntime {
   run(id: string): RunView;
   events(id: string, range: { from: number; limit: number }): readonly EventView[];
   replay(id: string): Promise<ReplayReport>;
+  /** A run to go through step by step, or one actor of it. */
+  session(id: string, actor?: string): ReplaySession;
   close(): void | Promise<void>;
 }
 

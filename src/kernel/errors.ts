@@ -315,6 +315,12 @@ export const errorCatalogue = {
     'The journal is damaged below its last durable position.',
     'Restore the data directory from a copy, or see claw journal verify and claw journal repair.',
   ),
+  ACTOR_NOT_FOUND: entry(
+    badInput,
+    404,
+    'A run has no actor of that name.',
+    'See claw events, which names the actors of a run.',
+  ),
   RUN_DAMAGED: entry(
     dataDamaged,
     409,

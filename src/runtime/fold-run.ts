@@ -143,7 +143,11 @@ function answersOpen(actor: Actor, { event, cause }: EventBody): boolean {
 type Stepped = { readonly effects: StepEffects } | { readonly divergence: Divergence };
 
 /** Applies one recorded event and compares what comes of it (R2). */
-function replayStep(entry: StreamRecord, body: EventBody, known: Actor | undefined): Stepped {
+export function replayStep(
+  entry: StreamRecord,
+  body: EventBody,
+  known: Actor | undefined,
+): Stepped {
   const actor = known ?? machineOf(entry, body);
   if ('difference' in actor) return { divergence: actor };
   const cannot = (actual: string): Stepped => ({

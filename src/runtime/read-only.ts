@@ -9,6 +9,7 @@ import { readEventsPage } from './events-page.ts';
 import { JournalFollower } from './journal-follower.ts';
 import { CpuPool } from './pool/client.ts';
 import { type ReplayReport, replayRun } from './replay.ts';
+import { ReplaySession } from './replay-session.ts';
 import { runView } from './run-index.ts';
 import type { EventView, RunView } from './views.ts';
 
@@ -48,6 +49,15 @@ export class ReadOnlyRuntime {
     } finally {
       await pool.close();
     }
+  }
+
+  /**
+   * A run to go through step by step.
+   * @param actor Only this actor.
+   * @throws RuntimeError RUN_NOT_FOUND, RUN_DAMAGED, ACTOR_NOT_FOUND
+   */
+  session(id: string, actor?: string): ReplaySession {
+    return new ReplaySession(this.#follower, this.#follower.entry(id), actor);
   }
 
   close(): void {

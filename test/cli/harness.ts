@@ -44,6 +44,8 @@ interface Setting {
   readonly runtime?: LocalRuntime;
   readonly owner?: Owner | null;
   readonly replay?: ReplayReport;
+  /** Lines of standard input. */
+  readonly lines?: readonly string[];
   readonly terminal?: boolean;
   readonly environment?: Record<string, string>;
   readonly cwd?: string;
@@ -128,6 +130,9 @@ export function start(words: readonly string[], setting: Setting = {}): Started 
     },
     cwd: setting.cwd ?? process.cwd(),
     terminal,
+    lines: async function* () {
+      yield* setting.lines ?? [];
+    },
     onSignal: (listener) => {
       listeners.add(listener);
       return () => listeners.delete(listener);
@@ -182,6 +187,9 @@ function readOnly(runtime: LocalRuntime, replay: ReplayReport | undefined): Read
     replay: async (id) => {
       const { events, stateHash } = runtime.run(id);
       return replay ?? { run: id, events, equal: true, stateHash, divergence: null };
+    },
+    session: () => {
+      throw new Error('runs in memory have no journal');
     },
     close: () => undefined,
   };

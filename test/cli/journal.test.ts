@@ -1,4 +1,4 @@
-/** `claw journal`, through the real command, on recorded journals. */
+/** `claw journal` and `claw replay`, through the real command, on recorded journals. */
 import { cpSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, describe, expect, test } from 'vitest';
@@ -104,5 +104,49 @@ describe('claw journal repair', () => {
     const locked = await claw(['journal', 'repair', '--skip', '--json'], { data });
     expectFailure(locked, 'DATA_DIRECTORY_LOCKED', new RegExp(`${process.pid}`));
     owner.release();
+  });
+});
+
+describe('claw replay, at a place of a run', () => {
+  const data = fixtureFolder(name);
+  const replay = (...words: string[]) => claw(['replay', ...words, '--json'], { data });
+
+  test('shows what an event did, and every actor after it', async () => {
+    const { status, stdout } = await replay(run, '--until', '44');
+    expect(status).toBe(0);
+    const place = oneObject(stdout) as { actors: unknown[]; changes: unknown[] };
+    expect(place).toMatchObject({ run, sequence: 44, event: { event: { type: 'retry' } } });
+    expect(place.changes).toContainEqual({ path: '/context/attempt', before: 0, after: 1 });
+    expect(place.actors).toHaveLength(15);
+    expect(place).not.toHaveProperty('state');
+    const words = await claw(['replay', run, '--until', '44'], { data });
+    expect(words.stdout).toContain('~ /value: "doubtful" → "thinking"');
+    expect(words.stdout).toMatch(/^run +pipeline@1 +1 events +working$/m);
+  });
+
+  test('stops at a breakpoint, up to a place, and shows the state of an actor', async () => {
+    const actor = 'run/document-2/supervisor/answer';
+    const stopped = oneObject(
+      (await replay(run, '--break', 'type=retry', '--actor', actor)).stdout,
+    );
+    expect(stopped).toMatchObject({ sequence: 44, state: { context: { attempt: 1 } } });
+    const before = oneObject((await replay(run, '--break', 'type=retry', '--until', '43')).stdout);
+    expect(before).toMatchObject({ sequence: 43 });
+    expectFailure(await replay(run, '--break', 'retry'), 'USAGE', /Not a breakpoint/);
+    expectFailure(await replay(run, '--actor', 'nobody'), 'ACTOR_NOT_FOUND', /no actor nobody/);
+  });
+
+  test('goes through every run, and wants a run or all of them', async () => {
+    const { status, stdout } = await replay('--all');
+    expect(status).toBe(0);
+    expect(oneObject(stdout)).toMatchObject({
+      equal: 1,
+      diverged: 0,
+      reports: [{ run, equal: true }],
+      refused: [],
+    });
+    expectFailure(await replay(), 'USAGE', /Name a run, or give --all/);
+    expectFailure(await replay(run, '--all'), 'USAGE', /not both/);
+    expectFailure(await replay(run, '--step'), 'USAGE', /--step is for people/);
   });
 });

@@ -21,6 +21,7 @@ function newSwitch(clock = new ManualClock()) {
   const io = {
     stdout: silent,
     stderr: silent,
+    lines: async function* () {},
     environment: {},
     cwd: '.',
     onSignal: (listener: (name: NodeJS.Signals) => void) => {

@@ -1,24 +1,171 @@
 /**
  * `claw replay RUN`: folds the run's journal again, in a closed world, and
- * compares the state hash at every event. Exit status 0 or 3.
+ * compares the state hash at every event; `--all` does so for every run. With
+ * one of the other options it goes to a place in the run and shows it. Exit
+ * status 0, or 3 where a replay diverges.
  */
 import type { Command } from 'commander';
-import { type Host, newCommand, onAction } from '../command.ts';
+import { exitStatus, RuntimeError, toErrorMessage } from '../../kernel/errors.ts';
+import { type Breakpoint, parseBreakpoint } from '../../runtime/breakpoint.ts';
+import {
+  type CommandContext,
+  collected,
+  type Host,
+  integer,
+  newCommand,
+  onAction,
+} from '../command.ts';
 import { withReadOnly } from '../read-only.ts';
+import { divergenceText, stepThrough } from '../replay-stepper.ts';
+import { actorsText, stepText } from '../replay-view.ts';
 import { replayStatus, replayVerdict } from '../run-summary.ts';
+import type { ReadOnlyRuntime, ReplayReport, ReplaySession } from '../services.ts';
+
+interface ReplayOptions {
+  readonly all?: boolean;
+  readonly until?: number;
+  readonly actor?: string;
+  readonly break?: readonly string[];
+  readonly step?: boolean;
+}
 
 export function replayCommand(host: Host): Command {
-  const command = newCommand('replay', 'fold a run again and compare every state').argument(
-    '<run>',
-    'id of the run',
-  );
-  return onAction(command, host, (context, { words: [run = ''] }) =>
+  const sequence = integer({ min: 1, max: Number.MAX_SAFE_INTEGER });
+  const command = newCommand('replay', 'fold a run again and compare every state')
+    .argument('[run]', 'id of the run')
+    .option('--all', 'replay every run against the machines of this program')
+    .option('--until <sequence>', 'show the run as it was when this event had happened', sequence)
+    .option('--actor <name>', 'look at this actor alone, with its whole state')
+    .option(
+      '--break <where>',
+      'stop at type=T, actor=A, state=S or where=EXPRESSION; may be repeated',
+      collected,
+    )
+    .option('--step', 'go through the run by hand, forward and back');
+  return onAction<ReplayOptions>(command, host, (context, { words: [run], options }) =>
     withReadOnly(context, async (journal) => {
-      const report = await journal.replay(run);
-      const { events, equal, stateHash, divergence } = report;
-      context.output.answer({ run: report.run, events, equal, stateHash, divergence });
-      context.output.print(`${replayVerdict(report)}\nstate hash   ${stateHash}`);
-      return replayStatus(report);
+      if (options.all === true) {
+        if (run !== undefined) throw new RuntimeError('USAGE', 'Give a run or --all, not both.');
+        return replayAll(context, journal);
+      }
+      if (run === undefined) {
+        throw new RuntimeError('USAGE', 'Name a run, or give --all; claw runs lists them.');
+      }
+      const looks =
+        options.until !== undefined ||
+        options.actor !== undefined ||
+        options.break !== undefined ||
+        options.step === true;
+      return looks ? look(context, journal, run, options) : replayOne(context, journal, run);
     }),
   );
+}
+
+async function replayOne(
+  { output }: CommandContext,
+  journal: ReadOnlyRuntime,
+  run: string,
+): Promise<number> {
+  const report = await journal.replay(run);
+  output.answer(answerOf(report));
+  output.print(`${replayVerdict(report)}\nstate hash   ${report.stateHash}`);
+  return replayStatus(report);
+}
+
+function answerOf({ run, events, equal, stateHash, divergence }: ReplayReport): ReplayReport {
+  return { run, events, equal, stateHash, divergence };
+}
+
+/** Every run of the journal; what cannot be replayed is named and keeps nobody else from it. */
+async function replayAll({ output }: CommandContext, journal: ReadOnlyRuntime): Promise<number> {
+  const reports: ReplayReport[] = [];
+  const refused: { run: string; error: { code: string; message: string } }[] = [];
+  for (const { id } of journal.runs()) {
+    try {
+      const report = await journal.replay(id);
+      reports.push(answerOf(report));
+      output.print(
+        report.equal
+          ? `${id}  equal, ${report.events} events`
+          : `${id}  ${replayVerdict(report).split('\n').join('\n  ')}`,
+      );
+    } catch (error) {
+      const { code, message } = toErrorMessage(error);
+      refused.push({ run: id, error: { code, message } });
+      output.print(`${id}  not replayed: ${message} (${code})`);
+    }
+  }
+  const diverged = reports.filter(({ equal }) => !equal).length;
+  output.answer({ equal: reports.length - diverged, diverged, reports, refused });
+  output.print(
+    `${reports.length - diverged} equal, ${diverged} diverged, ${refused.length} not replayed.`,
+  );
+  if (diverged > 0) return exitStatus.diverged;
+  return refused.length > 0 ? exitStatus.dataDamaged : exitStatus.ok;
+}
+
+/** Goes to a place of the run and shows it, or lets the user go. */
+async function look(
+  context: CommandContext,
+  journal: ReadOnlyRuntime,
+  run: string,
+  options: ReplayOptions,
+): Promise<number> {
+  const { output, io } = context;
+  const session = journal.session(run, options.actor);
+  const breakpoints = (options.break ?? []).map(parseBreakpoint);
+  if (options.step === true) {
+    if (output.json) {
+      throw new RuntimeError('USAGE', '--step is for people; give --until or --break with --json.');
+    }
+    if (options.until !== undefined) session.goTo(options.until);
+    await stepThrough({ session, breakpoints }, io.lines(), output);
+  } else {
+    go(session, breakpoints, options.until);
+    showPlace(context, session, { run, actor: options.actor });
+  }
+  return session.divergence === null ? exitStatus.ok : exitStatus.diverged;
+}
+
+/** To the first breakpoint up to `until`, or to `until`, or to the end. */
+function go(
+  session: ReplaySession,
+  breakpoints: readonly Breakpoint[],
+  until: number | undefined,
+): void {
+  const last = until ?? Number.POSITIVE_INFINITY;
+  if (breakpoints.length === 0) {
+    session.goTo(last);
+    return;
+  }
+  for (let step = session.forward(); step !== null; step = session.forward()) {
+    if (step.event.sequence > last) {
+      session.back();
+      return;
+    }
+    const reached = step;
+    if (breakpoints.some((holds) => holds(reached))) return;
+  }
+}
+
+function showPlace(
+  { output }: CommandContext,
+  session: ReplaySession,
+  { run, actor }: { run: string; actor: string | undefined },
+): void {
+  const { current, divergence } = session;
+  const actors = session.actors();
+  const state = actor === undefined ? null : session.state(actor);
+  output.answer({
+    run,
+    sequence: current?.event.sequence ?? 0,
+    event: current?.event ?? null,
+    changes: current?.changes ?? [],
+    actors,
+    ...(actor === undefined ? {} : { state }),
+    divergence,
+  });
+  output.print(current === null ? 'No such event has happened.' : stepText(current));
+  output.print(`\n${state === null ? actorsText(actors) : JSON.stringify(state, null, 2)}`);
+  if (divergence !== null) output.print(divergenceText(divergence));
 }

@@ -1,0 +1,61 @@
+/** Steps and actors of a replay in words. */
+import type { Json } from '../kernel/json.ts';
+import type { JsonChange } from '../kernel/json-diff.ts';
+import { textOf } from '../runtime/breakpoint.ts';
+import type { ReplayedActor, ReplayedStep } from '../runtime/replay-session.ts';
+
+/** Texts of events and states can be whole documents. */
+const valueCharactersMax = 160;
+const changesMax = 40;
+
+/** What happened, and what it changed. */
+export function stepText({ event, changes }: ReplayedStep): string {
+  const { type, ...rest } = event.event;
+  const clock = new Date(event.time).toISOString().slice(11, 23);
+  const wants = event.intentions.map(({ kind, target }) => `           → ${kind} ${target}`);
+  return [
+    `event ${event.sequence}  ${clock}  ${event.actor} (${event.machine}, its ${event.actorSequence}.)`,
+    `  ${String(type)} ${short(rest as Json)}`,
+    ...wants,
+    ...changes.slice(0, changesMax).map(changeText),
+    ...(changes.length > changesMax ? [`  … and ${changes.length - changesMax} more changes`] : []),
+  ].join('\n');
+}
+
+function changeText({ path, before, after }: JsonChange): string {
+  const place = path === '' ? '/' : path;
+  if (before === undefined) return `  + ${place}: ${short(after)}`;
+  if (after === undefined) return `  - ${place}: ${short(before)}`;
+  return `  ~ ${place}: ${short(before)} → ${short(after)}`;
+}
+
+/** A line for each actor. */
+export function actorsText(actors: readonly ReplayedActor[]): string {
+  if (actors.length === 0) return 'No actor has begun yet.';
+  const rows = actors.map(({ actor, machine, events, value, done, open }) => [
+    actor,
+    machine,
+    `${events} events`,
+    done ? 'done' : textOf(value),
+    Object.entries(open)
+      .map(([tag, operation]) => `waits for ${operation} (${tag})`)
+      .join(', '),
+  ]);
+  return rows
+    .map((row) =>
+      row
+        .map((cell, at) => cell.padEnd(widthOf(rows, at)))
+        .join('  ')
+        .trimEnd(),
+    )
+    .join('\n');
+}
+
+function widthOf(rows: readonly (readonly string[])[], column: number): number {
+  return Math.max(...rows.map((row) => row[column]?.length ?? 0));
+}
+
+function short(value: Json | undefined): string {
+  const text = JSON.stringify(value) ?? 'nothing';
+  return text.length <= valueCharactersMax ? text : `${text.slice(0, valueCharactersMax)}…`;
+}
