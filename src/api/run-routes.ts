@@ -42,6 +42,11 @@ export function addRunRoutes(app: FastifyInstance, runtime: RuntimePort): void {
     return runtime.run(id);
   });
 
+  app.get('/v1/runs/:id/effects', async (request) => {
+    const { id } = parseRequest(runParametersSchema, request.params, 'The address');
+    return { effects: runtime.effects(id) };
+  });
+
   app.post('/v1/runs/:id/cancel', async (request) => {
     const { id } = parseRequest(runParametersSchema, request.params, 'The address');
     return runtime.cancel(id);

@@ -9,6 +9,7 @@ import { productVersion } from '../runtime/version.ts';
 import type { Host } from './command.ts';
 import { cancelCommand } from './commands/cancel.ts';
 import { doctorCommand } from './commands/doctor.ts';
+import { effectsCommand } from './commands/effects.ts';
 import { eventsCommand } from './commands/events.ts';
 import { generateCommand } from './commands/generate.ts';
 import { journalCommand } from './commands/journal.ts';
@@ -85,6 +86,7 @@ function newProgram(host: Host): Command {
     runCommand,
     runsCommand,
     eventsCommand,
+    effectsCommand,
     replayCommand,
     journalCommand,
     cancelCommand,

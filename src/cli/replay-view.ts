@@ -3,6 +3,7 @@ import type { Json } from '../kernel/json.ts';
 import type { JsonChange } from '../kernel/json-diff.ts';
 import { textOf } from '../runtime/breakpoint.ts';
 import type { ReplayedActor, ReplayedStep } from '../runtime/replay-session.ts';
+import { alignedRows } from './aligned-rows.ts';
 
 /** Texts of events and states can be whole documents. */
 const valueCharactersMax = 160;
@@ -41,18 +42,7 @@ export function actorsText(actors: readonly ReplayedActor[]): string {
       .map(([tag, operation]) => `waits for ${operation} (${tag})`)
       .join(', '),
   ]);
-  return rows
-    .map((row) =>
-      row
-        .map((cell, at) => cell.padEnd(widthOf(rows, at)))
-        .join('  ')
-        .trimEnd(),
-    )
-    .join('\n');
-}
-
-function widthOf(rows: readonly (readonly string[])[], column: number): number {
-  return Math.max(...rows.map((row) => row[column]?.length ?? 0));
+  return alignedRows(rows).join('\n');
 }
 
 function short(value: Json | undefined): string {

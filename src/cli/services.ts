@@ -10,7 +10,7 @@ import type { JournalVerification } from '../journal/verification.ts';
 import { systemClock } from '../kernel/clock.ts';
 import type { RuntimeConfig } from '../runtime/config.ts';
 import type { ReplaySession } from '../runtime/replay-session.ts';
-import type { EventView, RuntimePort, RunView } from '../runtime/views.ts';
+import type { EffectView, EventView, RuntimePort, RunView } from '../runtime/views.ts';
 import type { SandboxPool } from '../sandbox/sandbox.ts';
 
 export type { ReplaySession };
@@ -44,6 +44,7 @@ export interface ReadOnlyRuntime {
   runs(): readonly RunView[];
   run(id: string): RunView;
   events(id: string, range: { from: number; limit: number }): readonly EventView[];
+  effects(id: string): readonly EffectView[];
   replay(id: string): Promise<ReplayReport>;
   /** A run to go through step by step, or one actor of it. */
   session(id: string, actor?: string): ReplaySession;

@@ -5,13 +5,14 @@
 import { join } from 'node:path';
 import { checkDataDirectory } from '../journal/data-directory.ts';
 import { workspacesFolder } from '../journal/data-folders.ts';
+import { effectLedger } from './effect-ledger.ts';
 import { readEventsPage } from './events-page.ts';
 import { JournalFollower } from './journal-follower.ts';
 import { CpuPool } from './pool/client.ts';
 import { type ReplayReport, replayRun } from './replay.ts';
 import { ReplaySession } from './replay-session.ts';
 import { runView } from './run-index.ts';
-import type { EventView, RunView } from './views.ts';
+import type { EffectView, EventView, RunView } from './views.ts';
 
 export class ReadOnlyRuntime {
   readonly #dataDirectory: string;
@@ -38,6 +39,11 @@ export class ReadOnlyRuntime {
     range: { readonly from: number; readonly limit: number },
   ): readonly EventView[] {
     return readEventsPage(this.#follower, this.#follower.entry(id), range);
+  }
+
+  /** @throws RuntimeError RUN_NOT_FOUND */
+  effects(id: string): readonly EffectView[] {
+    return effectLedger(this.#follower, this.#follower.entry(id));
   }
 
   /** @throws RuntimeError RUN_NOT_FOUND, JOURNAL_CORRUPT */

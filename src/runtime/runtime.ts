@@ -15,6 +15,7 @@ import { SandboxPool } from '../sandbox/sandbox.ts';
 import { BusSampler, type BusView } from './bus-view.ts';
 import type { RuntimeConfig } from './config.ts';
 import { DurableWaiters } from './durable-waiters.ts';
+import { effectLedger } from './effect-ledger.ts';
 import { EventFeed } from './event-feed.ts';
 import { readEventsPage } from './events-page.ts';
 import { generatedText, generationOf, refuseMismatch } from './generate-text.ts';
@@ -28,6 +29,7 @@ import { type RuntimeThreads, startThreads } from './runtime-threads.ts';
 import { topics } from './topics.ts';
 import { productVersion } from './version.ts';
 import type {
+  EffectView,
   EventView,
   GeneratedText,
   GenerateTextRequest,
@@ -148,6 +150,10 @@ export class Runtime implements RuntimePort {
   ): readonly EventView[] {
     const limit = Math.min(range.limit, limits.eventsPageMax);
     return readEventsPage(this.#follower, this.#follower.entry(id), { from: range.from, limit });
+  }
+
+  effects(id: string): readonly EffectView[] {
+    return effectLedger(this.#follower, this.#follower.entry(id));
   }
 
   subscribe(id: string, from: number, listener: (event: EventView) => void): () => void {

@@ -63,6 +63,24 @@ export interface EventView {
   }[];
 }
 
+/** Something that an actor wanted done outside. */
+export interface EffectView {
+  /** `run:actor:sequence:index`; a repetition has the same. */
+  readonly key: string;
+  readonly actor: string;
+  /** Such as `file.write`. */
+  readonly operation: string;
+  /** Null for an operation that this program does not know. */
+  readonly effect: 'pure' | 'idempotent' | 'once' | null;
+  /** `unknown`: nobody can say whether it happened. `unanswered`: the run ended before an outcome. */
+  readonly status: 'open' | 'completed' | 'failed' | 'refused' | 'unknown' | 'unanswered';
+  /** Of the error of an outcome that is none of the wanted. */
+  readonly code: string | null;
+  /** The event that wanted it, and the one that brought its outcome. */
+  readonly requested: { readonly sequence: number; readonly time: number };
+  readonly answered: { readonly sequence: number; readonly time: number } | null;
+}
+
 /** A token as it is generated: live, unjournaled, may be shed. */
 export interface TokenView {
   readonly run: RunId;
@@ -135,6 +153,8 @@ export interface RuntimePort {
   run(id: string): RunView;
   /** At most `limit` events, fewer where they are large; at least one if the run has one from `from` on. */
   events(id: string, range: { from: number; limit: number }): readonly EventView[];
+  /** What the run wanted done outside, in the order in which it did. */
+  effects(id: string): readonly EffectView[];
   /** Calls the listener for each durable event from `from` on, in order, until the returned function is called. */
   subscribe(id: string, from: number, listener: (event: EventView) => void): () => void;
   /** Live tokens of every run. */

@@ -7,6 +7,7 @@ import { RuntimeError } from '../../src/kernel/errors.ts';
 import { newRunId, runId } from '../../src/kernel/ids.ts';
 import type { BusView } from '../../src/runtime/bus-view.ts';
 import type {
+  EffectView,
   EventView,
   GeneratedText,
   GenerateTextRequest,
@@ -24,6 +25,7 @@ import { CountedBus } from '../bus/counted-bus.ts';
 interface StoredRun {
   view: RunView;
   readonly events: EventView[];
+  readonly effects: EffectView[];
   readonly listeners: Set<{ next: number; listener: (event: EventView) => void }>;
   readonly waiting: Set<(run: RunView) => void>;
 }
@@ -79,7 +81,13 @@ export class InMemoryRuntime implements RuntimePort {
       progress: { stepsDone: 0, stepsTotal: 2, handedToHuman: 0 },
       error: null,
     };
-    this.#runs.set(view.id, { view, events: [], listeners: new Set(), waiting: new Set() });
+    this.#runs.set(view.id, {
+      view,
+      events: [],
+      effects: [],
+      listeners: new Set(),
+      waiting: new Set(),
+    });
     return view;
   }
 
@@ -93,6 +101,14 @@ export class InMemoryRuntime implements RuntimePort {
 
   events(id: string, range: { from: number; limit: number }): readonly EventView[] {
     return this.#stored(id).events.slice(range.from - 1, range.from - 1 + range.limit);
+  }
+
+  addEffect(id: string, effect: EffectView): void {
+    this.#stored(id).effects.push(effect);
+  }
+
+  effects(id: string): readonly EffectView[] {
+    return this.#stored(id).effects;
   }
 
   subscribe(id: string, from: number, listener: (event: EventView) => void): () => void {

@@ -4,6 +4,7 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { type ApiServer, startApi } from '../../src/api/server.ts';
 import { errorCatalogue, RuntimeError } from '../../src/kernel/errors.ts';
 import { limits } from '../../src/kernel/limits.ts';
+import type { EffectView } from '../../src/runtime/views.ts';
 import { InMemoryRuntime } from './in-memory-runtime.ts';
 
 let runtime: InMemoryRuntime;
@@ -87,6 +88,25 @@ describe('runs', () => {
       runs: { id: string }[];
     };
     expect(runs.map(({ id }) => id)).toEqual([first.id, second.id]);
+  });
+
+  test('the effects of a run are those that its journal tells', async () => {
+    const { id } = await runtime.startRun(validRun);
+    const effect: EffectView = {
+      key: `${id}:run:1:0`,
+      actor: 'run',
+      operation: 'file.write',
+      effect: 'idempotent',
+      status: 'open',
+      code: null,
+      requested: { sequence: 1, time: 5 },
+      answered: null,
+    };
+    runtime.addEffect(id, effect);
+    const response = await fetch(`${api.url}/v1/runs/${id}/effects`);
+    expect(response.status).toBe(200);
+    expect(await response.json()).toEqual({ effects: [effect] });
+    expect((await fetch(`${api.url}/v1/runs/nobody/effects`)).status).toBe(404);
   });
 
   test('a cancelled run answers its last view', async () => {

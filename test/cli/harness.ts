@@ -184,6 +184,7 @@ function readOnly(runtime: LocalRuntime, replay: ReplayReport | undefined): Read
     runs: () => runtime.runs(),
     run: (id) => runtime.run(id),
     events: (id, range) => runtime.events(id, range),
+    effects: (id) => runtime.effects(id),
     replay: async (id) => {
       const { events, stateHash } = runtime.run(id);
       return replay ?? { run: id, events, equal: true, stateHash, divergence: null };

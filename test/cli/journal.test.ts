@@ -1,4 +1,4 @@
-/** `claw journal` and `claw replay`, through the real command, on recorded journals. */
+/** Commands that look into the journal, through the real command, on recorded journals. */
 import { cpSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, describe, expect, test } from 'vitest';
@@ -149,4 +149,18 @@ describe('claw replay, at a place of a run', () => {
     expectFailure(await replay(run, '--all'), 'USAGE', /not both/);
     expectFailure(await replay(run, '--step'), 'USAGE', /--step is for people/);
   });
+});
+
+test('claw effects lists what left a trace, and with --all the rest', async () => {
+  const data = fixtureFolder(name);
+  const { status, stdout } = await claw(['effects', run, '--json'], { data });
+  expect(status).toBe(0);
+  const { effects, counts } = oneObject(stdout) as { effects: unknown[]; counts: unknown };
+  expect(effects).toMatchObject([{ operation: 'file.write', effect: 'idempotent' }]);
+  expect(counts).toEqual({ completed: 1 });
+  const words = await claw(['effects', run, '--all'], { data });
+  expect(words.stdout).toMatch(
+    /^\d+ +inference.generate +pure +completed +\d+ +[0-9a-f-]{36}:run/m,
+  );
+  expect(words.stdout.trimEnd().split('\n').at(-1)).toMatch(/^\d+ completed$/);
 });

@@ -2,6 +2,7 @@
 import type { Command } from 'commander';
 import { exitStatus } from '../../kernel/errors.ts';
 import type { RunView } from '../../runtime/views.ts';
+import { alignedRows } from '../aligned-rows.ts';
 import { type Host, newCommand, onAction } from '../command.ts';
 import { withReadOnly } from '../read-only.ts';
 
@@ -12,7 +13,9 @@ export function runsCommand(host: Host): Command {
       context.output.answer({ runs });
       const { dataDirectory } = context.config;
       context.output.print(
-        runs.length === 0 ? `No runs yet in ${dataDirectory}.` : table(runs).join('\n'),
+        runs.length === 0
+          ? `No runs yet in ${dataDirectory}.`
+          : alignedRows([header, ...runs.map(cells)]).join('\n'),
       );
       return exitStatus.ok;
     }),
@@ -20,20 +23,6 @@ export function runsCommand(host: Host): Command {
 }
 
 const header: readonly string[] = ['RUN', 'STATUS', 'STARTED', 'STEPS', 'PIPELINE'];
-
-/** Columns as wide as their widest cell, two spaces apart. */
-function table(runs: readonly RunView[]): string[] {
-  const rows = [header, ...runs.map(cells)];
-  const widths = header.map((_, column) =>
-    Math.max(...rows.map((row) => (row[column] ?? '').length)),
-  );
-  return rows.map((row) =>
-    row
-      .map((cell, column) => cell.padEnd(widths[column] ?? 0))
-      .join('  ')
-      .trimEnd(),
-  );
-}
 
 function cells({ id, status, createdAt, pipeline, progress }: RunView): string[] {
   const steps = `${progress.stepsDone}/${progress.stepsTotal}`;
