@@ -1,237 +1,196 @@
 /**
- * The journal against `node:sqlite` (WAL, synchronous=FULL) on the same disk
- * in the same run: events of 512 bytes made durable in groups, and read back.
+ * The journal against `node:sqlite` (WAL, synchronous=FULL), lmdb,
+ * classic-level and a bare file, on the same disk in the same run: events of
+ * 512 bytes made durable in groups, and read back. Everything that is written
+ * is read and compared.
  *
- * The journal does more for each event than the table does: it chains the
- * events of an actor, digests, checksums and seals them. In the runtime many
- * producers encode and digest their own records, each in its thread, and the
- * one writer does the rest; so `append` measures the writer, from encoded
- * batches to the disk. `append-with-encoding` adds the producer's share in the
- * same thread. Both sides verify what they wrote by reading all of it.
+ * `append` measures the writer, from encoded batches to the disk;
+ * `append-with-encoding` adds the producer's share in the same thread.
  */
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { DatabaseSync } from 'node:sqlite';
-import { JournalReader } from '../src/journal/journal-reader.ts';
-import { JournalWriter } from '../src/journal/journal-writer.ts';
-import { type AppendRecord, digestAt, encodedBytes, encodeRecord } from '../src/journal/record.ts';
+import { recordDescriptor } from '../src/journal/record-descriptor.ts';
 import { recover } from '../src/journal/recovery.ts';
-import { assert } from '../src/kernel/assert.ts';
-import { actorId, newRunId } from '../src/kernel/ids.ts';
-import { benchOptions, figure, interleave, ratios, report } from './harness.ts';
+import {
+  benchOptions,
+  type Contender,
+  type Figure,
+  figure,
+  interleave,
+  ratios,
+  report,
+} from './harness.ts';
+import { bodies, encodedEvents } from './journal/events.ts';
+import {
+  appendRaw,
+  appendToJournal,
+  appendToLevel,
+  appendToLmdb,
+  appendToSqlite,
+  scanJournal,
+  scanLevel,
+  scanLmdb,
+  scanSqlite,
+} from './journal/stores.ts';
 
-const bodyBytes = 512;
 const { quick, repetitions } = benchOptions();
-const run = newRunId();
-const actor = actorId('run/item-1/triage');
 const root = mkdtempSync(join(tmpdir(), 'openclaw-bench-journal-'));
-
-/** Bodies that differ, made before the clock runs. */
-function bodies(count: number): Buffer[] {
-  return Array.from({ length: count }, (_, index) => Buffer.alloc(bodyBytes, `{"event":${index}}`));
-}
-
-function checksum(sum: number, body: Uint8Array): number {
-  return (sum * 31 + (body[9] ?? 0) + (body[bodyBytes - 1] ?? 0) + body.length) >>> 0;
-}
-
+const sealBytes = recordDescriptor.headerBytes;
 let folders = 0;
 
-function freshFolder(): string {
+function fresh(): string {
   folders += 1;
-  return join(root, `journal-${folders}`);
+  return join(root, `store-${folders}`);
 }
 
-/** One encoded batch for each event, chained as the events of one actor. */
-function* encodedEvents(content: readonly Buffer[]): Generator<Buffer> {
-  let previousDigest: Buffer | null = null;
-  let actorSequence = 0;
-  for (const body of content) {
-    actorSequence += 1;
-    const record: AppendRecord = {
-      type: 'event',
-      run,
-      actor,
-      actorSequence,
-      epoch: 1,
-      cause: null,
-      timeMs: actorSequence,
-      previousDigest,
-      body,
-    };
-    const bytes = Buffer.allocUnsafe(encodedBytes(record));
-    encodeRecord(record, bytes, 0);
-    previousDigest = digestAt(bytes, 0);
-    yield bytes;
-  }
-}
-
-function writeJournal(folder: string, batches: Iterable<Buffer>, group: number): number {
-  const writer = JournalWriter.open(folder);
-  const started = performance.now();
-  let events = 0;
-  for (const batch of batches) {
-    const refusal = writer.stage(batch, 0, batch.length);
-    assert(refusal === null, 'the journal takes the event');
-    events += 1;
-    if (events % group === 0) writer.commit();
-  }
-  writer.commit();
-  const seconds = (performance.now() - started) / 1000;
-  writer.close();
-  return events / seconds;
-}
-
-function openDatabase(path: string): DatabaseSync {
-  const database = new DatabaseSync(path);
-  database.exec('PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;');
-  database.exec(
-    'CREATE TABLE IF NOT EXISTS events (sequence INTEGER PRIMARY KEY, run BLOB, actor TEXT, actor_sequence INTEGER, time INTEGER, body BLOB)',
-  );
-  return database;
-}
-
-function writeDatabase(path: string, content: readonly Buffer[], group: number): number {
-  const database = openDatabase(path);
-  const runBytes = Buffer.from(run.replaceAll('-', ''), 'hex');
-  const insert = database.prepare(
-    'INSERT INTO events (run, actor, actor_sequence, time, body) VALUES (?, ?, ?, ?, ?)',
-  );
-  const started = performance.now();
-  let sequence = 0;
-  for (let start = 0; start < content.length; start += group) {
-    database.exec('BEGIN');
-    for (const body of content.slice(start, start + group)) {
-      sequence += 1;
-      insert.run(runBytes, actor, sequence, sequence, body);
-    }
-    database.exec('COMMIT');
-  }
-  const seconds = (performance.now() - started) / 1000;
-  database.close();
-  return content.length / seconds;
-}
-
-function scanJournal(folder: string, expected: Expected, verifyDigests: boolean): number {
-  const reader = JournalReader.open(folder, { verifyDigests });
-  const started = performance.now();
-  let count = 0;
-  let sum = 0;
-  for (const group of reader.groups()) {
-    for (const record of group) {
-      if (record.type !== 'event') continue;
-      sum = checksum(sum, record.body);
-      count += record.actorSequence === count + 1 && record.actor === actor ? 1 : 0;
-    }
-  }
-  const seconds = (performance.now() - started) / 1000;
-  reader.close();
-  assert(count === expected.count && sum === expected.sum, 'the journal holds what was written');
-  return count / seconds;
-}
-
-function scanDatabase(path: string, expected: Expected): number {
-  const database = openDatabase(path);
-  const started = performance.now();
-  let count = 0;
-  let sum = 0;
-  for (const row of database.prepare('SELECT * FROM events ORDER BY sequence').iterate()) {
-    sum = checksum(sum, row.body as Uint8Array);
-    count += row.actor_sequence === count + 1 && row.actor === actor ? 1 : 0;
-  }
-  const seconds = (performance.now() - started) / 1000;
-  database.close();
-  assert(count === expected.count && sum === expected.sum, 'the database holds what was written');
-  return count / seconds;
-}
-
-interface Expected {
-  readonly count: number;
-  readonly sum: number;
-}
-
-function expectedOf(content: readonly Buffer[]): Expected {
-  return { count: content.length, sum: content.reduce(checksum, 0) };
-}
-
-async function measureAppend(group: number, count: number) {
-  const content = bodies(count);
-  const expected = expectedOf(content);
-  const removeAfter = <T>(path: string, work: () => T): T => {
+/** Stores in a place of its own, which is gone afterwards; verified unless there is nothing to read. */
+function contender(
+  append: (path: string) => Promise<number>,
+  scan: (path: string) => Promise<number> = async () => 0,
+): Contender {
+  return async () => {
+    const path = fresh();
     try {
-      return work();
+      const measured = await append(path);
+      await scan(path);
+      return measured;
     } finally {
-      rmSync(path, { recursive: true, force: true });
+      for (const suffix of ['', '-lock', '-wal', '-shm']) {
+        rmSync(path + suffix, { recursive: true, force: true });
+      }
     }
   };
+}
+
+async function appendFigures(group: number, count: number): Promise<Figure[]> {
+  const content = bodies(count);
   const encoded = [...encodedEvents(content)];
-  const append = (batches: () => Iterable<Buffer>) => () => {
-    const folder = freshFolder();
-    return removeAfter(folder, () => {
-      const rate = writeJournal(folder, batches(), group);
-      scanJournal(folder, expected, false);
-      return rate;
-    });
+  const eventBytes = encoded[0]?.length ?? 0;
+  const groupBytes = Array.from({ length: Math.ceil(count / group) }, (_, index) => {
+    const events = Math.min(group, count - index * group);
+    return events * eventBytes + sealBytes;
+  });
+  const scanned = (path: string) => scanJournal(path, content);
+  const contenders = {
+    journal: contender((path) => appendToJournal(path, encoded, { count, group }), scanned),
+    encoding: contender(
+      (path) => appendToJournal(path, encodedEvents(content), { count, group }),
+      scanned,
+    ),
+    raw: contender((path) => appendRaw(path, groupBytes, count)),
+    sqlite: contender(
+      (path) => appendToSqlite(path, content, group),
+      (path) => scanSqlite(path, content),
+    ),
+    lmdb: contender(
+      (path) => appendToLmdb(path, content, group),
+      (path) => scanLmdb(path, content),
+    ),
+    level: contender(
+      (path) => appendToLevel(path, content, group),
+      (path) => scanLevel(path, content),
+    ),
   };
-  const journal = append(() => encoded);
-  const encoding = append(() => encodedEvents(content));
-  const sqlite = () => {
-    const path = `${freshFolder()}.sqlite`;
-    return removeAfter(path, () => {
-      const rate = writeDatabase(path, content, group);
-      scanDatabase(path, expected);
-      return rate;
-    });
-  };
-  const contenders = { journal, sqlite, encoding };
-  for (const warmUp of Object.values(contenders)) warmUp();
+  for (const warmUp of Object.values(contenders)) await warmUp();
   const samples = await interleave(contenders, repetitions);
-  const goal = group >= 1_024 ? 1 : null;
+  const best = samples.sqlite.map((sqlite, turn) =>
+    Math.max(sqlite, samples.lmdb[turn] ?? 0, samples.level[turn] ?? 0),
+  );
+  const isGroup = group >= 1_024;
   return [
-    figure(`append.${group}.journal`, '1/s', samples.journal),
-    figure(`append.${group}.sqlite`, '1/s', samples.sqlite),
-    figure(`append.${group}.ratio`, 'x', ratios(samples.journal, samples.sqlite), { goal }),
-    figure(`append-with-encoding.${group}.ratio`, 'x', ratios(samples.encoding, samples.sqlite)),
+    figure(`append.${group}: journal / bare file`, 'x', ratios(samples.journal, samples.raw), {
+      goal: group === 1 ? 0.9 : null,
+    }),
+    figure(`append.${group}: journal / best of the others`, 'x', ratios(samples.journal, best), {
+      goal: isGroup ? 1.2 : null,
+    }),
+    figure(`append.${group}: journal with encoding / best`, 'x', ratios(samples.encoding, best)),
+    figure(`append.${group}: journal`, '1/s', samples.journal),
+    figure(`append.${group}: bare file`, '1/s', samples.raw),
+    figure(`append.${group}: node:sqlite`, '1/s', samples.sqlite),
+    figure(`append.${group}: lmdb`, '1/s', samples.lmdb),
+    figure(`append.${group}: classic-level`, '1/s', samples.level),
+    ...(isGroup ? await bandwidthFigures(encoded, { group, eventBytes }) : []),
   ];
 }
 
-async function measureScan(count: number) {
-  const content = bodies(count);
-  const expected = expectedOf(content);
-  const folder = freshFolder();
-  const path = `${freshFolder()}.sqlite`;
-  writeJournal(folder, encodedEvents(content), 1_024);
-  writeDatabase(path, content, 1_024);
+/** The journal in groups against the disk in pieces of 4 MiB, in bytes a second. */
+async function bandwidthFigures(
+  encoded: readonly Buffer[],
+  { group, eventBytes }: { group: number; eventBytes: number },
+): Promise<Figure[]> {
+  const pieceBytes = 4 * 2 ** 20;
+  const count = encoded.length;
+  const pieces = Math.max(2, Math.ceil((count * eventBytes) / pieceBytes));
   const contenders = {
-    journal: () => scanJournal(folder, expected, false),
-    sqlite: () => scanDatabase(path, expected),
-    digests: () => scanJournal(folder, expected, true),
+    journal: contender((path) => appendToJournal(path, encoded, { count, group })),
+    disk: contender((path) =>
+      appendRaw(path, Array<number>(pieces).fill(pieceBytes), pieces * pieceBytes),
+    ),
+  };
+  for (const warmUp of Object.values(contenders)) await warmUp();
+  const samples = await interleave(contenders, repetitions);
+  const perSecond = samples.journal.map((events) => events * eventBytes);
+  return [
+    figure('append: journal / sequential bandwidth', 'x', ratios(perSecond, samples.disk), {
+      goal: 0.6,
+    }),
+    figure(
+      'sequential bandwidth',
+      'MB/s',
+      samples.disk.map((bytes) => bytes / 1e6),
+    ),
+  ];
+}
+
+async function scanFigures(count: number): Promise<Figure[]> {
+  const content = bodies(count);
+  const path = { journal: fresh(), sqlite: fresh(), lmdb: fresh(), level: fresh() };
+  const group = 1_024;
+  await appendToJournal(path.journal, encodedEvents(content), { count, group });
+  await appendToSqlite(path.sqlite, content, group);
+  await appendToLmdb(path.lmdb, content, group);
+  await appendToLevel(path.level, content, group);
+  const contenders = {
+    journal: () => scanJournal(path.journal, content),
+    digests: () => scanJournal(path.journal, content, true),
+    sqlite: () => scanSqlite(path.sqlite, content),
+    lmdb: () => scanLmdb(path.lmdb, content),
+    level: () => scanLevel(path.level, content),
     recovery: () => {
       const started = performance.now();
-      recover(folder);
-      return count / ((performance.now() - started) / 1000);
+      recover(path.journal);
+      return count / ((performance.now() - started) / 1_000);
     },
   };
-  for (const warmUp of Object.values(contenders)) warmUp();
+  for (const warmUp of Object.values(contenders)) await warmUp();
   const samples = await interleave(contenders, repetitions);
   return [
-    figure('scan.journal', '1/s', samples.journal),
-    figure('scan.sqlite', '1/s', samples.sqlite),
-    figure('scan.ratio', 'x', ratios(samples.journal, samples.sqlite), { goal: 2 }),
-    figure('scan.journal-with-digests', '1/s', samples.digests),
+    figure('scan: journal with CRC / node:sqlite', 'x', ratios(samples.journal, samples.sqlite), {
+      goal: 2,
+    }),
+    figure('scan: journal', '1/s', samples.journal),
+    figure('scan: journal with digests', '1/s', samples.digests),
+    figure('scan: node:sqlite', '1/s', samples.sqlite),
+    figure('scan: lmdb', '1/s', samples.lmdb),
+    figure('scan: classic-level', '1/s', samples.level),
     figure('recovery', '1/s', samples.recovery),
   ];
 }
 
 try {
   const scale = quick ? 1 : 4;
-  const figures = [
-    ...(await measureAppend(64, 6_400 * scale)),
-    ...(await measureAppend(1_024, 1_024 * 40 * scale)),
-    ...(await measureScan(60_000 * scale)),
-  ];
-  report('journal', figures);
+  report(
+    'journal',
+    [
+      ...(await appendFigures(1, 500 * scale)),
+      ...(await appendFigures(64, 3_200 * scale)),
+      ...(await appendFigures(1_024, 1_024 * 12 * scale)),
+      ...(await scanFigures(25_000 * scale)),
+    ],
+    ['lmdb', 'classic-level'],
+  );
 } finally {
   rmSync(root, { recursive: true, force: true });
 }

@@ -1,12 +1,15 @@
 /**
- * CRC-32C (Castagnoli), eight bytes a turn ("slicing by eight").
+ * CRC-32C (Castagnoli, RFC 3720 appendix B.4), table-driven: sixteen bytes a
+ * step ("slicing by 16", Kounavis and Berry, 2005) where the bytes lie on a
+ * multiple of four in memory, else byte by byte.
  *
  * Node offers only the other CRC-32 natively; this polynomial finds more of
  * the errors that disks make and is what file formats of this kind use.
  */
+import { endianness } from 'node:os';
 
 const reflectedPolynomial = 0x82f63b78;
-const slices = 8;
+const slices = 16;
 
 /** Table `k` at `k * 256`: the effect of a byte that is followed by `k` zero bytes. */
 const table = buildTable();
@@ -29,35 +32,68 @@ function buildTable(): Int32Array {
   return built;
 }
 
+/** The latest memory as words: consecutive checksums are mostly of the same. */
+let memory: ArrayBufferLike = new ArrayBuffer(0);
+let words: Int32Array = new Int32Array(memory);
+
+function wordsOf(buffer: ArrayBufferLike): Int32Array {
+  if (buffer !== memory) {
+    memory = buffer;
+    words = new Int32Array(buffer, 0, buffer.byteLength >>> 2);
+  }
+  return words;
+}
+
+/** The steps below take words as they lie in the file. */
+const isLittleEndian = endianness() === 'LE';
+
 /**
  * Checksum of `bytes[start, end)`, an unsigned 32-bit number.
  * @param seed A previous checksum to go on from, or any number that makes
  *   equal bytes in different places differ. 0 gives the standard checksum.
  */
 export function crc32c(bytes: Uint8Array, start = 0, end = bytes.length, seed = 0): number {
-  // The casts stand for bounds that the loops keep: an index into a typed
-  // array below its length is never undefined.
   let crc = ~seed;
   let at = start;
-  for (const last = end - slices; at <= last; at += slices) {
-    const low =
-      crc ^
-      ((bytes[at] as number) |
-        ((bytes[at + 1] as number) << 8) |
-        ((bytes[at + 2] as number) << 16) |
-        ((bytes[at + 3] as number) << 24));
-    crc =
-      (table[1792 + (low & 0xff)] as number) ^
-      (table[1536 + ((low >>> 8) & 0xff)] as number) ^
-      (table[1280 + ((low >>> 16) & 0xff)] as number) ^
-      (table[1024 + (low >>> 24)] as number) ^
-      (table[768 + (bytes[at + 4] as number)] as number) ^
-      (table[512 + (bytes[at + 5] as number)] as number) ^
-      (table[256 + (bytes[at + 6] as number)] as number) ^
-      (table[bytes[at + 7] as number] as number);
+  if (isLittleEndian && ((bytes.byteOffset + start) & 3) === 0) {
+    const steps = Math.max(0, (end - start) >> 4);
+    crc = crcOfWords(crc, wordsOf(bytes.buffer), (bytes.byteOffset + start) >> 2, steps);
+    at += steps * slices;
   }
   for (; at < end; at += 1) {
     crc = (crc >>> 8) ^ (table[(crc ^ (bytes[at] as number)) & 0xff] as number);
   }
   return ~crc >>> 0;
+}
+
+/** Goes on over so many steps of four words from `first` on. */
+function crcOfWords(before: number, all: Int32Array, first: number, steps: number): number {
+  // The casts stand for bounds that the loop keeps: an index into a typed
+  // array below its length is never undefined.
+  let crc = before;
+  const end = first + 4 * steps;
+  for (let at = first; at < end; at += 4) {
+    const one = crc ^ (all[at] as number);
+    const two = all[at + 1] as number;
+    const three = all[at + 2] as number;
+    const four = all[at + 3] as number;
+    crc =
+      (table[3840 + (one & 0xff)] as number) ^
+      (table[3584 + ((one >>> 8) & 0xff)] as number) ^
+      (table[3328 + ((one >>> 16) & 0xff)] as number) ^
+      (table[3072 + (one >>> 24)] as number) ^
+      (table[2816 + (two & 0xff)] as number) ^
+      (table[2560 + ((two >>> 8) & 0xff)] as number) ^
+      (table[2304 + ((two >>> 16) & 0xff)] as number) ^
+      (table[2048 + (two >>> 24)] as number) ^
+      (table[1792 + (three & 0xff)] as number) ^
+      (table[1536 + ((three >>> 8) & 0xff)] as number) ^
+      (table[1280 + ((three >>> 16) & 0xff)] as number) ^
+      (table[1024 + (three >>> 24)] as number) ^
+      (table[768 + (four & 0xff)] as number) ^
+      (table[512 + ((four >>> 8) & 0xff)] as number) ^
+      (table[256 + ((four >>> 16) & 0xff)] as number) ^
+      (table[four >>> 24] as number);
+  }
+  return crc;
 }
