@@ -80,6 +80,8 @@ function newProgram(host: Host): Command {
   const program = new Command('claw')
     .description('OpenClaw: a local-first runtime for agents whose every decision can be replayed')
     .version(productVersion, '--version')
+    // Commands of commands have options of the same names.
+    .enablePositionalOptions()
     .addHelpText('after', exitHelp);
   const make = [
     upCommand,

@@ -10,6 +10,7 @@ import type { JournalVerification } from '../journal/verification.ts';
 import { systemClock } from '../kernel/clock.ts';
 import type { RuntimeConfig } from '../runtime/config.ts';
 import type { ReplaySession } from '../runtime/replay-session.ts';
+import type { ArchiveReport } from '../runtime/run-archive.ts';
 import type { EffectView, EventView, RuntimePort, RunView } from '../runtime/views.ts';
 import type { SandboxPool } from '../sandbox/sandbox.ts';
 
@@ -77,6 +78,10 @@ export interface Services {
    *   DATA_VERSION_NEWER, DISK_FULL, JOURNAL_FAILED
    */
   repairJournal(dataDirectory: string, mode: RepairMode): Promise<RepairReport>;
+  /** @throws RuntimeError as `exportRun` of `runtime/run-archive.ts` */
+  exportRun(dataDirectory: string, run: string, file: string): Promise<ArchiveReport>;
+  /** Takes the lock of the data directory. @throws RuntimeError as `importRun`, DATA_DIRECTORY_LOCKED */
+  importRun(dataDirectory: string, file: string): Promise<ArchiveReport>;
   /** The live process that owns the data directory, or null. */
   owner(dataDirectory: string): Promise<Owner | null>;
   /** A model in this process. */
@@ -116,6 +121,26 @@ export const realServices: Services = {
     const data = openDataDirectory(dataDirectory, nowMs);
     try {
       return repairJournal(data.path, mode, { nowMs });
+    } finally {
+      data.release();
+    }
+  },
+  exportRun: async (dataDirectory, run, file) => {
+    const [{ checkDataDirectory }, { exportRun }] = await Promise.all([
+      import('../journal/data-directory.ts'),
+      import('../runtime/run-archive.ts'),
+    ]);
+    checkDataDirectory(dataDirectory);
+    return exportRun(dataDirectory, run, file);
+  },
+  importRun: async (dataDirectory, file) => {
+    const [{ openDataDirectory }, { importRun }] = await Promise.all([
+      import('../journal/data-directory.ts'),
+      import('../runtime/run-archive.ts'),
+    ]);
+    const data = openDataDirectory(dataDirectory, systemClock.nowMs());
+    try {
+      return importRun(data.path, file);
     } finally {
       data.release();
     }

@@ -12,6 +12,11 @@ import { recordDescriptor as at, digestBytes } from './record-descriptor.ts';
 
 export function blobRecord(hash: Sha256, content: Buffer, timeMs: number): AppendRecord {
   assert(content.length <= limits.blobRecordBytesMax, 'a larger blob is a file');
+  return textRecord(hash, content, timeMs);
+}
+
+/** A blob record of any size that a record may have, for an archive, which has no files. */
+export function textRecord(hash: Sha256, content: Buffer, timeMs: number): AppendRecord {
   const compressed = tryCompress(content);
   return {
     type: 'blob',
@@ -47,5 +52,5 @@ export function blobContent({
   compressed,
 }: Pick<AppendRecord, 'body' | 'compressed'>): Buffer {
   const stored = body.subarray(digestBytes);
-  return compressed === true ? decompress(stored, limits.blobRecordBytesMax) : stored;
+  return compressed === true ? decompress(stored, limits.blobFileBytesMax) : stored;
 }

@@ -27,7 +27,13 @@ import { assert } from '../kernel/assert.ts';
 import { RuntimeError } from '../kernel/errors.ts';
 import { crc32c } from './crc32c.ts';
 import { type FilePort, readFully, writeFully } from './file-port.ts';
-import { digestBytes, readUint64, writeUint64 } from './record-descriptor.ts';
+import {
+  alignRecord,
+  digestBytes,
+  readUint64,
+  recordDescriptor,
+  writeUint64,
+} from './record-descriptor.ts';
 
 const at = {
   magic: 0,
@@ -67,6 +73,13 @@ export interface SegmentHeader {
 
 /** What a new segment does not get by itself. */
 type NewSegment = Omit<SegmentHeader, 'seed' | 'version'>;
+
+/** Size of a segment that holds groups of so many bytes, their seals, and a mark. */
+export function segmentBytesFor(groups: readonly number[]): number {
+  const own = recordDescriptor.headerBytes;
+  const needed = groups.reduce((sum, bytes) => sum + bytes + own, segmentHeaderBytes + 2 * own);
+  return Math.max(segmentBytesMin, alignRecord(needed));
+}
 
 export function segmentPath(folder: string, number: number): string {
   return join(folder, `${String(number).padStart(10, '0')}.segment`);

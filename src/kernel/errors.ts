@@ -315,6 +315,36 @@ export const errorCatalogue = {
     'The journal is damaged below its last durable position.',
     'Restore the data directory from a copy, or see claw journal verify and claw journal repair.',
   ),
+  RUN_NOT_ENDED: entry(
+    badInput,
+    409,
+    'Something was asked of an open run that only an ended one can give.',
+    'Wait for its end or cancel it.',
+  ),
+  RUN_EXISTS: entry(
+    badInput,
+    409,
+    'A run of this id is in the data directory already.',
+    'Import it into another data directory with --data.',
+  ),
+  RUN_TOO_LARGE: entry(
+    badInput,
+    413,
+    'A run does not fit into an archive.',
+    'Copy the data directory instead.',
+  ),
+  ARCHIVE_INVALID: entry(
+    badInput,
+    422,
+    'A file is not the archive of one whole run.',
+    'Export the run again, or transfer the file again.',
+  ),
+  FILE_EXISTS: entry(
+    badInput,
+    409,
+    'A file that would be written is there already.',
+    'Name another file, or remove that one.',
+  ),
   ACTOR_NOT_FOUND: entry(
     badInput,
     404,

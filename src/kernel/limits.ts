@@ -87,6 +87,8 @@ export const limits = {
   blobRecordBytesMax: 64 * KiB,
   /** Largest content that a blob file is decompressed to. */
   blobFileBytesMax: 512 * MiB,
+  /** Largest file that a run is exported to. */
+  archiveBytesMax: 512 * MiB,
   /** In the relaxed mode the disk has what is older than this. */
   relaxedSyncMsMax: 1_000,
   /** Longest wait of a producer for room in the journal ring before the journal counts as failed. */

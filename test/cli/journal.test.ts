@@ -164,3 +164,17 @@ test('claw effects lists what left a trace, and with --all the rest', async () =
   );
   expect(words.stdout.trimEnd().split('\n').at(-1)).toMatch(/^\d+ completed$/);
 });
+
+test('claw runs export and import carry a run to another data directory', async () => {
+  const file = join(folder, 'run.claw');
+  const data = join(folder, 'elsewhere');
+  const exported = await claw(['runs', 'export', run, file, '--json'], {
+    data: fixtureFolder(name),
+  });
+  expect(exported.status).toBe(0);
+  expect(oneObject(exported.stdout)).toMatchObject({ run, events: 82 });
+  const imported = await claw(['runs', 'import', file], { data });
+  expect(imported.stdout).toContain(`claw replay ${run} replays it.`);
+  expect((await claw(['replay', run], { data })).stdout).toContain('Replay: equal. 82 events');
+  expectFailure(await claw(['runs', 'import', file, '--json'], { data }), 'RUN_EXISTS', /already/);
+});

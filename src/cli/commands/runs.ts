@@ -1,12 +1,53 @@
 /** `claw runs`: every run of the data directory, read beside a live server. */
+import { resolve } from 'node:path';
 import type { Command } from 'commander';
 import { exitStatus } from '../../kernel/errors.ts';
+import type { ArchiveReport } from '../../runtime/run-archive.ts';
 import type { RunView } from '../../runtime/views.ts';
 import { alignedRows } from '../aligned-rows.ts';
 import { type Host, newCommand, onAction } from '../command.ts';
 import { withReadOnly } from '../read-only.ts';
 
 export function runsCommand(host: Host): Command {
+  // Each command reads the options behind its own name.
+  return listCommand(host)
+    .enablePositionalOptions()
+    .addCommand(exportCommand(host))
+    .addCommand(importCommand(host));
+}
+
+function exportCommand(host: Host): Command {
+  const command = newCommand('export', 'write an ended run into one file, to replay it elsewhere')
+    .argument('<run>', 'id of the run')
+    .argument('<file>', 'new file');
+  return onAction(command, host, async ({ services, config, output, io }, { words }) => {
+    const [run = '', file = ''] = words;
+    const report = await services.exportRun(config.dataDirectory, run, resolve(io.cwd, file));
+    output.answer(report);
+    output.print(`${archiveText(report)} are in ${file}.`);
+    return exitStatus.ok;
+  });
+}
+
+function importCommand(host: Host): Command {
+  const command = newCommand('import', 'add the run of such a file').argument('<file>', 'the file');
+  return onAction(
+    command,
+    host,
+    async ({ services, config, output, io }, { words: [file = ''] }) => {
+      const report = await services.importRun(config.dataDirectory, resolve(io.cwd, file));
+      output.answer(report);
+      output.print(`${archiveText(report)} were added; claw replay ${report.run} replays it.`);
+      return exitStatus.ok;
+    },
+  );
+}
+
+function archiveText({ run, events, texts }: ArchiveReport): string {
+  return `The run ${run}, ${events} events and ${texts} texts`;
+}
+
+function listCommand(host: Host): Command {
   return onAction(newCommand('runs', 'list the runs'), host, (context) =>
     withReadOnly(context, async (journal) => {
       const runs = journal.runs();

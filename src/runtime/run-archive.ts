@@ -1,0 +1,264 @@
+/**
+ * A run as one file, to be replayed on another machine. The file is a segment
+ * of a journal that holds this run alone, with its texts: every reader of the
+ * format reads it. Records keep their digests, so that the actors' chains and
+ * the run's state hash are those of the original.
+ *
+ * Invariants
+ *   A1. Only a run that has ended is exported or imported: an open one would
+ *       go on in two places.
+ *   A2. An import is verified in full before anything of it is written. In the
+ *       journal its end follows its beginning: what a crash leaves of a large
+ *       import has ended, and nobody goes on with it.
+ *   A3. Files of the workspace are not part of a run's history, nor of the
+ *       archive.
+ */
+import { copyFileSync, existsSync, mkdirSync, mkdtempSync, renameSync, rmSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { blobContent, blobHashOf, textRecord } from '../journal/blob-record.ts';
+import { blobReferences, storeBlobs } from '../journal/blob-store.ts';
+import { journalFolder } from '../journal/data-folders.ts';
+import { JournalReader } from '../journal/journal-reader.ts';
+import { JournalWriter } from '../journal/journal-writer.ts';
+import {
+  type AppendRecord,
+  encodedBytes,
+  encodeRecord,
+  type StoredRecord,
+} from '../journal/record.ts';
+import { segmentBytesFor, segmentPath } from '../journal/segment.ts';
+import { RuntimeError } from '../kernel/errors.ts';
+import { type Sha256, sha256 } from '../kernel/hash.ts';
+import type { RunId } from '../kernel/ids.ts';
+import type { Json } from '../kernel/json.ts';
+import { limits } from '../kernel/limits.ts';
+import { rawBodyOf } from './event-record.ts';
+import { JournalFollower } from './journal-follower.ts';
+
+/** What an archive holds. */
+export interface ArchiveReport {
+  readonly run: RunId;
+  readonly events: number;
+  readonly texts: number;
+  readonly bytes: number;
+}
+
+/** Types that tell a run; snapshots only shorten the way. */
+const told = new Set<StoredRecord['type']>(['run-started', 'event', 'run-ended']);
+
+/**
+ * Writes a run into a new file.
+ * @throws RuntimeError RUN_NOT_FOUND, RUN_NOT_ENDED, RUN_DAMAGED, FILE_EXISTS,
+ *   RUN_TOO_LARGE, JOURNAL_CORRUPT, BLOB_MISSING, DISK_FULL, JOURNAL_FAILED
+ */
+export function exportRun(dataDirectory: string, id: string, target: string): ArchiveReport {
+  if (existsSync(target)) {
+    throw new RuntimeError('FILE_EXISTS', `${target} is there already; name another file.`);
+  }
+  const run = requireEnded(dataDirectory, id);
+  const { records, events, texts } = recordsOf(dataDirectory, run);
+  const groups = groupsOf(records);
+  const bytes = segmentBytesFor(groups.map((group) => sizeOf(group)));
+  if (bytes > limits.archiveBytesMax) {
+    throw new RuntimeError(
+      'RUN_TOO_LARGE',
+      `The run ${run} takes ${bytes} bytes, more than an archive of ${limits.archiveBytesMax}; copy the data directory instead.`,
+    );
+  }
+  const folder = mkdtempSync(join(dirname(target), '.claw-export-'));
+  try {
+    const writer = JournalWriter.open(folder, { segmentBytes: bytes });
+    for (const group of groups) writer.writeGroup([encoded(group)]);
+    writer.mark(records.at(-1)?.timeMs ?? 0);
+    writer.close();
+    renameSync(segmentPath(journalFolder(folder), 1), target);
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
+  return { run, events, texts, bytes };
+}
+
+/**
+ * Adds the run of an archive to a data directory, which the caller has locked.
+ * @throws RuntimeError ARCHIVE_INVALID, RUN_EXISTS, JOURNAL_CORRUPT,
+ *   DATA_VERSION_NEWER, DISK_FULL, JOURNAL_FAILED
+ */
+export function importRun(dataDirectory: string, source: string): ArchiveReport {
+  const { records, contents } = readArchive(source, dataDirectory);
+  const run = requireWhole(records, contents);
+  const follower = new JournalFollower(dataDirectory);
+  try {
+    follower.advance();
+    if (follower.index.get(run) !== undefined) {
+      throw new RuntimeError('RUN_EXISTS', `The run ${run} is in ${dataDirectory} already.`);
+    }
+  } finally {
+    follower.close();
+  }
+  const writer = JournalWriter.open(dataDirectory);
+  try {
+    for (const record of endSecond(records)) {
+      const named = new Set(blobReferences(rawBodyOf(record) as Json));
+      const blobs = new Map(
+        [...named].map((hash) => [hash, contents.get(hash) ?? Buffer.alloc(0)]),
+      );
+      const batch = encoded([...storeBlobs(dataDirectory, blobs, record.timeMs), record]);
+      const refusal = writer.stage(batch, 0, batch.length);
+      if (refusal !== null) throw invalid(source, refusal.message);
+    }
+    writer.commit();
+  } finally {
+    writer.close();
+  }
+  const events = records.filter(({ type }) => type === 'event').length;
+  return { run, events, texts: contents.size, bytes: sizeOf(records) };
+}
+
+/** (A2) */
+function endSecond(records: readonly StoredRecord[]): StoredRecord[] {
+  const isEvent = ({ type }: StoredRecord): boolean => type === 'event';
+  return [...records.filter((record) => !isEvent(record)), ...records.filter(isEvent)];
+}
+
+function requireEnded(dataDirectory: string, id: string): RunId {
+  const follower = new JournalFollower(dataDirectory);
+  try {
+    follower.advance();
+    const entry = follower.entry(id);
+    if (entry.damaged) {
+      throw new RuntimeError(
+        'RUN_DAMAGED',
+        `Events of the run ${id} were lost; it cannot be exported.`,
+      );
+    }
+    if (entry.ended === null) {
+      throw new RuntimeError(
+        'RUN_NOT_ENDED',
+        `The run ${id} has not ended; wait for it or cancel it.`,
+      );
+    }
+    return entry.id;
+  } finally {
+    follower.close();
+  }
+}
+
+/** The records of a run in their order, each text before the first record that names it. */
+function recordsOf(
+  dataDirectory: string,
+  run: RunId,
+): { records: AppendRecord[]; events: number; texts: number } {
+  const reader = JournalReader.open(dataDirectory, { verifyDigests: true });
+  const records: AppendRecord[] = [];
+  const texts = new Set<Sha256>();
+  let events = 0;
+  let end: AppendRecord[] = [];
+  try {
+    for (const group of reader.groups()) {
+      for (const record of group) {
+        if (record.run !== run || !told.has(record.type)) continue;
+        for (const hash of blobReferences(rawBodyOf(record) as Json)) {
+          if (texts.has(hash)) continue;
+          const content = reader.blob(hash);
+          if (content === null) {
+            throw new RuntimeError(
+              'BLOB_MISSING',
+              `The journal has no blob ${hash}; restore it from a copy.`,
+            );
+          }
+          records.push(textRecord(hash, content, record.timeMs));
+          texts.add(hash);
+        }
+        if (record.type === 'run-ended') end = [record];
+        else records.push(record);
+        if (record.type === 'event') events += 1;
+      }
+    }
+  } finally {
+    reader.close();
+  }
+  // Of an imported run it stands at the beginning.
+  return { records: [...records, ...end], events, texts: texts.size };
+}
+
+/** Every record of an archive, its texts apart. */
+function readArchive(
+  source: string,
+  dataDirectory: string,
+): { records: StoredRecord[]; contents: Map<Sha256, Buffer> } {
+  if (!existsSync(source)) throw invalid(source, 'there is no such file');
+  const folder = mkdtempSync(join(dataDirectory, '.claw-import-'));
+  const records: StoredRecord[] = [];
+  const contents = new Map<Sha256, Buffer>();
+  try {
+    mkdirSync(journalFolder(folder));
+    copyFileSync(source, segmentPath(journalFolder(folder), 1));
+    const reader = JournalReader.open(folder, { verifyDigests: true });
+    for (const record of reader.advance()) {
+      if (record.type === 'blob') contents.set(blobHashOf(record), blobContent(record));
+      else if (told.has(record.type)) records.push(record);
+    }
+    reader.close();
+  } catch (error) {
+    throw invalid(source, error instanceof Error ? error.message : String(error));
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
+  for (const [hash, content] of contents) {
+    if (sha256(content) !== hash) throw invalid(source, `its text ${hash} has another hash`);
+  }
+  return { records, contents };
+}
+
+/** One ended run and all its texts (A1, A2). */
+function requireWhole(
+  records: readonly StoredRecord[],
+  contents: ReadonlyMap<Sha256, Buffer>,
+): RunId {
+  const run = records[0]?.run ?? null;
+  const source = 'The archive';
+  if (run === null || records[0]?.type !== 'run-started') throw invalid(source, 'it begins no run');
+  if (records.some((record) => record.run !== run))
+    throw invalid(source, 'it holds another run too');
+  if (records.at(-1)?.type !== 'run-ended') throw invalid(source, 'its run has not ended');
+  for (const record of records) {
+    for (const hash of blobReferences(rawBodyOf(record) as Json)) {
+      if (!contents.has(hash)) throw invalid(source, `its text ${hash} is missing`);
+    }
+  }
+  return run;
+}
+
+/** Pieces that fit into one commit group each. */
+function groupsOf(records: readonly AppendRecord[]): AppendRecord[][] {
+  const groups: AppendRecord[][] = [];
+  let bytes = Number.POSITIVE_INFINITY;
+  for (const record of records) {
+    const size = encodedBytes(record);
+    if (bytes + size > limits.commitGroupBytes / 2) {
+      groups.push([]);
+      bytes = 0;
+    }
+    groups.at(-1)?.push(record);
+    bytes += size;
+  }
+  return groups;
+}
+
+function sizeOf(records: readonly AppendRecord[]): number {
+  return records.reduce((sum, record) => sum + encodedBytes(record), 0);
+}
+
+function encoded(records: readonly AppendRecord[]): Buffer {
+  const bytes = Buffer.alloc(sizeOf(records));
+  let end = 0;
+  for (const record of records) end = encodeRecord(record, bytes, end);
+  return bytes;
+}
+
+function invalid(source: string, why: string): RuntimeError {
+  return new RuntimeError(
+    'ARCHIVE_INVALID',
+    `${source} is not a whole run (${why.replace(/\.$/, '')}); export it again.`,
+  );
+}
