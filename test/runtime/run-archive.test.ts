@@ -55,8 +55,7 @@ describe('a run as a file', () => {
       const third = newData();
       importRun(third, again);
       await expectReplays(third, facts);
-      const alone = temporaryFolder();
-      mkdirSync(join(alone, 'journal'));
+      const alone = newData();
       copyFileSync(file, join(alone, 'journal/0000000001.segment'));
       await expectReplays(alone, facts);
       const { status, lines } = runPython('scripts/journal_reader.py', [alone]);
