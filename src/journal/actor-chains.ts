@@ -10,6 +10,8 @@
  *       that memory follows the open runs and not the history, and an outcome
  *       that comes late is still recorded. Actors of a forgotten run cannot go
  *       on.
+ *   C3. After a gap in the log the runs that began before it may lack events;
+ *       a run whose start was seen behind it lacks none.
  */
 
 import { limits } from '../kernel/limits.ts';
@@ -37,6 +39,8 @@ export class ActorChains {
   /** The run of the last record: consecutive records mostly share it. */
   readonly #lastRun = Buffer.alloc(runBytes);
   #lastActors: ActorEnds | undefined;
+  /** Runs that began behind the last gap; null while there was none. */
+  #whole: Set<string> | null = null;
 
   /**
    * Why the event at `offset` may not follow, or null. Other records pass.
@@ -60,9 +64,20 @@ export class ActorChains {
     return null;
   }
 
-  /** Moves the chain of the record's actor, or notes that its run ended. */
+  /** Says that records are missing here. */
+  gap(): void {
+    this.#whole = new Set();
+  }
+
+  /** Whether the record's run may lack events (C3). */
+  mayLack(bytes: Buffer, offset: number): boolean {
+    return this.#whole?.has(runKey(bytes, offset)) === false;
+  }
+
+  /** Moves the chain of the record's actor, or notes that its run began or ended. */
   accept(bytes: Buffer, offset: number): void {
     const type = typeAt(bytes, offset);
+    if (type === 'run-started') this.#whole?.add(runKey(bytes, offset));
     if (type === 'run-ended') this.#end(bytes, offset);
     if (type !== 'event') return;
     const actors = this.#actors(bytes, offset) ?? this.#addRun(bytes, offset);
@@ -90,23 +105,21 @@ export class ActorChains {
     if (this.#lastActors !== undefined && this.#lastRun.compare(bytes, start, end) === 0) {
       return this.#lastActors;
     }
-    const actors = this.#runs.get(bytes.toString('latin1', start, end));
+    const actors = this.#runs.get(runKey(bytes, offset));
     bytes.copy(this.#lastRun, 0, start, end);
     this.#lastActors = actors;
     return actors;
   }
 
   #addRun(bytes: Buffer, offset: number): ActorEnds {
-    const start = offset + at.runOffset;
     const actors: ActorEnds = new Map();
-    this.#runs.set(bytes.toString('latin1', start, start + runBytes), actors);
+    this.#runs.set(runKey(bytes, offset), actors);
     return actors;
   }
 
   /** (C2) */
   #end(bytes: Buffer, offset: number): void {
-    const start = offset + at.runOffset;
-    this.#ended.add(bytes.toString('latin1', start, start + runBytes));
+    this.#ended.add(runKey(bytes, offset));
     for (const run of this.#ended) {
       if (this.#ended.size <= limits.openRunsMax) return;
       this.#ended.delete(run);
@@ -122,6 +135,11 @@ function previousMatches(bytes: Buffer, offset: number, last: ChainEnd | undefin
   if (last === undefined) return !present;
   const start = offset + at.previousDigestOffset;
   return present && last.digest.compare(bytes, start, start + digestBytes) === 0;
+}
+
+function runKey(bytes: Buffer, offset: number): string {
+  const start = offset + at.runOffset;
+  return bytes.toString('latin1', start, start + runBytes);
 }
 
 function actorKey(bytes: Buffer, offset: number): string {

@@ -52,5 +52,5 @@ export function blobContent({
   compressed,
 }: Pick<AppendRecord, 'body' | 'compressed'>): Buffer {
   const stored = body.subarray(digestBytes);
-  return compressed === true ? decompress(stored, limits.blobFileBytesMax) : stored;
+  return compressed === true ? decompress(stored, limits.recordTextBytesMax) : stored;
 }

@@ -66,10 +66,11 @@ export class GroupScanner {
   readonly #folder: string;
   readonly #verifyDigests: boolean;
   readonly #skipped: readonly SkippedRange[];
-  #hasSkipped = false;
+  #skips = 0;
   #file: number | null = null;
   #header: SegmentHeader | null = null;
   #offset = 0;
+  #proven = segmentHeaderBytes;
   /** Offset in the segment up to which bytes may be read. */
   #limit = 0;
   #sequence = 0;
@@ -86,9 +87,14 @@ export class GroupScanner {
     this.#skipped = readSkippedRanges(options.files, options.folder);
   }
 
-  /** Whether a range was skipped so far: then actors and texts may lack what was in it. */
-  get hasSkipped(): boolean {
-    return this.#hasSkipped;
+  /** Ranges skipped so far; actors and texts may lack what was in them. */
+  get skips(): number {
+    return this.#skips;
+  }
+
+  /** Up to where the groups shown prove that the present segment is durable (L3). */
+  get provenOffset(): number {
+    return this.#proven;
   }
 
   /** Sequence of the last record shown, 0 before the first. */
@@ -166,7 +172,7 @@ export class GroupScanner {
     const place = skippedTo(this.#skipped, this.position);
     if (place === null) return;
     this.goOnAt(place);
-    this.#hasSkipped = true;
+    this.#skips += 1;
   }
 
   #openFirst(): boolean {
@@ -206,6 +212,7 @@ export class GroupScanner {
     this.#file = file;
     this.#header = header;
     this.#offset = segmentHeaderBytes;
+    this.#proven = segmentHeaderBytes;
     this.#forgetWindow();
   }
 
@@ -298,6 +305,8 @@ export class GroupScanner {
     for (let index = 0; index < starts.length; index += 1) {
       starts[index] = (starts[index] ?? 0) - windowStart;
     }
+    const proven = durableBefore(this.#window, starts[0] ?? 0, header);
+    this.#proven = Math.max(this.#proven, proven);
     return {
       kind: 'group',
       segment: header.number,

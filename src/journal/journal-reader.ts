@@ -72,7 +72,7 @@ export class JournalReader {
 
   /** Whether records were skipped that somebody decided to do without. */
   get hasSkipped(): boolean {
-    return this.#scanner.hasSkipped;
+    return this.#scanner.skips > 0;
   }
 
   /**

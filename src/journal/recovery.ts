@@ -8,7 +8,6 @@
  *   V2. Recovering twice changes nothing the second time.
  */
 import { join } from 'node:path';
-import { assert } from '../kernel/assert.ts';
 import { RuntimeError } from '../kernel/errors.ts';
 import type { Sha256 } from '../kernel/hash.ts';
 import { ActorChains } from './actor-chains.ts';
@@ -16,16 +15,9 @@ import { blobHashAt } from './blob-record.ts';
 import { journalFolder } from './data-folders.ts';
 import { type FilePort, nodeFilePort, readFully } from './file-port.ts';
 import { GroupScanner, type ScanEnd, type ScannedGroup } from './group-scanner.ts';
-import { durableBefore, laterGroupExists } from './later-group.ts';
+import { laterGroupExists } from './later-group.ts';
 import { type JournalPosition, typeAt } from './record.ts';
-import {
-  corrupt,
-  listSegments,
-  type SegmentHeader,
-  segmentHeaderBytes,
-  segmentPath,
-  writeZeros,
-} from './segment.ts';
+import { corrupt, listSegments, type SegmentHeader, segmentPath, writeZeros } from './segment.ts';
 
 export interface RecoveryReport {
   readonly segments: number;
@@ -60,7 +52,7 @@ export function recover(dataDirectory: string, files: FilePort = nodeFilePort): 
   const chains = new ActorChains();
   const blobs = new Set<Sha256>();
   try {
-    const { end, provenOffset } = scanAll(scanner, chains, blobs);
+    const end = scanAll(scanner, chains, blobs);
     if (end.segment !== (segments.at(-1) ?? 0)) {
       throw corrupt({ segment: end.segment + 1, offset: 0 }, 'its file is missing');
     }
@@ -75,7 +67,7 @@ export function recover(dataDirectory: string, files: FilePort = nodeFilePort): 
         end: scanner.position,
       },
       seal: Buffer.from(scanner.seal),
-      provenOffset,
+      provenOffset: scanner.provenOffset,
       header,
       chains,
       blobs,
@@ -93,41 +85,27 @@ function removeUnfinished(files: FilePort, folder: string): number[] {
   return listSegments(files, folder);
 }
 
-function scanAll(
-  scanner: GroupScanner,
-  chains: ActorChains,
-  blobs: Set<Sha256>,
-): { end: ScanEnd; provenOffset: number } {
-  let proven = { segment: 0, offset: segmentHeaderBytes };
+function scanAll(scanner: GroupScanner, chains: ActorChains, blobs: Set<Sha256>): ScanEnd {
+  let skips = 0;
   for (;;) {
     const found = scanner.next();
-    const { header } = scanner;
-    if (proven.segment !== header?.number) {
-      proven = { segment: header?.number ?? 0, offset: segmentHeaderBytes };
-    }
-    if (found.kind === 'end' || header === null) {
-      assert(found.kind === 'end', 'a group lies in a segment');
-      return { end: found, provenOffset: proven.offset };
-    }
-    proven.offset = Math.max(
-      proven.offset,
-      durableBefore(found.bytes, found.starts[0] ?? 0, header),
-    );
-    acceptGroup(found, scanner, chains, blobs);
+    if (found.kind === 'end') return found;
+    if (scanner.skips > skips) chains.gap();
+    skips = scanner.skips;
+    acceptGroup(found, scanner.sequence, chains, blobs);
   }
 }
 
 function acceptGroup(
   group: ScannedGroup,
-  { sequence: lastSequence, hasSkipped }: GroupScanner,
+  lastSequence: number,
   chains: ActorChains,
   blobs: Set<Sha256>,
 ): void {
   const { bytes, starts } = group;
   for (const [index, start] of starts.entries()) {
     const refusal = chains.refusal(bytes, start);
-    // What was skipped may be what an event continues.
-    if (refusal !== null && !hasSkipped) {
+    if (refusal !== null && !chains.mayLack(bytes, start)) {
       throw corrupt(
         {
           segment: group.segment,

@@ -97,6 +97,7 @@ class Verifier {
   readonly #records: Partial<Record<RecordType, number>> = {};
   readonly #runsAffected = new Set<RunId>();
   #groups = 0;
+  #skips = 0;
   #bytes = 0;
   #torn: JournalVerification['torn'] = null;
 
@@ -193,11 +194,14 @@ class Verifier {
     });
     if (next === null) return false;
     this.#scanner.goOnAt(next);
+    this.#chains.gap();
     return true;
   }
 
   #accept(group: ScannedGroup): void {
     const { bytes, starts, segment, fileOffset } = group;
+    if (this.#scanner.skips > this.#skips) this.#chains.gap();
+    this.#skips = this.#scanner.skips;
     this.#groups += 1;
     this.#bytes += group.end - fileOffset - (starts[0] ?? 0);
     for (const start of starts) {
@@ -213,10 +217,11 @@ class Verifier {
   #checkChain(record: StoredRecord, group: ScannedGroup): void {
     const start = record.position.offset - group.fileOffset;
     const refusal = this.#chains.refusal(group.bytes, start);
+    const mayLack = this.#chains.mayLack(group.bytes, start);
     this.#chains.accept(group.bytes, start);
     if (refusal === null) return;
     if (record.run !== null) this.#runsAffected.add(record.run);
-    if (this.#faults.length > 0 || this.#scanner.hasSkipped) return; // (F2)
+    if (mayLack) return; // (F2)
     this.#faults.push({
       ...record.position,
       what: `an event does not continue its actor (${refusal})`,

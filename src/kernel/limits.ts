@@ -85,6 +85,8 @@ export const limits = {
   recordBytesMax: 1 * MiB,
   /** Blobs up to this size are records; larger ones are files. */
   blobRecordBytesMax: 64 * KiB,
+  /** Largest content that a blob record is decompressed to; only in an archive it exceeds `blobRecordBytesMax`. */
+  recordTextBytesMax: 4 * MiB,
   /** Largest content that a blob file is decompressed to. */
   blobFileBytesMax: 512 * MiB,
   /** Largest file that a run is exported to. */

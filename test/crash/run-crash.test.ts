@@ -13,9 +13,8 @@ import { type EventBody, rawBodyOf } from '../../src/runtime/event-record.ts';
 import { temporaryFolder } from '../journal/journal-fixture.ts';
 import { journalSegment } from '../journal/marked-journal.ts';
 import { SimulatedDisk } from '../journal/simulated-disk.ts';
-import type { World } from '../runtime/world.ts';
+import { type World, writingPipeline } from '../runtime/world.ts';
 import {
-  definition,
   type Expected,
   Outside,
   openWorld,
@@ -164,7 +163,7 @@ async function crashing(
         if (mode === 'durable') expect(outside.effects.size).toBe(0);
         outside = new Outside();
         tally.begun += 1;
-        run = world.start(definition, ['one', 'two']);
+        run = world.start(writingPipeline, ['one', 'two']);
       } else if (run !== null && world.follower.index.open().length > 0) {
         const answered = answeredKeys(folder, disk);
         await resume(world, run);

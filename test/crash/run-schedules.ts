@@ -14,21 +14,9 @@ import type { RunEndedBody } from '../../src/runtime/event-record.ts';
 import { recoverRun } from '../../src/runtime/replay-run.ts';
 import { resumeRun } from '../../src/runtime/resume-run.ts';
 import { SimulatedDisk } from '../journal/simulated-disk.ts';
-import { generated, type OpenAct, World, written } from '../runtime/world.ts';
+import { generated, type OpenAct, World, writingPipeline, written } from '../runtime/world.ts';
 
 const hosts = 2;
-export const definition = {
-  name: 'demo',
-  agents: { echo: { prompt: '{{document.text}}' } },
-  steps: [
-    {
-      id: 'echo',
-      agent: 'echo',
-      map: 'documents',
-      write: { path: 'echo-{{document.name}}', template: 'heard' },
-    },
-  ],
-};
 const texts = ['one', 'two'];
 
 /** What an uninterrupted run comes to. */
@@ -66,7 +54,7 @@ export function uninterrupted(folder: string): {
 } {
   const disk = new SimulatedDisk();
   const world = openWorld(folder, disk, 'durable');
-  const run = world.start(definition, texts);
+  const run = world.start(writingPipeline, texts);
   const outside = new Outside();
   playOn(world, outside, () => 1);
   const { ended, events } = world.follower.entry(run);

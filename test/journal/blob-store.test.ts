@@ -3,7 +3,7 @@ import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { dirname } from 'node:path';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { blobContent } from '../../src/journal/blob-record.ts';
+import { blobContent, textRecord } from '../../src/journal/blob-record.ts';
 import { externalize, internalize, storeBlobs } from '../../src/journal/blob-store.ts';
 import { blobPath } from '../../src/journal/data-folders.ts';
 import { canonicalJson, sha256 } from '../../src/kernel/hash.ts';
@@ -137,6 +137,15 @@ describe('storeBlobs', () => {
       expect(readdirSync(dirname(path))).toEqual([`${sha256(contents.file)}.zst`]);
     }
     expect(readFileSync(`${path}.zst`).length).toBeLessThan(contents.file.length / 4);
+  });
+
+  test('gives back no record that promises more than a record may hold', () => {
+    const bomb = Buffer.alloc(limits.recordTextBytesMax + 1);
+    const fits = Buffer.alloc(limits.recordTextBytesMax);
+    expect(blobContent(textRecord(sha256(fits), fits, 1)).equals(fits)).toBe(true);
+    const record = textRecord(sha256(bomb), bomb, 1);
+    expect(record.body.length).toBeLessThan(1_000);
+    expect(thrownBy(() => blobContent(record)).code).toBe('JOURNAL_CORRUPT');
   });
 
   test('says what is wrong when the folder is not usable', () => {

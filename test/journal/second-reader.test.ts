@@ -1,11 +1,12 @@
 /** The reader in Python, which shares nothing with the runtime but the description of the format. */
 import { describe, expect, test } from 'vitest';
-import { blobContent, blobHashOf } from '../../src/journal/blob-record.ts';
+import { blobContent, blobHashOf, textRecord } from '../../src/journal/blob-record.ts';
 import { JournalReader } from '../../src/journal/journal-reader.ts';
+import { JournalWriter } from '../../src/journal/journal-writer.ts';
 import type { StoredRecord } from '../../src/journal/record.ts';
 import { sha256 } from '../../src/kernel/hash.ts';
 import { fixtureFolder, fixtureNames } from './fixtures.ts';
-import { segmentBytesOf, writeSegment } from './journal-fixture.ts';
+import { encodeBatch, segmentBytesOf, temporaryFolder, writeSegment } from './journal-fixture.ts';
 import { markedJournal } from './marked-journal.ts';
 import { runPython } from './python.ts';
 
@@ -39,6 +40,25 @@ describe('the second reader', () => {
     const seal = last?.digest.toString('hex');
     expect(lines.at(-1)).toEqual({ type: 'end', lastSequence: last?.sequence, seal, torn: 0 });
     expect(status).toBe(0);
+  });
+
+  test('says which text does not have its hash', () => {
+    const folder = temporaryFolder();
+    const writer = JournalWriter.open(folder, { segmentBytes: 16 * 1024 });
+    const text = Buffer.from('truth. '.repeat(200));
+    const { body, ...sound } = textRecord(sha256(text), text, 1);
+    const noFrame = { ...sound, body: Buffer.concat([Buffer.alloc(32, 7), body.subarray(0, -9)]) };
+    writer.writeGroup([encodeBatch([{ ...sound, body }, noFrame])]);
+    writer.writeGroup([encodeBatch([textRecord(sha256('truth'), Buffer.from('lie'), 1)])]);
+    writer.close();
+    const { status, lines } = runPython(script, [folder]);
+    expect(status).toBe(5);
+    const texts = lines.filter((line) => (line as { type: string }).type === 'blob');
+    expect(texts.map((line) => (line as { text: { holds: boolean } }).text.holds)).toEqual([
+      true,
+      false,
+      false,
+    ]);
   });
 
   test('names damage, and tells it from a torn tail', () => {

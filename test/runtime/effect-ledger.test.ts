@@ -4,20 +4,7 @@ import type { Outcome } from '../../src/actors/outcome.ts';
 import { effectLedger } from '../../src/runtime/effect-ledger.ts';
 import { runEndedRecords } from '../../src/runtime/event-record.ts';
 import { temporaryFolder } from '../journal/journal-fixture.ts';
-import { type Answer, generated, World, written } from './world.ts';
-
-const definition = {
-  name: 'demo',
-  agents: { echo: { prompt: '{{document.text}}' } },
-  steps: [
-    {
-      id: 'echo',
-      agent: 'echo',
-      map: 'documents',
-      write: { path: 'echo-{{document.name}}', template: 'heard' },
-    },
-  ],
-};
+import { type Answer, generated, World, writingPipeline, written } from './world.ts';
 
 const cancelled: FinishIntention = {
   kind: 'finish',
@@ -31,7 +18,7 @@ const cancelled: FinishIntention = {
 function ledgerOf(answer: Answer, ended = false) {
   const world = new World(temporaryFolder());
   onTestFinished(() => world.close());
-  const run = world.start(definition, ['one', 'two']);
+  const run = world.start(writingPipeline, ['one', 'two']);
   world.play(answer);
   if (ended) {
     const recording = { timeMs: world.clock.nowMs(), store: world.store };

@@ -3,10 +3,12 @@ import { copyFileSync, existsSync, readdirSync, readFileSync, writeFileSync } fr
 import { join } from 'node:path';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import { openDataDirectory } from '../../src/journal/data-directory.ts';
+import { JournalReader } from '../../src/journal/journal-reader.ts';
 import { verifyJournal } from '../../src/journal/verification.ts';
 import { openReadOnly } from '../../src/runtime/read-only.ts';
 import { exportRun, importRun } from '../../src/runtime/run-archive.ts';
 import { fixtureFolder, fixtureNames, recordedFacts } from '../journal/fixtures.ts';
+import { forgeJournal } from '../journal/forged-journal.ts';
 import { temporaryFolder, thrownBy } from '../journal/journal-fixture.ts';
 import { runPython } from '../journal/python.ts';
 import { generated, World } from './world.ts';
@@ -129,6 +131,57 @@ describe('a run as a file', () => {
     expect(thrownBy(() => importRun(data, join(data, 'nowhere'))).code).toBe('ARCHIVE_INVALID');
     expect(verifyJournal(data)).toMatchObject({ groups: 0, segments: 0 });
     expect(readdirSync(data).filter((entry) => entry.startsWith('.'))).toEqual([]);
+  });
+
+  test('with an actor that lacks an event adds nothing', () => {
+    const reader = JournalReader.open(fixtureFolder(name));
+    const records = reader.advance().filter(({ type }) => type !== 'seal' && type !== 'mark');
+    reader.close();
+    const lacking = records.filter(({ actorSequence }) => actorSequence !== 2);
+    expect(lacking.length).toBeLessThan(records.length);
+    for (const [content, code] of [
+      [records, null],
+      [lacking, 'ARCHIVE_INVALID'],
+    ] as const) {
+      const forged = newData();
+      forgeJournal(
+        forged,
+        content.map((record) => [record]),
+        256 * 1024,
+      );
+      const data = newData();
+      const add = () => importRun(data, join(forged, 'journal/0000000001.segment'));
+      if (code === null) expect(add().run).toBe(run);
+      else expect(thrownBy(add).code).toBe(code);
+      expect(verifyJournal(data).groups > 0).toBe(code === null);
+    }
+  });
+
+  test('ends in the journal right behind its start, and in an archive last', () => {
+    const typesIn = (folder: string) => {
+      const reader = JournalReader.open(folder);
+      const types = reader.advance().map(({ type }) => type);
+      reader.close();
+      return types.filter((type) => type.startsWith('run-') || type === 'event');
+    };
+    const data = newData();
+    importRun(data, archiveOf());
+    expect(typesIn(data).slice(0, 3)).toEqual(['run-started', 'run-ended', 'event']);
+    const alone = newData();
+    exportRun(data, run, join(alone, 'journal/0000000001.segment'));
+    expect(typesIn(alone).at(-1)).toBe('run-ended');
+  });
+
+  test('with a text that no record holds is refused, and leaves nothing behind', () => {
+    const data = newData();
+    const world = new World(data);
+    const large = world.start(definition, [randomBytes(1_200_000).toString('base64')]);
+    world.play(() => generated('yes'));
+    world.close();
+    const folder = temporaryFolder();
+    const refused = thrownBy(() => exportRun(data, large, join(folder, 'large.claw')));
+    expect(refused.code).toBe('RUN_TOO_LARGE');
+    expect(readdirSync(folder)).toEqual([]);
   });
 
   test('is added once', () => {

@@ -45,6 +45,20 @@ export interface OpenAct {
 /** Answers an intention; null leaves it open. */
 export type Answer = (operation: string, args: JsonObject, act: OpenAct) => Outcome | null;
 
+/** One agent for each document, which writes a file: two effects and a reading. */
+export const writingPipeline = {
+  name: 'demo',
+  agents: { echo: { prompt: '{{document.text}}' } },
+  steps: [
+    {
+      id: 'echo',
+      agent: 'echo',
+      map: 'documents',
+      write: { path: 'echo-{{document.name}}', template: 'heard' },
+    },
+  ],
+};
+
 /** A generation that ended by itself, as the inference actuator reports it. */
 export function generated(text: string, minConfidence = 0.9): Outcome {
   const usage = { promptTokens: 3, answerTokens: 2 };
