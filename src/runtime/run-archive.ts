@@ -28,6 +28,7 @@ import {
 } from '../journal/record.ts';
 import { segmentBytesFor, segmentPath } from '../journal/segment.ts';
 import { verifyJournal } from '../journal/verification.ts';
+import { assert } from '../kernel/assert.ts';
 import { RuntimeError } from '../kernel/errors.ts';
 import type { Sha256 } from '../kernel/hash.ts';
 import type { RunId } from '../kernel/ids.ts';
@@ -99,10 +100,12 @@ export function importRun(dataDirectory: string, source: string): ArchiveReport 
   const writer = JournalWriter.open(dataDirectory);
   try {
     for (const record of endSecond(records)) {
-      const named = new Set(blobReferences(rawBodyOf(record) as Json));
-      const blobs = new Map(
-        [...named].map((hash) => [hash, contents.get(hash) ?? Buffer.alloc(0)]),
-      );
+      const blobs = new Map<Sha256, Buffer>();
+      for (const hash of blobReferences(rawBodyOf(record) as Json)) {
+        const content = contents.get(hash);
+        assert(content !== undefined, 'an archive that was verified has every text');
+        blobs.set(hash, content);
+      }
       const batch = encoded([...storeBlobs(dataDirectory, blobs, record.timeMs), record]);
       const refusal = writer.stage(batch, 0, batch.length);
       if (refusal !== null) throw invalid(source, refusal.message);

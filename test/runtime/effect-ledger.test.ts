@@ -1,8 +1,15 @@
+import { mkdirSync } from 'node:fs';
+import { join } from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
 import type { FinishIntention } from '../../src/actors/intention.ts';
 import type { Outcome } from '../../src/actors/outcome.ts';
+import { JournalReader } from '../../src/journal/journal-reader.ts';
+import type { AppendRecord } from '../../src/journal/record.ts';
 import { effectLedger } from '../../src/runtime/effect-ledger.ts';
-import { runEndedRecords } from '../../src/runtime/event-record.ts';
+import { type EventBody, rawBodyOf, runEndedRecords } from '../../src/runtime/event-record.ts';
+import { JournalFollower } from '../../src/runtime/journal-follower.ts';
+import { fixtureFolder, recordedFacts } from '../journal/fixtures.ts';
+import { forgeJournal } from '../journal/forged-journal.ts';
 import { temporaryFolder } from '../journal/journal-fixture.ts';
 import { type Answer, generated, World, writingPipeline, written } from './world.ts';
 
@@ -72,4 +79,35 @@ test('tells an outcome that is not the wanted one, and one that is missing', () 
     { status: 'unanswered', code: null },
     { status: 'unanswered', code: null },
   ]);
+});
+
+test('keeps the first outcome of a key, whatever comes later', () => {
+  const name = 'inbox-format-2';
+  const reader = JournalReader.open(fixtureFolder(name));
+  const records = reader.advance().filter(({ type }) => type !== 'seal' && type !== 'mark');
+  reader.close();
+  const outcome = records.find(({ body }) => String(body).includes('"type":"outcome"'));
+  if (outcome === undefined) throw new Error('the run has an outcome');
+  const body = rawBodyOf(outcome) as EventBody;
+  const error = { code: 'INTERNAL', message: 'late' };
+  const event = { ...body.event, outcome: { status: 'failed', error } };
+  const late = { ...outcome, body: Buffer.from(JSON.stringify({ ...body, event })) };
+  const ledgerIn = (content: readonly AppendRecord[]) => {
+    const folder = temporaryFolder();
+    mkdirSync(join(folder, 'journal'));
+    forgeJournal(
+      folder,
+      content.map((record) => [record]),
+      256 * 1024,
+    );
+    const follower = new JournalFollower(folder);
+    onTestFinished(() => follower.close());
+    follower.advance();
+    const entry = follower.entry(recordedFacts(name).run);
+    return { events: entry.events.length, ledger: effectLedger(follower, entry) };
+  };
+  const [once, twice] = [ledgerIn(records), ledgerIn([...records, late])];
+  expect(twice.events).toBe(once.events + 1);
+  expect(once.ledger.some(({ key }) => key === body.cause)).toBe(true);
+  expect(twice.ledger).toEqual(once.ledger);
 });

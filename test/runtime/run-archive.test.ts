@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { copyFileSync, existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, onTestFinished, test } from 'vitest';
+import { blobHashOf, textRecord } from '../../src/journal/blob-record.ts';
 import { openDataDirectory } from '../../src/journal/data-directory.ts';
 import { JournalReader } from '../../src/journal/journal-reader.ts';
 import { verifyJournal } from '../../src/journal/verification.ts';
@@ -133,15 +134,22 @@ describe('a run as a file', () => {
     expect(readdirSync(data).filter((entry) => entry.startsWith('.'))).toEqual([]);
   });
 
-  test('with an actor that lacks an event adds nothing', () => {
+  test('with an actor that lacks an event, or a text that is missing or another, adds nothing', () => {
     const reader = JournalReader.open(fixtureFolder(name));
     const records = reader.advance().filter(({ type }) => type !== 'seal' && type !== 'mark');
     reader.close();
     const lacking = records.filter(({ actorSequence }) => actorSequence !== 2);
     expect(lacking.length).toBeLessThan(records.length);
+    const first = records.findIndex(({ type }) => type === 'blob');
+    const [blob] = records.slice(first);
+    const lie = blob && textRecord(blobHashOf(blob), Buffer.from('a lie'), 1);
+    const lying = records.map((record, index) => (index === first && lie ? lie : record));
+    const textless = records.filter((_, index) => index !== first);
     for (const [content, code] of [
       [records, null],
       [lacking, 'ARCHIVE_INVALID'],
+      [lying, 'ARCHIVE_INVALID'],
+      [textless, 'ARCHIVE_INVALID'],
     ] as const) {
       const forged = newData();
       forgeJournal(
