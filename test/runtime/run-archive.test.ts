@@ -135,7 +135,9 @@ describe('a run as a file', () => {
   });
 
   test('with an actor that lacks an event, or a text that is missing or another, adds nothing', () => {
-    const reader = JournalReader.open(fixtureFolder(name));
+    const whole = newData();
+    exportRun(fixtureFolder(name), run, join(whole, 'journal/0000000001.segment'));
+    const reader = JournalReader.open(whole);
     const records = reader.advance().filter(({ type }) => type !== 'seal' && type !== 'mark');
     reader.close();
     const lacking = records.filter(({ actorSequence }) => actorSequence !== 2);
