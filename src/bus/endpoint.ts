@@ -243,10 +243,13 @@ export class Endpoint {
    */
   drain(limit: number = limits.drainFramesMax): number {
     const { outgoing } = this.#sender;
-    outgoing.noticeEndings();
     outgoing.flush();
     this.#requester.expire(); // (E4)
-    return this.#receiver.drain(limit);
+    // Looked at before the inbox: what a thread answered before it ended is in there.
+    const isNews = outgoing.hasNewEndings;
+    const taken = this.#receiver.drain(limit);
+    if (isNews && taken === 0) outgoing.noticeEndings();
+    return taken;
   }
 
   /**

@@ -184,6 +184,11 @@ export class Outgoing {
     this.#parts.onRoom();
   }
 
+  /** Whether a thread has ended since the last look. */
+  get hasNewEndings(): boolean {
+    return this.#parts.subscriptions.endings() !== this.#endingsSeen;
+  }
+
   /** Looks whether a thread has ended since the last look, and buries what waits for it (N2). */
   noticeEndings(): void {
     const { subscriptions, peers, onBuried, onEnded } = this.#parts;

@@ -142,6 +142,15 @@ describe('a request', () => {
     expect(asker.statistics().requests).toBe(0);
   });
 
+  it('is settled by the answer that a thread gave before it ended', async () => {
+    const { asker, answerer, bus, questions } = asking();
+    const reply = asker.request(b, question, 'why?', soon);
+    answerer.drain();
+    expect(answerer.reply(questions[0]?.header as FrameHeader, 'because')).toBe(true);
+    bus.monitor.threadEnded(b);
+    await expect(reply).resolves.toBe('because');
+  });
+
   it('to a thread that has ended fails, whether its end was known or not', async () => {
     const { asker, bus } = asking();
     const early = asker.request(b, question, 'before', soon);
