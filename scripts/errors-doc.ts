@@ -10,7 +10,7 @@ const exitMeanings: Record<keyof typeof exitStatus, string> = {
   ok: 'The command did what it was asked.',
   unexpected: 'A fault inside the runtime.',
   badInput: 'The command, a file or a request is wrong; correct it and try again.',
-  diverged: 'A replay found another state than the journal.',
+  diverged: 'A replay found another state than the journal, or two compared runs differ.',
   environment:
     'Something outside is missing, busy or full: a port, a disk, an endpoint, a package.',
   dataDamaged: 'The data directory is damaged or of a newer version.',

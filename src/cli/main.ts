@@ -8,6 +8,7 @@ import { limits } from '../kernel/limits.ts';
 import { productVersion } from '../runtime/version.ts';
 import type { Host } from './command.ts';
 import { cancelCommand } from './commands/cancel.ts';
+import { diffCommand } from './commands/diff.ts';
 import { doctorCommand } from './commands/doctor.ts';
 import { effectsCommand } from './commands/effects.ts';
 import { eventsCommand } from './commands/events.ts';
@@ -28,7 +29,7 @@ const exitMeanings: Record<keyof typeof exitStatus, string> = {
   ok: 'done',
   unexpected: 'a fault inside',
   badInput: 'wrong usage or input',
-  diverged: 'a replay diverged',
+  diverged: 'a replay diverged, or two runs differ',
   environment: 'something around it is missing, taken or full',
   dataDamaged: 'the data directory is damaged or of a newer version',
   runFailed: 'a run, a generation or a script failed',
@@ -90,6 +91,7 @@ function newProgram(host: Host): Command {
     eventsCommand,
     effectsCommand,
     replayCommand,
+    diffCommand,
     journalCommand,
     cancelCommand,
     generateCommand,

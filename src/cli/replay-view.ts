@@ -18,9 +18,15 @@ export function stepText({ event, changes }: ReplayedStep): string {
     `event ${event.sequence}  ${clock}  ${event.actor} (${event.machine}, its ${event.actorSequence}.)`,
     `  ${String(type)} ${short(rest as Json)}`,
     ...wants,
-    ...changes.slice(0, changesMax).map(changeText),
-    ...(changes.length > changesMax ? [`  … and ${changes.length - changesMax} more changes`] : []),
+    ...changeLines(changes),
   ].join('\n');
+}
+
+/** A line for each change, as many as are read. */
+export function changeLines(changes: readonly JsonChange[]): string[] {
+  const left = changes.length - changesMax;
+  const more = left > 0 ? [`  … and ${left} more changes`] : [];
+  return [...changes.slice(0, changesMax).map(changeText), ...more];
 }
 
 function changeText({ path, before, after }: JsonChange): string {

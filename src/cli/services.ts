@@ -11,6 +11,7 @@ import { systemClock } from '../kernel/clock.ts';
 import type { RuntimeConfig } from '../runtime/config.ts';
 import type { ReplaySession } from '../runtime/replay-session.ts';
 import type { ArchiveReport } from '../runtime/run-archive.ts';
+import type { RunDiff } from '../runtime/run-diff.ts';
 import type { EffectView, EventView, RuntimePort, RunView } from '../runtime/views.ts';
 import type { SandboxPool } from '../sandbox/sandbox.ts';
 
@@ -47,6 +48,8 @@ export interface ReadOnlyRuntime {
   events(id: string, range: { from: number; limit: number }): readonly EventView[];
   effects(id: string): readonly EffectView[];
   replay(id: string): Promise<ReplayReport>;
+  /** Where two runs part. */
+  diff(left: string, right: string): RunDiff | Promise<RunDiff>;
   /** A run to go through step by step, or one actor of it. */
   session(id: string, actor?: string): ReplaySession;
   close(): void | Promise<void>;

@@ -11,6 +11,7 @@ import { JournalFollower } from './journal-follower.ts';
 import { CpuPool } from './pool/client.ts';
 import { type ReplayReport, replayRun } from './replay.ts';
 import { ReplaySession } from './replay-session.ts';
+import { diffRuns, type RunDiff } from './run-diff.ts';
 import { runView } from './run-index.ts';
 import type { EffectView, EventView, RunView } from './views.ts';
 
@@ -55,6 +56,11 @@ export class ReadOnlyRuntime {
     } finally {
       await pool.close();
     }
+  }
+
+  /** @throws RuntimeError RUN_NOT_FOUND, RUN_DAMAGED, JOURNAL_CORRUPT, BLOB_MISSING */
+  diff(left: string, right: string): RunDiff {
+    return diffRuns(this.#follower, this.#follower.entry(left), this.#follower.entry(right));
   }
 
   /**

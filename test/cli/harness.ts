@@ -179,6 +179,10 @@ function services({ runtime, owner, replay }: Setting): Services {
   };
 }
 
+function withoutJournal(): never {
+  throw new Error('runs in memory have no journal');
+}
+
 function readOnly(runtime: LocalRuntime, replay: ReplayReport | undefined): ReadOnlyRuntime {
   return {
     runs: () => runtime.runs(),
@@ -189,9 +193,8 @@ function readOnly(runtime: LocalRuntime, replay: ReplayReport | undefined): Read
       const { events, stateHash } = runtime.run(id);
       return replay ?? { run: id, events, equal: true, stateHash, divergence: null };
     },
-    session: () => {
-      throw new Error('runs in memory have no journal');
-    },
+    diff: withoutJournal,
+    session: withoutJournal,
     close: () => undefined,
   };
 }
