@@ -48,6 +48,11 @@ export interface RunDiff {
     readonly event: readonly JsonChange[];
     readonly state: readonly JsonChange[] | null;
   } | null;
+  /**
+   * The first outcome that differs, and in what: where runs that began with
+   * another seed or prompt, and so part at once, came to hear something else.
+   */
+  readonly outcome: (Parting & { readonly changes: readonly JsonChange[] }) | null;
 }
 
 /**
@@ -57,15 +62,22 @@ export interface RunDiff {
 export function diffRuns(follower: JournalFollower, left: RunEntry, right: RunEntry): RunDiff {
   for (const entry of [left, right]) if (entry.damaged) throw runDamaged(entry);
   const partings: Parting[] = [];
+  const outcomes: NonNullable<RunDiff['outcome']>[] = [];
   let shared = 0;
   for (const actor of new Set([...left.actors.keys(), ...right.actors.keys()])) {
     const pairs = pairsOf(left, right, actor);
     const at = pairs.findIndex((pair) => !isSame(follower, left, right, pair));
     shared += at === -1 ? pairs.length : at;
     const sequences = pairs[at];
-    if (sequences !== undefined) partings.push({ actor, actorSequence: at + 1, sequences });
+    if (sequences === undefined) continue;
+    partings.push({ actor, actorSequence: at + 1, sequences });
+    const outcome = firstOutcome(follower, left, right, pairs.slice(at));
+    if (outcome !== null) {
+      const { index, ...found } = outcome;
+      outcomes.push({ actor, actorSequence: at + index + 1, ...found });
+    }
   }
-  partings.sort((one, other) => placeOf(one) - placeOf(other)); // (P2)
+  partings.sort(byPlace); // (P2)
   const began = diffJson(asJson(left.started), asJson(right.started));
   const ended = diffJson(asJson(left.ended?.body), asJson(right.ended?.body));
   const [first] = partings;
@@ -78,7 +90,26 @@ export function diffRuns(follower: JournalFollower, left: RunEntry, right: RunEn
     events: [left.events.length, right.events.length],
     partings,
     first: first === undefined ? null : detail(follower, left, right, first),
+    outcome: outcomes.sort(byPlace)[0] ?? null,
   };
+}
+
+/** The first of these pairs of events that are both outcomes and say different things. */
+function firstOutcome(
+  follower: JournalFollower,
+  left: RunEntry,
+  right: RunEntry,
+  pairs: readonly Pair[],
+): { index: number; sequences: Pair; changes: JsonChange[] } | null {
+  for (const [index, sequences] of pairs.entries()) {
+    const [one, other] = sequences;
+    if (one === null || other === null) return null;
+    const events = [bodyOf(follower, left, one)?.event, bodyOf(follower, right, other)?.event];
+    if (events.some((event) => event?.type !== 'outcome')) continue;
+    const changes = diffJson(asJson(events[0]), asJson(events[1]));
+    if (changes.length > 0) return { index, sequences, changes };
+  }
+  return null;
 }
 
 type Pair = Parting['sequences'];
@@ -117,6 +148,10 @@ function isSame(
   const [mine, theirs] = [bodyOf(follower, left, one), bodyOf(follower, right, other)];
   if (mine === null || theirs === null) return false;
   return canonicalJson(comparable(mine)) === canonicalJson(comparable(theirs));
+}
+
+function byPlace(one: Parting, other: Parting): number {
+  return placeOf(one) - placeOf(other);
 }
 
 /** An event that the first run lacks comes after all that it has. */

@@ -45,6 +45,7 @@ test('they part at the outcome that differs, with what it says and what it chang
     after: 'something else',
   });
   expect(JSON.stringify(diff.first?.state)).toContain('something else');
+  expect(diff.outcome).toMatchObject({ ...first, changes: diff.first?.event });
   // Whatever else parts comes later in both, and nothing of the other documents does.
   for (const { actor, sequences } of diff.partings.slice(1)) {
     expect(sequences[0] ?? Number.POSITIVE_INFINITY).toBeGreaterThan(mine ?? 0);
@@ -82,4 +83,28 @@ test('a run is compared in either direction with the same partings', () => {
   expect(back.first?.event.map(({ before, after }) => [after, before])).toEqual(
     there.first?.event.map(({ before, after }) => [before, after]),
   );
+});
+
+test('runs that began differently part at once, and the first other outcome is named', () => {
+  const world = new World(temporaryFolder());
+  onTestFinished(() => world.close());
+  const renamed = { ...writingPipeline, name: 'another' };
+  const entries = (
+    [
+      [writingPipeline, null],
+      [renamed, 'no'],
+    ] as const
+  ).map(([pipeline, other]) => {
+    const run = world.start(pipeline, ['one', 'two']);
+    world.play(saying(other));
+    return world.follower.entry(run);
+  });
+  const [one, other] = entries;
+  if (one === undefined || other === undefined) throw new Error('two runs');
+  const diff = diffRuns(world.follower, one, other);
+  expect(diff.shared).toBe(0);
+  expect(diff.partings[0]).toMatchObject({ actor: 'run', actorSequence: 1 });
+  expect(diff.outcome?.actor).toContain('document-2');
+  const text = { path: '/outcome/value/text', before: expect.any(String), after: 'no' };
+  expect(diff.outcome?.changes).toEqual([text]);
 });

@@ -24,7 +24,7 @@ export function diffCommand(host: Host): Command {
   );
 }
 
-function text({ equal, began, ended, shared, events, partings, first }: RunDiff): string {
+function text({ equal, began, ended, shared, events, partings, first, outcome }: RunDiff): string {
   if (equal) return `The same: ${shared} events.`;
   const counts = `${shared} events are shared, of ${events[0]} and ${events[1]}.`;
   const [parting] = partings;
@@ -32,6 +32,7 @@ function text({ equal, began, ended, shared, events, partings, first }: RunDiff)
     ...part('They begin differently:', began),
     counts,
     ...(parting === undefined || first === null ? [] : firstLines(parting, first)),
+    ...outcomeLines(parting, outcome),
     ...(partings.length > 1 ? ['After it these part as well:', ...table(partings.slice(1))] : []),
     ...part('They end differently:', ended),
   ].join('\n');
@@ -46,6 +47,14 @@ function firstLines(parting: Parting, { event, state }: NonNullable<RunDiff['fir
     ...part('Event:', event),
     ...(state === null ? ['No state can be shown there.'] : part('State after it:', state)),
   ];
+}
+
+/** Nothing where the first parting is that outcome. */
+function outcomeLines(parting: Parting | undefined, outcome: RunDiff['outcome']): string[] {
+  if (outcome === null || outcome.sequences[0] === parting?.sequences[0]) return [];
+  const { actor, actorSequence, changes } = outcome;
+  const title = `The first other outcome is at ${actor}, event ${actorSequence} of it (${places(outcome)}):`;
+  return part(title, changes);
 }
 
 function table(partings: readonly Parting[]): string[] {
