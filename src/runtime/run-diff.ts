@@ -3,9 +3,9 @@
  * how the events of different actors interleave is chance, and says nothing.
  *
  * Invariants
- *   P1. Two events are the same when content, sender and number, state hash and
- *       intentions are; times, keys and places in the stream differ between any
- *       two runs.
+ *   P1. Two events are the same when machine, sender and number, content, state
+ *       hash and intentions are; times, keys and places in the stream differ
+ *       between any two runs. The order of an actor's own mail counts.
  *   P2. The first parting is the first in the stream of the first run, so that
  *       no other parting there can be its cause.
  */

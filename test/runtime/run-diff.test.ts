@@ -1,7 +1,9 @@
 import { expect, onTestFinished, test } from 'vitest';
 import type { JsonObject } from '../../src/kernel/json.ts';
+import { JournalFollower } from '../../src/runtime/journal-follower.ts';
 import { diffRuns } from '../../src/runtime/run-diff.ts';
 import { temporaryFolder } from '../journal/journal-fixture.ts';
+import { rewriteJournal } from './rewritten-journal.ts';
 import { type Answer, generated, World, writingPipeline, written } from './world.ts';
 
 /** Answers as the documents say, but for one. */
@@ -107,4 +109,31 @@ test('runs that began differently part at once, and the first other outcome is n
   expect(diff.outcome?.actor).toContain('document-2');
   const text = { path: '/outcome/value/text', before: expect.any(String), after: 'no' };
   expect(diff.outcome?.changes).toEqual([text]);
+});
+
+test.each([
+  ['state hash', { hash: '0'.repeat(64) }],
+  ['intentions', { intentions: [] }],
+  ['machine version', { machine: 'pipeline@0' }],
+])('an equal event with another %s is a parting, without a state to show', (_what, change) => {
+  const folder = temporaryFolder();
+  const world = new World(folder);
+  const left = world.start(writingPipeline, ['one']);
+  world.play(saying(null));
+  const right = world.start(writingPipeline, ['one']);
+  world.play(saying(null));
+  world.close();
+  const changed = temporaryFolder();
+  rewriteJournal(folder, changed, (body, { type, run, actor, actorSequence }) => {
+    const isIt = run === right && actor === 'run/document-1' && actorSequence === 1;
+    if (type === 'event' && isIt) Object.assign(body, change);
+  });
+  const follower = new JournalFollower(changed);
+  onTestFinished(() => follower.close());
+  follower.advance();
+  const diff = diffRuns(follower, follower.entry(left), follower.entry(right));
+  expect(diff.partings.map(({ actor, actorSequence }) => [actor, actorSequence])).toEqual([
+    ['run/document-1', 1],
+  ]);
+  expect(diff).toMatchObject({ equal: false, first: { event: [], state: null }, outcome: null });
 });
