@@ -7,6 +7,18 @@ import type { ActorId } from '../kernel/ids.ts';
 import { isJsonObject, type Json, type JsonObject } from '../kernel/json.ts';
 import { act } from './act.ts';
 import { type Answer, answerFrom, resultOf } from './agent-answer.ts';
+import {
+  type Attempt,
+  afterAnswer,
+  afterAsking,
+  type CallResult,
+  type Conversation,
+  nextTurn,
+  noConversation,
+  nodeToAsk,
+  refusedCall,
+  resultOfCall,
+} from './conversation.ts';
 import { agentOf, definitionOf, elementsOf, stepOf, templateScope } from './definition.ts';
 import type { StepVariables, TimedEvent } from './event.ts';
 import type { Intention } from './intention.ts';
@@ -34,6 +46,8 @@ export interface AgentContext {
   readonly grounding: string | null;
   readonly judgement: Judgement | null;
   readonly written: JsonObject | null;
+  /** Only of an agent with `turns`. */
+  readonly conversation?: Conversation;
 }
 
 export type AgentArguments = { context: AgentContext; event: TimedEvent };
@@ -56,6 +70,12 @@ function requireAgent(context: AgentContext): { plan: Plan; agent: AgentDefiniti
   return { plan, agent: plan.agent };
 }
 
+/** A new agent; with `turns` it has a conversation. */
+export function begin(context: AgentContext): AgentContext {
+  const turns = planOf(context).agent?.turns;
+  return turns === undefined ? context : { ...context, conversation: noConversation };
+}
+
 function currentElement(context: AgentContext): Json {
   return elementsOf(planOf(context).step, context.variables)[context.answers.length] ?? null;
 }
@@ -70,19 +90,42 @@ function questionOf(context: AgentContext): string {
   return renderTemplate(agent.prompt, templateScope(context.variables, currentElement(context)));
 }
 
+interface Opening {
+  readonly role: 'system' | 'user';
+  readonly content: string;
+}
+
+/** @param prompt What is asked; without it the question of the step. */
+function openingOf(context: AgentContext, prompt = questionOf(context)): Opening[] {
+  const { agent } = requireAgent(context);
+  const user: Opening = { role: 'user', content: prompt };
+  if (agent.system === undefined) return [user];
+  const scope = templateScope(context.variables, currentElement(context));
+  return [{ role: 'system', content: renderTemplate(agent.system, scope) }, user];
+}
+
+function attemptOf(context: AgentContext): Attempt {
+  const { attempt, grounding } = context;
+  return { attempt, grounding, opening: () => openingOf(context) };
+}
+
+/** What the model is to continue: all of it, or the context that it is added to. */
+function askedOn(context: AgentContext): JsonObject {
+  const { conversation } = context;
+  if (conversation === undefined) {
+    const messages = openingOf(context, context.grounding ?? undefined);
+    return { messages: messages.map((message) => ({ ...message })) };
+  }
+  return { context: nodeToAsk(conversation, attemptOf(context)) as unknown as JsonObject };
+}
+
 export function generate(context: AgentContext): Intention {
   const { agent } = requireAgent(context);
-  const scope = templateScope(context.variables, currentElement(context));
-  const system =
-    agent.system === undefined
-      ? []
-      : [{ role: 'system', content: renderTemplate(agent.system, scope) }];
-  const prompt = context.grounding ?? questionOf(context);
   return act(
     generateTag,
     { actuator: 'inference', operation: 'generate' },
     {
-      messages: [...system, { role: 'user', content: prompt }],
+      ...askedOn(context),
       model: agent.model ?? null,
       schema: (agent.output as JsonObject | undefined) ?? null,
       temperature: context.temperature ?? agent.temperature,
@@ -97,6 +140,14 @@ export function generate(context: AgentContext): Intention {
   );
 }
 
+/** Once a question is on its way: what was asked on, by hash. */
+export function takeAsked({ context }: AgentArguments): Partial<AgentContext> {
+  const { conversation } = context;
+  return conversation === undefined
+    ? {}
+    : { conversation: afterAsking(conversation, attemptOf(context)) };
+}
+
 export function judgeOutcome({ context, event }: AgentArguments): Partial<AgentContext> {
   assert(event.type === 'outcome' && event.outcome.status === 'completed', 'a completed outcome');
   const { agent } = requireAgent(context);
@@ -105,7 +156,12 @@ export function judgeOutcome({ context, event }: AgentArguments): Partial<AgentC
     steps: templateScope(context.variables, null).steps,
     each: currentElement(context),
   };
-  return { judgement: judge(agent, event.outcome.value as unknown as Generation, scope) };
+  const generation = event.outcome.value as unknown as Generation;
+  const judgement = judge(agent, generation, scope);
+  const { conversation } = context;
+  return conversation === undefined
+    ? { judgement }
+    : { judgement, conversation: afterAnswer(conversation, generation.text) };
 }
 
 function judgementOf(context: AgentContext): Judgement {
@@ -113,23 +169,67 @@ function judgementOf(context: AgentContext): Judgement {
   return context.judgement;
 }
 
-/** Closes the present element with its judgement and turns to the next one. */
-export function nextElement(
-  context: AgentContext,
-  more: { output?: Json; reasons?: readonly string[] } = {},
-): Partial<AgentContext> {
-  const answer = answerFrom(judgementOf(context), context.attempt + 1, more.reasons ?? []);
+/** As before the first attempt. */
+function fresh(context: AgentContext) {
   return {
-    answers: [
-      ...context.answers,
-      more.output === undefined ? answer : { ...answer, output: more.output },
-    ],
     attempt: 0,
     temperature: null,
     attemptSeed: context.seed,
     grounding: null,
     judgement: null,
   };
+}
+
+/** Closes the present element with its judgement and turns to the next one. */
+export function nextElement(
+  context: AgentContext,
+  more: { output?: Json; reasons?: readonly string[]; answered?: false } = {},
+): Partial<AgentContext> {
+  const { reasons = [], ...instead } = more;
+  const { conversation } = context;
+  const attempts = (conversation?.generations ?? 0) + context.attempt + 1;
+  return {
+    answers: [
+      ...context.answers,
+      { ...answerFrom(judgementOf(context), attempts, reasons), ...instead },
+    ],
+    ...fresh(context),
+    ...(conversation === undefined ? {} : { conversation: noConversation }),
+  };
+}
+
+/** Ends an element whose last answer may have been a call that is not made. */
+export function endElement(context: AgentContext): Partial<AgentContext> {
+  const call = toolCall(context);
+  if (call.type === 'refused') return nextElement(context, { reasons: [call.reason] });
+  if (call.type === 'none' || isDoubted(context) || context.conversation === undefined) {
+    return nextElement(context);
+  }
+  const { turns } = requireAgent(context).agent;
+  const reasons = [`After ${turns} turns the agent still called a tool instead of answering.`];
+  return nextElement(context, { output: null, answered: false, reasons });
+}
+
+/** The agent of a conversation is told what its call came to, and goes on. */
+function tell(context: AgentContext, result: CallResult): Partial<AgentContext> {
+  assert(context.conversation !== undefined, 'there is a conversation to go on with');
+  const conversation = nextTurn(context.conversation, result, context.attempt + 1);
+  return { ...fresh(context), conversation };
+}
+
+export function tellOutcome({ context, event }: AgentArguments): Partial<AgentContext> {
+  assert(event.type === 'outcome', 'an outcome');
+  const call = toolCall(context);
+  assert(call.type === 'call', 'a call was made');
+  const template = planOf(context).definition.tools[call.tool]?.result;
+  return tell(context, resultOfCall(call.tool, event.outcome, template));
+}
+
+export function tellRefusal({ context }: AgentArguments): Partial<AgentContext> {
+  const { output } = judgementOf(context);
+  const call = toolCall(context);
+  assert(call.type === 'refused' && isJsonObject(output), 'a call was refused');
+  return tell(context, refusedCall(String(output.tool), call.reason));
 }
 
 export function takeToolOutcome({ context, event }: AgentArguments): Partial<AgentContext> {
@@ -199,7 +299,24 @@ export function isDoubtful(context: AgentContext): boolean {
   return reasons.length > 0 && retry;
 }
 
+function isDoubted(context: AgentContext): boolean {
+  return judgementOf(context).reasons.length > 0;
+}
+
+/** A turn is left in which the agent could read what a call came to. */
+function hasTurns(context: AgentContext): boolean {
+  const { conversation } = context;
+  const { turns } = requireAgent(context).agent;
+  return conversation !== undefined && turns !== undefined && conversation.turn + 1 < turns;
+}
+
 /** A doubted call is never made, and nothing is called twice for one answer. */
 export function mayCall(context: AgentContext): boolean {
-  return judgementOf(context).reasons.length === 0 && toolCall(context).type === 'call';
+  if (isDoubted(context) || toolCall(context).type !== 'call') return false;
+  return context.conversation === undefined || hasTurns(context);
+}
+
+/** A call that cannot be made is the agent's to correct. */
+export function mayTellRefusal(context: AgentContext): boolean {
+  return !isDoubted(context) && hasTurns(context) && toolCall(context).type === 'refused';
 }

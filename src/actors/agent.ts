@@ -1,7 +1,8 @@
 /**
  * An agent does one step: it asks the model, judges the answer, calls a tool
- * if the answer says so, and writes the step's file. A doubtful answer waits
- * for its supervisor, who alone decides about another attempt.
+ * if the answer says so, and writes the step's file. With `turns` it reads what
+ * the call came to and goes on (conversation.ts). A doubtful answer waits for
+ * its supervisor, who alone decides about another attempt.
  *
  * Invariants
  *   A1. At most one external intention is open at a time.
@@ -16,17 +17,23 @@ import type { JsonObject } from '../kernel/json.ts';
 import {
   type AgentArguments,
   type AgentContext,
+  begin,
   doubt,
+  endElement,
   generate,
   generateTag,
   hasMoreElements,
   isDoubtful,
   judgeOutcome,
   mayCall,
+  mayTellRefusal,
   nextElement,
   planOf,
   stepResult,
+  takeAsked,
   takeToolOutcome,
+  tellOutcome,
+  tellRefusal,
   toolCall,
   write,
   writeTag,
@@ -79,7 +86,7 @@ export const agentMachine = setup({
           actions: assign(({ context, event }) => {
             assert(event.machine === 'agent', 'an agent is started as one');
             const { self, parent, definition, step, variables, seed } = event;
-            return {
+            return begin({
               ...context,
               self,
               parent,
@@ -88,7 +95,7 @@ export const agentMachine = setup({
               variables,
               seed,
               attemptSeed: seed,
-            };
+            });
           }),
         },
       },
@@ -101,7 +108,7 @@ export const agentMachine = setup({
       ],
     },
     thinking: {
-      entry: intend<AgentArguments>(({ context }) => [generate(context)]),
+      entry: [intend<AgentArguments>(({ context }) => [generate(context)]), assign(takeAsked)],
       on: {
         outcome: [
           {
@@ -122,12 +129,11 @@ export const agentMachine = setup({
         { guard: ({ context }) => isDoubtful(context), target: 'doubtful' },
         { guard: ({ context }) => mayCall(context), target: 'calling' },
         {
-          target: 'choosing',
-          actions: assign(({ context }) => {
-            const call = toolCall(context);
-            return nextElement(context, call.type === 'refused' ? { reasons: [call.reason] } : {});
-          }),
+          guard: ({ context }) => mayTellRefusal(context),
+          target: 'thinking',
+          actions: assign(tellRefusal),
         },
+        { target: 'choosing', actions: assign(({ context }) => endElement(context)) },
       ],
     },
     doubtful: {
@@ -153,11 +159,19 @@ export const agentMachine = setup({
         return call.type === 'call' ? [call.intention] : [];
       }),
       on: {
-        outcome: {
-          guard: isFor(toolTag, 'any'),
-          target: 'choosing',
-          actions: assign(takeToolOutcome),
-        },
+        outcome: [
+          {
+            guard: (arguments_) =>
+              isFor(toolTag, 'any')(arguments_) && arguments_.context.conversation !== undefined,
+            target: 'thinking',
+            actions: assign(tellOutcome),
+          },
+          {
+            guard: isFor(toolTag, 'any'),
+            target: 'choosing',
+            actions: assign(takeToolOutcome),
+          },
+        ],
         cancel: {
           target: 'cancelling',
           actions: intend<AgentArguments>(() => [{ kind: 'abort', tag: toolTag }]),

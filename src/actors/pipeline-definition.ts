@@ -75,6 +75,15 @@ const agentSchema = z
       .describe('JSON Schema of the answer. Without it the answer is text.'),
     temperature: z.number().min(0).max(2).default(0),
     tools: z.array(name).max(16).default([]).describe('Tools that the answer may call.'),
+    turns: z
+      .number()
+      .int()
+      .min(2)
+      .max(limits.agentTurnsMax)
+      .optional()
+      .describe(
+        'The agent reads the result of each call and goes on until it answers without one: generations at most, retries not counted. Without it a call ends the step.',
+      ),
     limits: z
       .strictObject({
         maxTokens: z.number().int().min(1).max(limits.answerTokensMax).default(256),
@@ -103,6 +112,12 @@ const toolSchema = z
         'Arguments of the operation; strings are Mustache templates over the arguments of the call.',
       ),
     parameters: z.array(name).describe('Arguments that a call has to give.'),
+    result: z
+      .string()
+      .optional()
+      .describe(
+        'What an agent with turns reads of a call, a Mustache template over {{result}}. Without it the result as JSON.',
+      ),
   })
   .describe('A tool: how a call in an answer becomes an operation of an actuator.');
 

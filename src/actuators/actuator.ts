@@ -22,6 +22,8 @@ export interface ActuatorContext {
   /** Aborted when the intention is cancelled. */
   readonly signal: AbortSignal;
   readonly clock: Clock;
+  /** Resolves once the record of the intention is durable; rejects when the journal has failed. */
+  readonly recorded: () => Promise<void>;
 }
 
 /** One thing an actuator can do. `perform` throws RuntimeError for what it cannot. */

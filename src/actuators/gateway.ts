@@ -224,6 +224,7 @@ export class ActuatorGateway {
         workspace: this.#options.workspaceOf(run),
         signal,
         clock: this.#options.clock,
+        recorded: () => this.#options.whenDurable(request.journalPosition),
       });
       return { key, status: 'completed', value: checkedResult(request, operation, value) };
     } catch (error) {

@@ -3,24 +3,28 @@
  * replay needs no model.
  */
 import { z } from 'zod';
+import type { ContextArguments, GenerationQuestion } from '../inference/context-generation.ts';
 import type { GenerationOutcome, GenerationRequest } from '../inference/model-port.ts';
 import { encodeTokenColumns } from '../inference/token-columns.ts';
+import { RuntimeError } from '../kernel/errors.ts';
 import { parseIntentionKey } from '../kernel/ids.ts';
 import type { JsonObject } from '../kernel/json.ts';
 import { limits } from '../kernel/limits.ts';
-import { type Actuator, operation } from './actuator.ts';
+import { type Actuator, type ActuatorContext, operation } from './actuator.ts';
+import type { BlobLookup } from './blobs.ts';
+import { readContextChain } from './context-chain.ts';
 import { operationArguments } from './operation-arguments.ts';
 
-/** Whoever generates: the client of the inference worker, or a model itself. */
+interface GeneratorOptions {
+  readonly signal: AbortSignal;
+  /** Names the generation to those who watch live tokens: run and actor. */
+  readonly label: JsonObject;
+}
+
+/** Whoever generates: the client of the inference worker. */
 export interface Generator {
-  generate(
-    request: GenerationRequest,
-    options: {
-      readonly signal: AbortSignal;
-      /** Names the generation to those who watch live tokens: run and actor. */
-      readonly label: JsonObject;
-    },
-  ): Promise<GenerationOutcome>;
+  /** @throws RuntimeError also CONTEXT_UNKNOWN when it does not know what comes before the chain. */
+  generate(question: GenerationQuestion, options: GeneratorOptions): Promise<GenerationOutcome>;
 }
 
 const probability = z.number().min(0).max(1).nullable();
@@ -45,7 +49,8 @@ const outcomeSchema: z.ZodType<JournaledGeneration> = z.strictObject({
   usage: z.strictObject({ promptTokens: count, answerTokens: count }),
 });
 
-export function inferenceActuator(generator: Generator): Actuator {
+/** @param blobs Where contexts are read that the generator does not remember. */
+export function inferenceActuator(generator: Generator, blobs: BlobLookup): Actuator {
   return {
     name: 'inference',
     // The worker behind it queues by itself; this only bounds what is on the way to it.
@@ -55,12 +60,39 @@ export function inferenceActuator(generator: Generator): Actuator {
         effect: 'pure',
         arguments: operationArguments['inference.generate'],
         result: outcomeSchema,
-        async perform(request, { key, run, signal }) {
-          const { actor } = parseIntentionKey(key);
-          const outcome = await generator.generate(request, { signal, label: { run, actor } });
+        async perform(request, context) {
+          const outcome = await generate({ generator, blobs }, request, context);
           return { ...outcome, tokens: encodeTokenColumns(outcome.tokens) };
         },
       }),
     },
   };
+}
+
+interface Ports {
+  readonly generator: Generator;
+  readonly blobs: BlobLookup;
+}
+
+async function generate(
+  { generator, blobs }: Ports,
+  request: GenerationRequest | ContextArguments,
+  { key, run, signal, recorded }: ActuatorContext,
+): Promise<GenerationOutcome> {
+  const options = { signal, label: { run, actor: parseIntentionKey(key).actor } };
+  if (!('context' in request)) return generator.generate(request, options);
+  const { context: node, ...parameters } = request;
+  try {
+    return await generator.generate({ ...parameters, chain: [node] }, options);
+  } catch (error) {
+    if (!isUnknownContext(error) || node.parent === null) throw error;
+  }
+  // The steps that made the parent were recorded before the one that asks.
+  await recorded();
+  const before = readContextChain(node.parent, (hash) => blobs.lookup(hash));
+  return generator.generate({ ...parameters, chain: [...before, node] }, options);
+}
+
+function isUnknownContext(error: unknown): boolean {
+  return error instanceof RuntimeError && error.code === 'CONTEXT_UNKNOWN';
 }

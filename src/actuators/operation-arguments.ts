@@ -3,7 +3,7 @@
  * before they sign and send it, and the gateway checks it again.
  */
 import { z } from 'zod';
-import { generationRequestSchema } from '../inference/model-port.ts';
+import { generateArgumentsSchema } from '../inference/context-generation.ts';
 import { limits } from '../kernel/limits.ts';
 
 const workspacePath = z.string();
@@ -25,7 +25,7 @@ export const operationArguments = {
     seed: z.number().int().min(0).max(0xffff_ffff).optional(),
     timeMs: z.number().int().optional(),
   }),
-  'inference.generate': generationRequestSchema,
+  'inference.generate': generateArgumentsSchema,
   'blobs.read': z.strictObject({ hashes: z.array(sha256Hex).max(limits.blobsPerReadMax) }),
 } as const;
 

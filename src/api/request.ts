@@ -18,6 +18,10 @@ export function parseRequest<T>(schema: z.ZodType<T>, value: unknown, what: stri
 
 export const runParametersSchema = z.object({ id: z.string().max(64) });
 
+export const contextParametersSchema = runParametersSchema.extend({
+  hash: z.string().regex(/^[0-9a-f]{1,64}$/, 'a hash or its beginning is expected'),
+});
+
 const integerText = z
   .string()
   .regex(/^\d{1,15}$/, 'a whole number is expected')

@@ -5,7 +5,7 @@ import { z } from 'zod';
 import type { JsonObject } from '../kernel/json.ts';
 import { limits } from '../kernel/limits.ts';
 import type { RuntimePort, StartRunRequest } from '../runtime/views.ts';
-import { parseRequest, runParametersSchema } from './request.ts';
+import { contextParametersSchema, parseRequest, runParametersSchema } from './request.ts';
 
 const pathCharactersMax = 4_096;
 const pathSchema = z.string().min(1).max(pathCharactersMax);
@@ -45,6 +45,16 @@ export function addRunRoutes(app: FastifyInstance, runtime: RuntimePort): void {
   app.get('/v1/runs/:id/effects', async (request) => {
     const { id } = parseRequest(runParametersSchema, request.params, 'The address');
     return { effects: runtime.effects(id) };
+  });
+
+  app.get('/v1/runs/:id/contexts', async (request) => {
+    const { id } = parseRequest(runParametersSchema, request.params, 'The address');
+    return { contexts: runtime.contexts(id) };
+  });
+
+  app.get('/v1/runs/:id/contexts/:hash', async (request) => {
+    const { id, hash } = parseRequest(contextParametersSchema, request.params, 'The address');
+    return runtime.transcript(id, hash);
   });
 
   app.post('/v1/runs/:id/cancel', async (request) => {

@@ -8,6 +8,7 @@ import { limits } from '../kernel/limits.ts';
 import { productVersion } from '../runtime/version.ts';
 import type { Host } from './command.ts';
 import { cancelCommand } from './commands/cancel.ts';
+import { contextCommand } from './commands/context.ts';
 import { diffCommand } from './commands/diff.ts';
 import { doctorCommand } from './commands/doctor.ts';
 import { effectsCommand } from './commands/effects.ts';
@@ -90,6 +91,7 @@ function newProgram(host: Host): Command {
     runsCommand,
     eventsCommand,
     effectsCommand,
+    contextCommand,
     replayCommand,
     diffCommand,
     journalCommand,

@@ -12,7 +12,14 @@ import type { RuntimeConfig } from '../runtime/config.ts';
 import type { ReplaySession } from '../runtime/replay-session.ts';
 import type { ArchiveReport } from '../runtime/run-archive.ts';
 import type { RunDiff } from '../runtime/run-diff.ts';
-import type { EffectView, EventView, RuntimePort, RunView } from '../runtime/views.ts';
+import type {
+  ContextView,
+  EffectView,
+  EventView,
+  RuntimePort,
+  RunView,
+  TranscriptView,
+} from '../runtime/views.ts';
 import type { SandboxPool } from '../sandbox/sandbox.ts';
 
 export type { ReplaySession };
@@ -47,6 +54,8 @@ export interface ReadOnlyRuntime {
   run(id: string): RunView;
   events(id: string, range: { from: number; limit: number }): readonly EventView[];
   effects(id: string): readonly EffectView[];
+  contexts(id: string): readonly ContextView[];
+  transcript(id: string, hash: string): TranscriptView;
   replay(id: string): Promise<ReplayReport>;
   /** Where two runs part. */
   diff(left: string, right: string): RunDiff | Promise<RunDiff>;

@@ -65,6 +65,11 @@ function replaceText(text: string, blobs: Map<Sha256, Buffer>): Json {
   const bytes = Buffer.from(text, 'utf8');
   const hash = sha256(bytes);
   blobs.set(hash, bytes);
+  return blobReference(hash);
+}
+
+/** What stands for a text in a value whose texts were moved into blobs (B1). */
+export function blobReference(hash: Sha256): Json {
   return { [referenceKey]: hash };
 }
 

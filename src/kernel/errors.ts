@@ -180,6 +180,18 @@ export const errorCatalogue = {
     'The prompt does not fit the context window of the model.',
     'Split the document (input.documents.split) or use a model with a larger window.',
   ),
+  CONTEXT_NOT_FOUND: entry(
+    badInput,
+    404,
+    'A run has no context of that hash.',
+    'See claw context RUN, which lists the contexts of agents with turns.',
+  ),
+  CONTEXT_UNKNOWN: entry(
+    unexpected,
+    500,
+    'The inference worker does not remember the context that a generation is asked on.',
+    'Nothing to do: it is asked again with the whole context.',
+  ),
   SCHEMA_UNSUPPORTED: entry(
     badInput,
     400,

@@ -156,8 +156,14 @@ export const limits = {
   generationMsMax: 120_000,
   /** Longest wait for an answer: a full queue of the inference worker, each turn as long as it may be. */
   generationReplyMsMax: 4_096 * 120_000,
-  /** Turns of one conversation. */
-  chatMessagesMax: 256,
+  /** Messages of one prompt. */
+  chatMessagesMax: 1_024,
+  /** Generations of one conversation of an agent, retries not counted. */
+  agentTurnsMax: 256,
+  /** Items that one turn adds to a context: an answer and what its call came to, or a prompt. */
+  contextItemsMax: 4,
+  /** Texts of contexts that the inference worker remembers. */
+  contextCacheBytesMax: 64 * MiB,
   /** Context window that is asked of a model that has a larger one, in tokens. */
   contextTokensMax: 8_192,
   /** Larger model files are not hashed at start. */
@@ -275,4 +281,8 @@ assert(
   limits.generationReplyMsMax >= limits.actuatorQueueMax * limits.generationMsMax &&
     limits.generationReplyMsMax <= limits.requestDeadlineMsMax,
   'the last of a full queue is answered before its deadline',
+);
+assert(
+  limits.chatMessagesMax >= 2 + 3 * limits.agentTurnsMax,
+  'a conversation fits into a prompt: each turn an answer, a result and the prompt of a retry',
 );

@@ -4,15 +4,16 @@
  */
 import type { Actor, ActorJson, Envelope, IntentionDigest, StepEffects } from '../actors/actor.ts';
 import { actorToJson } from '../actors/actor.ts';
+import { appendedContext, type EncodedContext, encodeContext } from '../actors/context-node.ts';
 import type { ActorEvent, DocumentReference } from '../actors/event.ts';
 import type { FinishIntention } from '../actors/intention.ts';
 import { machineVersion } from '../actors/step.ts';
-import { externalize, internalize } from '../journal/blob-store.ts';
+import { blobReference, externalize, internalize } from '../journal/blob-store.ts';
 import type { AppendRecord, StoredRecord } from '../journal/record.ts';
 import { assert } from '../kernel/assert.ts';
 import type { Sha256 } from '../kernel/hash.ts';
 import { type ActorId, parseIntentionKey, type RunId } from '../kernel/ids.ts';
-import type { Json } from '../kernel/json.ts';
+import type { Json, JsonObject } from '../kernel/json.ts';
 import type { WorkspaceFile } from './run-workspace.ts';
 
 /** Body of an `event` record. */
@@ -26,6 +27,15 @@ export interface EventBody {
   readonly event: ActorEvent;
   readonly hash: Sha256;
   readonly intentions: readonly IntentionDigest[];
+  /** The context that the step's generation is asked on, where it appends something. */
+  readonly context?: ContextBody;
+}
+
+export interface ContextBody {
+  /** Text of the node; its SHA-256 is the hash of the context. */
+  readonly node: string;
+  /** Texts that the node refers to, so that whoever keeps or carries what an event names has them too. */
+  readonly texts: readonly string[];
 }
 
 /** Body of a `run-started` record: everything that the run's folds read, by value or by blob. */
@@ -77,6 +87,28 @@ const outside = {
   previousDigest: null,
 } as const;
 
+/** The context that a step appends to, or null; no step asks twice. */
+export function contextOf({ acts }: Pick<StepEffects, 'acts'>): EncodedContext | null {
+  const nodes = acts.flatMap(({ intention }) => appendedContext(intention) ?? []);
+  assert(nodes.length <= 1, 'a step asks one question at most');
+  return nodes[0] === undefined ? null : encodeContext(nodes[0]);
+}
+
+/** A node is a blob whatever its length, because it is looked up by its hash. */
+function encodeEvent(
+  content: EventBody,
+  context: EncodedContext | null,
+  recording: Recording,
+): { body: Buffer; blobs: AppendRecord[] } {
+  if (context === null) return encodeBody(content, recording);
+  const { value, blobs } = externalize(content as unknown as Json);
+  const { hash, text, texts } = context;
+  const named = { node: blobReference(hash), texts: [...texts.keys()].map(blobReference) };
+  const all = new Map([...blobs, ...texts, [hash, Buffer.from(text)] as const]);
+  const body = Buffer.from(JSON.stringify({ ...(value as JsonObject), context: named }));
+  return { body, blobs: recording.store(all, recording.timeMs) };
+}
+
 export interface EventRecordParts extends Recording {
   readonly effects: StepEffects;
   readonly envelope: Envelope;
@@ -98,7 +130,7 @@ export function eventRecords(parts: EventRecordParts): AppendRecord[] {
     hash,
     intentions: digests,
   };
-  const { body, blobs } = encodeBody(content, parts);
+  const { body, blobs } = encodeEvent(content, contextOf(effects), parts);
   const cause = envelope.cause === null ? null : parseIntentionKey(envelope.cause);
   return [
     ...blobs,

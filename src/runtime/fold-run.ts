@@ -21,7 +21,7 @@ import { isDone, isMachineName, machineVersion } from '../actors/step.ts';
 import type { StoredRecord } from '../journal/record.ts';
 import { hashJson, type Sha256 } from '../kernel/hash.ts';
 import type { ActorId, IntentionKey, RunId } from '../kernel/ids.ts';
-import { type BlobLookup, type EventBody, eventOf } from './event-record.ts';
+import { type BlobLookup, contextOf, type EventBody, eventOf } from './event-record.ts';
 
 /** Where a replay found something else than the journal says. */
 export interface Divergence {
@@ -118,6 +118,15 @@ function compare(
     const expected = JSON.stringify(body.intentions);
     const actual = JSON.stringify(effects.digests);
     return diverged(entry, body, { expected, actual, difference: 'The intentions are others.' });
+  }
+  const context = contextOf(effects)?.text ?? '';
+  if (context !== (body.context?.node ?? '')) {
+    const expected = body.context?.node ?? '';
+    return diverged(entry, body, {
+      expected,
+      actual: context,
+      difference: 'The context is another.',
+    });
   }
   return null;
 }

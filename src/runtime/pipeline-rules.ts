@@ -52,6 +52,9 @@ function* agentProblems(
     for (const [index, tool] of agent.tools.entries()) {
       if (!tools.includes(tool)) yield unknownName([...path, 'tools', index], 'tool', tool, tools);
     }
+    if (agent.turns !== undefined && agent.tools.length === 0) {
+      yield invalid([...path, 'turns'], 'an agent without tools has nothing to go on with');
+    }
     for (const [index, check] of agent.checks.entries()) {
       if (!knownChecks.includes(check.use)) {
         yield unknownName([...path, 'checks', index, 'use'], 'check', check.use, knownChecks);

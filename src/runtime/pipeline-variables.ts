@@ -123,6 +123,12 @@ function* toolTemplates(definition: PipelineDefinition): Generator<PipelineProbl
       absence: () => 'a tool reads only the arguments of its call',
     };
     yield* nestedTemplates(definition, ['tools', name, 'arguments'], tool.arguments, scope);
+    const told: Scope = {
+      names: new Map([['result', null]]),
+      steps: new Set(),
+      absence: () => 'the text of a result reads only the result',
+    };
+    yield* templateProblems(definition, ['tools', name, 'result'], tool.result, told);
   }
 }
 

@@ -11,9 +11,10 @@ import { JournalFollower } from './journal-follower.ts';
 import { CpuPool } from './pool/client.ts';
 import { type ReplayReport, replayRun } from './replay.ts';
 import { ReplaySession } from './replay-session.ts';
+import { runContexts, runTranscript } from './run-contexts.ts';
 import { diffRuns, type RunDiff } from './run-diff.ts';
 import { runView } from './run-index.ts';
-import type { EffectView, EventView, RunView } from './views.ts';
+import type { ContextView, EffectView, EventView, RunView, TranscriptView } from './views.ts';
 
 export class ReadOnlyRuntime {
   readonly #dataDirectory: string;
@@ -45,6 +46,16 @@ export class ReadOnlyRuntime {
   /** @throws RuntimeError RUN_NOT_FOUND */
   effects(id: string): readonly EffectView[] {
     return effectLedger(this.#follower, this.#follower.entry(id));
+  }
+
+  /** @throws RuntimeError RUN_NOT_FOUND, BLOB_MISSING */
+  contexts(id: string): readonly ContextView[] {
+    return runContexts(this.#follower, this.#follower.entry(id));
+  }
+
+  /** @throws RuntimeError RUN_NOT_FOUND, CONTEXT_NOT_FOUND, BLOB_MISSING */
+  transcript(id: string, hash: string): TranscriptView {
+    return runTranscript(this.#follower, this.#follower.entry(id), hash);
   }
 
   /** @throws RuntimeError RUN_NOT_FOUND, JOURNAL_CORRUPT */

@@ -24,11 +24,13 @@ import type { TokenNotice } from './inference-worker/protocol.ts';
 import { JournalFollower } from './journal-follower.ts';
 import type { DurableNotice } from './journal-worker/protocol.ts';
 import { CpuPool } from './pool/client.ts';
+import { runContexts, runTranscript } from './run-contexts.ts';
 import { RunLifecycle } from './run-lifecycle.ts';
 import { type RuntimeThreads, startThreads } from './runtime-threads.ts';
 import { topics } from './topics.ts';
 import { productVersion } from './version.ts';
 import type {
+  ContextView,
   EffectView,
   EventView,
   GeneratedText,
@@ -40,6 +42,7 @@ import type {
   SandboxRequest,
   StartRunRequest,
   TokenView,
+  TranscriptView,
 } from './views.ts';
 
 export interface RuntimeHooks {
@@ -154,6 +157,14 @@ export class Runtime implements RuntimePort {
 
   effects(id: string): readonly EffectView[] {
     return effectLedger(this.#follower, this.#follower.entry(id));
+  }
+
+  contexts(id: string): readonly ContextView[] {
+    return runContexts(this.#follower, this.#follower.entry(id));
+  }
+
+  transcript(id: string, hash: string): TranscriptView {
+    return runTranscript(this.#follower, this.#follower.entry(id), hash);
   }
 
   subscribe(id: string, from: number, listener: (event: EventView) => void): () => void {

@@ -81,6 +81,26 @@ export interface EffectView {
   readonly answered: { readonly sequence: number; readonly time: number } | null;
 }
 
+/** A context that an agent with turns asked on: what was before, and what it appended. */
+export interface ContextView {
+  readonly hash: string;
+  /** Null for the beginning of a conversation. */
+  readonly parent: string | null;
+  readonly actor: string;
+  /** The event whose step asked on it. */
+  readonly sequence: number;
+  /** Items that it appends to its parent. */
+  readonly items: number;
+}
+
+/** A context with everything before it, as the model was asked. */
+export interface TranscriptView extends ContextView {
+  readonly messages: readonly {
+    readonly role: 'system' | 'user' | 'assistant';
+    readonly content: string;
+  }[];
+}
+
 /** A token as it is generated: live, unjournaled, may be shed. */
 export interface TokenView {
   readonly run: RunId;
@@ -155,6 +175,10 @@ export interface RuntimePort {
   events(id: string, range: { from: number; limit: number }): readonly EventView[];
   /** What the run wanted done outside, in the order in which it did. */
   effects(id: string): readonly EffectView[];
+  /** What its agents with turns asked on, in the order in which they did. */
+  contexts(id: string): readonly ContextView[];
+  /** One of these whole. Enough of its hash will do. @throws RuntimeError also CONTEXT_NOT_FOUND */
+  transcript(id: string, hash: string): TranscriptView;
   /** Calls the listener for each durable event from `from` on, in order, until the returned function is called. */
   subscribe(id: string, from: number, listener: (event: EventView) => void): () => void;
   /** Live tokens of every run. */

@@ -16,6 +16,7 @@ export function actuatorContext(
     workspace,
     signal: new AbortController().signal,
     clock: systemClock,
+    recorded: async () => {},
     ...rest,
   };
 }

@@ -16,10 +16,11 @@ const labels: object[] = [];
 const generator: Generator = {
   generate(request, { signal, label }) {
     labels.push(label);
+    if (!('messages' in request)) throw new Error('a model answers messages');
     return model.generate(request, { signal });
   },
 };
-const generate = inferenceActuator(generator).operations.generate;
+const generate = inferenceActuator(generator, { lookup: () => null }).operations.generate;
 const context = actuatorContext('/');
 
 const request = {

@@ -7,6 +7,7 @@ import { RuntimeError } from '../../src/kernel/errors.ts';
 import { newRunId, runId } from '../../src/kernel/ids.ts';
 import type { BusView } from '../../src/runtime/bus-view.ts';
 import type {
+  ContextView,
   EffectView,
   EventView,
   GeneratedText,
@@ -19,6 +20,7 @@ import type {
   SandboxRequest,
   StartRunRequest,
   TokenView,
+  TranscriptView,
 } from '../../src/runtime/views.ts';
 import { CountedBus } from '../bus/counted-bus.ts';
 
@@ -26,6 +28,7 @@ interface StoredRun {
   view: RunView;
   readonly events: EventView[];
   readonly effects: EffectView[];
+  readonly contexts: TranscriptView[];
   readonly listeners: Set<{ next: number; listener: (event: EventView) => void }>;
   readonly waiting: Set<(run: RunView) => void>;
 }
@@ -85,6 +88,7 @@ export class InMemoryRuntime implements RuntimePort {
       view,
       events: [],
       effects: [],
+      contexts: [],
       listeners: new Set(),
       waiting: new Set(),
     });
@@ -109,6 +113,20 @@ export class InMemoryRuntime implements RuntimePort {
 
   effects(id: string): readonly EffectView[] {
     return this.#stored(id).effects;
+  }
+
+  addContext(id: string, context: TranscriptView): void {
+    this.#stored(id).contexts.push(context);
+  }
+
+  contexts(id: string): readonly ContextView[] {
+    return this.#stored(id).contexts.map(({ messages: _messages, ...context }) => context);
+  }
+
+  transcript(id: string, hash: string): TranscriptView {
+    const found = this.#stored(id).contexts.find((context) => context.hash.startsWith(hash));
+    if (found === undefined) throw new RuntimeError('CONTEXT_NOT_FOUND', `no context ${hash}`);
+    return found;
   }
 
   subscribe(id: string, from: number, listener: (event: EventView) => void): () => void {

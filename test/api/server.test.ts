@@ -109,6 +109,20 @@ describe('runs', () => {
     expect((await fetch(`${api.url}/v1/runs/nobody/effects`)).status).toBe(404);
   });
 
+  test('the contexts of a run are listed, and each is shown whole', async () => {
+    const { id } = await runtime.startRun(validRun);
+    const context = { hash: 'a'.repeat(64), parent: null, actor: 'run/x', sequence: 5, items: 1 };
+    const messages = [{ role: 'user', content: 'Find the key.' }] as const;
+    runtime.addContext(id, { ...context, messages });
+    const address = `${api.url}/v1/runs/${id}/contexts`;
+    expect(await (await fetch(address)).json()).toEqual({ contexts: [context] });
+    const whole = await fetch(`${address}/aaaa`);
+    expect(await whole.json()).toEqual({ ...context, messages });
+    expect((await fetch(`${address}/bbbb`)).status).toBe(404);
+    expect((await fetch(`${address}/XYZ`)).status).toBe(400);
+    expect((await fetch(`${api.url}/v1/runs/nobody/contexts`)).status).toBe(404);
+  });
+
   test('a cancelled run answers its last view', async () => {
     const { id } = await runtime.startRun(validRun);
     const response = await fetch(`${api.url}/v1/runs/${id}/cancel`, { method: 'POST' });

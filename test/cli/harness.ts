@@ -189,6 +189,8 @@ function readOnly(runtime: LocalRuntime, replay: ReplayReport | undefined): Read
     run: (id) => runtime.run(id),
     events: (id, range) => runtime.events(id, range),
     effects: (id) => runtime.effects(id),
+    contexts: (id) => runtime.contexts(id),
+    transcript: (id, hash) => runtime.transcript(id, hash),
     replay: async (id) => {
       const { events, stateHash } = runtime.run(id);
       return replay ?? { run: id, events, equal: true, stateHash, divergence: null };

@@ -42,6 +42,7 @@ agents:
       - use: copied
         with: { words: true }
     tools: [lookup]
+    turns: 4
   critic:
     prompt: "Facts: {{document.text}} Claim: {{each}} Supported?"
   writer:
@@ -52,6 +53,7 @@ tools:
     operation: read
     arguments: { path: "{{path}}", options: ["{{path}}", 1] }
     parameters: [path]
+    result: "{{result.text}} {{#result.more}}{{.}}{{/result.more}}"
 steps:
   - { id: triage, agent: triage, map: documents }
   - { id: extract, agent: extract, map: documents, needs: [triage] }
@@ -244,6 +246,20 @@ describe('parsePipeline', () => {
       /steps\[3\]: a step needs an agent, something to write, or both/,
     ],
     [
+      'turns without tools',
+      { 'tools: [lookup]': 'tools: []' },
+      'PIPELINE_INVALID',
+      '4\n  critic',
+      /agents\.extract\.turns: an agent without tools has nothing to go on with/,
+    ],
+    [
+      'one turn, which could not read what its call came to',
+      { 'turns: 4': 'turns: 1' },
+      'PIPELINE_INVALID',
+      '1',
+      /agents\.extract\.turns: /,
+    ],
+    [
       'a list of elements for nobody',
       { '  - id: report\n': '  - id: report\n    each: items\n' },
       'PIPELINE_INVALID',
@@ -335,6 +351,12 @@ describe('parsePipeline', () => {
       { '"Facts: ': '"Facts: {{facts}} ' },
       '{{facts}} {{document',
       /no variable "facts"/,
+    ],
+    [
+      'an argument in the text of a result',
+      { '{{result.text}}': '{{path}}' },
+      '{{path}} {{#',
+      /no variable "path" here; there are result/,
     ],
     [
       'each in a step without',

@@ -23,6 +23,7 @@ import { JournalReader } from '../../journal/journal-reader.ts';
 import { assert } from '../../kernel/assert.ts';
 import { systemClock } from '../../kernel/clock.ts';
 import { RuntimeError, toErrorMessage } from '../../kernel/errors.ts';
+import type { Sha256 } from '../../kernel/hash.ts';
 import { limits } from '../../kernel/limits.ts';
 import { SandboxPool } from '../../sandbox/sandbox.ts';
 import { ActorDirectory } from '../actor-directory.ts';
@@ -41,19 +42,21 @@ const sandbox = new SandboxPool({ size: limits.sandboxPoolSize });
 const inference = new InferenceClient(endpoint, { streamTo: mainThread });
 const journal = JournalReader.open(data.dataDirectory);
 
+const blobs = {
+  lookup: (hash: Sha256): Buffer | null => {
+    // Blobs are read rarely, so the index catches up only now.
+    for (const _group of journal.groups(durable.end));
+    return journal.blob(hash);
+  },
+};
+
 const gateway = new ActuatorGateway({
   actuators: [
     fileActuator(),
     clockActuator(),
     sandboxActuator(sandbox),
-    inferenceActuator(inference),
-    blobsActuator({
-      lookup: (hash) => {
-        // Blobs are read rarely, so the index catches up only now.
-        for (const _group of journal.groups(durable.end));
-        return journal.blob(hash);
-      },
-    }),
+    inferenceActuator(inference, blobs),
+    blobsActuator(blobs),
   ],
   keys,
   clock: systemClock,

@@ -4,12 +4,8 @@
  */
 import { Worker } from 'node:worker_threads';
 import type { BusSeat, Endpoint, ThreadId } from '../../bus/endpoint.ts';
-import type {
-  GenerateOptions,
-  GenerationOutcome,
-  GenerationRequest,
-  ModelInfo,
-} from '../../inference/model-port.ts';
+import type { GenerationQuestion } from '../../inference/context-generation.ts';
+import type { GenerateOptions, GenerationOutcome, ModelInfo } from '../../inference/model-port.ts';
 import type { ModelSettings } from '../../inference/open-model.ts';
 import { abortedError } from '../../inference/time-limit.ts';
 import { fromErrorMessage, RuntimeError } from '../../kernel/errors.ts';
@@ -44,13 +40,13 @@ export class InferenceClient {
   }
 
   /**
-   * As `ModelPort.generate`. Tokens go to `onToken` when it is given, else to
+   * As `ModelPort.generate`, and on contexts. Tokens go to `onToken` when it is given, else to
    * the client's `streamTo` thread when there is a label; they may be shed.
-   * @throws RuntimeError also ACTUATOR_BUSY and OUTBOX_FULL, both retryable,
+   * @throws RuntimeError also CONTEXT_UNKNOWN, ACTUATOR_BUSY and OUTBOX_FULL, both retryable,
    *   REQUEST_INVALID, and BUS_THREAD_ENDED.
    */
   async generate(
-    request: GenerationRequest,
+    request: GenerationQuestion,
     options: InferenceCallOptions = {},
   ): Promise<GenerationOutcome> {
     const { signal, onToken, label = null } = options;

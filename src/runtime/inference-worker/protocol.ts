@@ -4,21 +4,27 @@
  */
 import { z } from 'zod';
 import type { EndpointSpec } from '../../bus/endpoint.ts';
-import { generationRequestSchema, type ModelInfo } from '../../inference/model-port.ts';
+import {
+  type GenerationQuestion,
+  generationQuestionSchema,
+} from '../../inference/context-generation.ts';
+import type { ModelInfo } from '../../inference/model-port.ts';
 import type { ModelSettings } from '../../inference/open-model.ts';
 import type { ErrorMessage } from '../../kernel/errors.ts';
 
 export const generateMessageSchema = z.strictObject({
   /** Unique among the calls of a thread that are open. */
   call: z.number().int().nonnegative(),
-  request: generationRequestSchema,
+  request: generationQuestionSchema,
   /** Thread that hears the tokens as they come, or null for nobody. */
   streamTo: z.number().int().min(0).max(0xffff).nullable(),
   /** Comes back with every token: whose answer it is. */
   label: z.record(z.string(), z.json()).nullable(),
 });
 
-export type GenerateMessage = z.output<typeof generateMessageSchema>;
+export type GenerateMessage = Omit<z.output<typeof generateMessageSchema>, 'request'> & {
+  readonly request: GenerationQuestion;
+};
 
 /** Stops a generation, whose reply then says so. */
 export interface AbortGenerationMessage {

@@ -10,7 +10,14 @@
  */
 import type { Endpoint, FrameHeader, Reservation, ThreadId } from '../../bus/endpoint.ts';
 import { threadId } from '../../bus/endpoint.ts';
-import type { GeneratedToken, GenerationOutcome, ModelPort } from '../../inference/model-port.ts';
+import { ContextCache } from '../../inference/context-cache.ts';
+import type { GenerationQuestion } from '../../inference/context-generation.ts';
+import type {
+  GeneratedToken,
+  GenerationOutcome,
+  GenerationRequest,
+  ModelPort,
+} from '../../inference/model-port.ts';
 import { RuntimeError } from '../../kernel/errors.ts';
 import { limits } from '../../kernel/limits.ts';
 import { topics } from '../topics.ts';
@@ -28,6 +35,7 @@ export class InferenceService {
   readonly #model: Promise<ModelPort>;
   readonly #jobs = new Map<string, AbortController>();
   readonly #running = new Set<Promise<void>>();
+  readonly #contexts = new ContextCache();
   #closing = false;
 
   /** @param model may still be loading, and may fail to: requests wait for it. */
@@ -72,8 +80,9 @@ export class InferenceService {
     const job = new AbortController();
     this.#jobs.set(name, job);
     try {
+      const request = this.#requestOf(parsed.request);
       const model = await this.#model;
-      return await model.generate(parsed.request, {
+      return await model.generate(request, {
         signal: job.signal,
         ...queueKeyOf(parsed.label),
         ...this.#tokenListener(header.from, parsed),
@@ -81,6 +90,12 @@ export class InferenceService {
     } finally {
       this.#jobs.delete(name);
     }
+  }
+
+  #requestOf(question: GenerationQuestion): GenerationRequest {
+    if (!('chain' in question)) return question;
+    const { chain, ...parameters } = question;
+    return { ...parameters, messages: this.#contexts.messages(chain) };
   }
 
   #admit(name: string): void {

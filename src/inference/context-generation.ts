@@ -1,0 +1,50 @@
+/**
+ * A generation that is asked on a context instead of on messages: what an
+ * intention carries, and what the inference worker is asked.
+ */
+import { z } from 'zod';
+import type { ContextNode } from '../actors/context-node.ts';
+import type { Sha256 } from '../kernel/hash.ts';
+import { limits } from '../kernel/limits.ts';
+import { type GenerationRequest, generationRequestSchema } from './model-port.ts';
+
+const contextItemSchema = z.union([
+  z.strictObject({ role: z.enum(['system', 'user', 'assistant']), content: z.string() }),
+  z.strictObject({ role: z.literal('tool'), tool: z.string(), content: z.json() }),
+]);
+
+const contextNodeSchema = z.strictObject({
+  parent: z
+    .string()
+    .regex(/^[0-9a-f]{64}$/)
+    .transform((text) => text as Sha256)
+    .nullable(),
+  items: z.array(contextItemSchema).max(limits.contextItemsMax),
+});
+
+const parametersSchema = generationRequestSchema.omit({ messages: true });
+
+const contextArgumentsSchema = parametersSchema
+  .extend({ context: contextNodeSchema })
+  .refine(({ context }) => context.parent !== null || context.items.length > 0, {
+    path: ['context'],
+    message: 'nothing appended to nothing',
+  });
+
+/** Arguments of the intention: all messages, or the new items and the hash of what was before. */
+export const generateArgumentsSchema = z.union([generationRequestSchema, contextArgumentsSchema]);
+
+/** What the worker is asked: the last node of the chain is the context; others may be known from before. */
+export const generationQuestionSchema = z.union([
+  generationRequestSchema,
+  parametersSchema.extend({
+    chain: z.array(contextNodeSchema).min(1).max(limits.chatMessagesMax),
+  }),
+]);
+
+/** A generation without what it is asked on. */
+export type GenerationParameters = Omit<GenerationRequest, 'messages'>;
+export type ContextArguments = GenerationParameters & { readonly context: ContextNode };
+export type GenerationQuestion =
+  | GenerationRequest
+  | (GenerationParameters & { readonly chain: readonly ContextNode[] });

@@ -1,0 +1,264 @@
+/** An agent with turns: what it asks on, what it keeps, and when it ends. */
+import { describe, expect, test } from 'vitest';
+import { type ContextNode, contextHash } from '../../src/actors/context-node.ts';
+import type { StartAgentEvent } from '../../src/actors/event.ts';
+import type { ActIntention, Intention } from '../../src/actors/intention.ts';
+import { stateToJson } from '../../src/actors/step.ts';
+import { canonicalJson } from '../../src/kernel/hash.ts';
+import { actorId } from '../../src/kernel/ids.ts';
+import type { JsonObject } from '../../src/kernel/json.ts';
+import { answer, completed, definitionText, failed, halt, started } from './machines.ts';
+
+const parent = actorId('run/supervisor');
+
+function start(agent: object = {}, step: object = {}) {
+  const definition = definitionText({
+    name: 'demo',
+    agents: {
+      worker: {
+        prompt: 'Find the key. {{each}}',
+        tools: ['read', 'told'],
+        output: { type: 'object' },
+        turns: 3,
+        ...agent,
+      },
+    },
+    tools: {
+      read: {
+        actuator: 'file',
+        operation: 'read',
+        parameters: ['path'],
+        arguments: { path: '{{path}}' },
+      },
+      told: {
+        actuator: 'file',
+        operation: 'read',
+        parameters: [],
+        arguments: { path: 'a' },
+        result: '{{result.text}}',
+      },
+    },
+    steps: [{ id: 'work', agent: 'worker', ...step }],
+  });
+  const event: StartAgentEvent = {
+    type: 'start',
+    machine: 'agent',
+    self: actorId('run/supervisor/work'),
+    parent,
+    definition,
+    seed: 7,
+    step: 'work',
+    variables: {
+      document: null,
+      steps: JSON.stringify({ before: { output: ['a', 'b'] } }),
+      items: null,
+      run: { name: 'demo', seed: 7 },
+    },
+  };
+  return started('agent', event);
+}
+
+function act(intentions: readonly Intention[]): ActIntention {
+  const [intention] = intentions;
+  if (intentions.length !== 1 || intention?.kind !== 'act') throw new Error('one act is expected');
+  return intention;
+}
+
+/** The context that a question is asked on. */
+function node(intentions: readonly Intention[]): ContextNode {
+  const { operation, arguments: given } = act(intentions);
+  expect(operation).toBe('generate');
+  expect(given).not.toHaveProperty('messages');
+  return given.context as unknown as ContextNode;
+}
+
+function result(intentions: readonly Intention[]): JsonObject {
+  const [intention] = intentions;
+  if (intention?.kind !== 'send' || intention.event.type !== 'agent-done') {
+    throw new Error('the agent is done');
+  }
+  return intention.event.result as unknown as JsonObject;
+}
+
+const call = (path: string) => answer(JSON.stringify({ tool: 'read', args: { path } }));
+const final = answer('{"tool":"none","key":"Bonn"}');
+
+describe('the context of a conversation', () => {
+  test('begins with the prompts, and each turn adds the answer and what its call came to', () => {
+    const { of, intentions } = start({ system: 'You search.' });
+    const first = node(intentions);
+    expect(first).toEqual({
+      parent: null,
+      items: [
+        { role: 'system', content: 'You search.' },
+        { role: 'user', content: 'Find the key. ' },
+      ],
+    });
+    expect(act(of.send(call('x.txt')))).toMatchObject({
+      operation: 'read',
+      arguments: { path: 'x.txt' },
+    });
+    const value = { path: 'x.txt', text: 'see y', bytes: 5 };
+    const second = node(of.send(completed('tool', value)));
+    expect(second).toEqual({
+      parent: contextHash(first),
+      items: [
+        { role: 'assistant', content: '{"tool":"read","args":{"path":"x.txt"}}' },
+        { role: 'tool', tool: 'read', content: value },
+      ],
+    });
+    of.send(call('y.txt'));
+    const third = node(of.send(completed('tool', { text: 'Bonn' })));
+    expect(third.parent).toBe(contextHash(second));
+    expect(result(of.send(final))).toEqual({
+      verdict: 'accepted',
+      output: { tool: 'none', key: 'Bonn' },
+      reasons: [],
+      confidence: 0.9,
+      attempts: 3,
+    });
+    expect(of.done).toBe(true);
+  });
+
+  test('tells a result as the template of the tool says', () => {
+    const { of } = start();
+    of.send(answer('{"tool":"told"}'));
+    const { items } = node(of.send(completed('tool', { path: 'a', text: 'only this' })));
+    expect(items[1]).toEqual({ role: 'tool', tool: 'told', content: 'only this' });
+  });
+
+  test('of one element is not that of the next', () => {
+    const { of, intentions } = start({}, { each: 'steps.before.output' });
+    of.send(call('x'));
+    of.send(completed('tool', 'text'));
+    const next = node(of.send(final));
+    expect(next).toEqual({ parent: null, items: [{ role: 'user', content: 'Find the key. b' }] });
+    expect(contextHash(next)).not.toBe(contextHash(node(intentions)));
+    expect(result(of.send(final))).toMatchObject({ attempts: 3, output: [{}, {}] });
+  });
+
+  test('is a hash in the state, whose size no turn changes', () => {
+    const { of } = start({ turns: 100 });
+    const sizes = Array.from({ length: 40 }, (_, turn) => {
+      of.send(call(`file-${String(turn).padStart(3, '0')}`));
+      of.send(completed('tool', { text: 'word '.repeat(200) }));
+      return canonicalJson(stateToJson(of.state)).length;
+    });
+    const spread = Math.max(...sizes.slice(1)) - Math.min(...sizes.slice(1));
+    // The numbers of the turn and of the generations have one or two digits.
+    expect(spread).toBeLessThanOrEqual(2);
+    expect(sizes[1]).toBeLessThan(4_000);
+  });
+});
+
+describe('a call that comes to nothing', () => {
+  test('is told with its error, and the agent goes on', () => {
+    const { of } = start();
+    of.send(call('gone.txt'));
+    const { items } = node(of.send(failed('tool', { message: 'No such file.' })));
+    expect(items[1]).toEqual({
+      role: 'tool',
+      tool: 'read',
+      content: 'The call failed: No such file.',
+    });
+    expect(result(of.send(final))).toMatchObject({ verdict: 'accepted' });
+  });
+
+  test('because it is refused, is told at once, without any act', () => {
+    const { of } = start();
+    const { items } = node(of.send(answer('{"tool":"erase","args":{}}')));
+    expect(items).toEqual([
+      { role: 'assistant', content: '{"tool":"erase","args":{}}' },
+      {
+        role: 'tool',
+        tool: 'erase',
+        content: 'The call failed: The tool erase is not granted to this agent.',
+      },
+    ]);
+  });
+
+  test('because the turns are used up, is not made: nothing was answered', () => {
+    const { of } = start({ turns: 2 });
+    of.send(call('x'));
+    of.send(completed('tool', 'text'));
+    expect(result(of.send(call('y')))).toEqual({
+      verdict: 'escalated',
+      output: null,
+      reasons: ['After 2 turns the agent still called a tool instead of answering.'],
+      confidence: 0.9,
+      attempts: 2,
+    });
+  });
+
+  test('because the last turn is refused, is a reason', () => {
+    const { of } = start({ turns: 2 });
+    of.send(call('x'));
+    of.send(completed('tool', 'text'));
+    expect(result(of.send(answer('{"tool":"erase"}')))).toMatchObject({
+      verdict: 'flagged',
+      reasons: [expect.stringContaining('not granted')],
+    });
+  });
+});
+
+describe('a doubted attempt', () => {
+  const retry = (attempt: number, grounding: string | null) =>
+    ({ type: 'retry', attempt, temperature: 0.4, seed: 8, grounding }) as const;
+
+  test('is repeated on the context of its turn alone (V1, V2)', () => {
+    const { of, intentions } = start();
+    const first = contextHash(node(intentions));
+    of.send(halt('unsure'));
+    expect(node(of.send(retry(1, null)))).toEqual({ parent: first, items: [] });
+    of.send(halt('unsure'));
+    expect(node(of.send(retry(2, 'Think of: Bonn.')))).toEqual({
+      parent: first,
+      items: [{ role: 'user', content: 'Think of: Bonn.' }],
+    });
+    of.send(halt('unsure'));
+    const third = node(of.send(retry(3, 'Try harder.')));
+    expect(third).toEqual({ parent: first, items: [{ role: 'user', content: 'Try harder.' }] });
+    of.send(call('x'));
+    // What was asked for the accepted answer stays in the conversation, and only that.
+    const next = act(of.send(completed('tool', 'text')));
+    expect(next.arguments).toMatchObject({ temperature: 0, seed: 7 });
+    expect(next.arguments.context).toEqual({
+      parent: contextHash(third),
+      items: [
+        { role: 'assistant', content: '{"tool":"read","args":{"path":"x"}}' },
+        { role: 'tool', tool: 'read', content: 'text' },
+      ],
+    });
+    of.send(halt('unsure'));
+    expect(node(of.send(retry(1, null)))).toEqual({
+      parent: contextHash(next.arguments.context as unknown as ContextNode),
+      items: [],
+    });
+    expect(result(of.send(final))).toMatchObject({ verdict: 'accepted', attempts: 6 });
+  });
+
+  test('makes no call, even where a turn is left', () => {
+    const checks = [{ use: 'confidence', with: { min: 0.8 } }];
+    const { of } = start({ checks });
+    of.send(answer('{"tool":"read","args":{"path":"x"}}', 0.5));
+    expect(result(of.send({ type: 'settle' }))).toMatchObject({
+      verdict: 'flagged',
+      output: { tool: 'read' },
+    });
+  });
+});
+
+test('a cancel during a turn asks nothing more (A3)', () => {
+  const { of } = start();
+  of.send(call('x'));
+  expect(of.send({ type: 'cancel' })).toEqual([{ kind: 'abort', tag: 'tool' }]);
+  expect(of.send(failed('tool'))).toEqual([
+    { kind: 'send', to: parent, event: { type: 'agent-cancelled', step: 'work' } },
+  ]);
+});
+
+test('an agent without turns has no conversation in its state', () => {
+  const { of, intentions } = start({ turns: undefined });
+  expect(act(intentions).arguments).toHaveProperty('messages');
+  expect(stateToJson(of.state).context).not.toHaveProperty('conversation');
+});

@@ -1,0 +1,112 @@
+import { describe, expect, test } from 'vitest';
+import { type ContextNode, contextHash } from '../../src/actors/context-node.ts';
+import { ContextCache } from '../../src/inference/context-cache.ts';
+import { contextMessages } from '../../src/inference/context-messages.ts';
+import { sha256 } from '../../src/kernel/hash.ts';
+import { limits } from '../../src/kernel/limits.ts';
+
+const root: ContextNode = { parent: null, items: [{ role: 'user', content: 'begin' }] };
+
+/** A context of one user and `turns` assistant and tool items. */
+function chain(turns: number, text = ''): ContextNode[] {
+  const nodes = [root];
+  for (let turn = 0; turn < turns; turn += 1) {
+    nodes.push({
+      parent: contextHash(nodes[turn] as ContextNode),
+      items: [
+        { role: 'assistant', content: `ask ${turn}` },
+        { role: 'tool', tool: 'read', content: `${turn}${text}` },
+      ],
+    });
+  }
+  return nodes;
+}
+
+function contents(cache: ContextCache, nodes: readonly ContextNode[]): string[] {
+  return cache.messages(nodes).map(({ content }) => content);
+}
+
+describe('the messages of a context', () => {
+  test('call a result by its tool, and join what one role says in a row', () => {
+    expect(
+      contextMessages([
+        { role: 'system', content: 'You search.' },
+        { role: 'user', content: 'Find it.' },
+        { role: 'assistant', content: 'reading' },
+        { role: 'tool', tool: 'read', content: { text: 'x\ny', bytes: 3 } },
+        { role: 'user', content: 'Think again.' },
+        { role: 'assistant', content: 'a' },
+        { role: 'tool', tool: 'calc', content: 'plain\ntext' },
+      ]),
+    ).toEqual([
+      { role: 'system', content: 'You search.' },
+      { role: 'user', content: 'Find it.' },
+      { role: 'assistant', content: 'reading' },
+      { role: 'user', content: 'Result of read:\n{"text":"x\\ny","bytes":3}\n\nThink again.' },
+      { role: 'assistant', content: 'a' },
+      { role: 'user', content: 'Result of calc:\nplain\ntext' },
+    ]);
+  });
+});
+
+describe('a cache of contexts', () => {
+  test('builds the whole from what it knows and one new node', () => {
+    const cache = new ContextCache();
+    const [first, second, third] = chain(2) as [ContextNode, ContextNode, ContextNode];
+    expect(contents(cache, [first])).toEqual(['begin']);
+    contents(cache, [second]);
+    expect(contents(cache, [third])).toEqual([
+      'begin',
+      'ask 0',
+      'Result of read:\n0',
+      'ask 1',
+      'Result of read:\n1',
+    ]);
+    // The same question again brings nothing.
+    expect(contents(cache, [{ parent: contextHash(second), items: [] }])).toHaveLength(3);
+  });
+
+  test('takes a chain whole, and knows each of its nodes then', () => {
+    const cache = new ContextCache();
+    const nodes = chain(3);
+    expect(contents(cache, nodes)).toHaveLength(7);
+    for (const node of nodes) {
+      expect(() => cache.messages([{ parent: contextHash(node), items: [] }])).not.toThrow();
+    }
+  });
+
+  test('says that it does not know what it never saw or forgot', () => {
+    const cache = new ContextCache();
+    const [first, second] = chain(1) as [ContextNode, ContextNode];
+    const unknown = expect.objectContaining({ code: 'CONTEXT_UNKNOWN' });
+    expect(() => cache.messages([second])).toThrow(unknown);
+    // A refused node is not remembered: it would be known without what comes before it.
+    contents(cache, [first]);
+    expect(() => cache.messages([{ parent: contextHash(second), items: [] }])).toThrow(unknown);
+    expect(() => cache.messages([{ parent: sha256('other'), items: [] }])).toThrow(unknown);
+  });
+
+  test('is bounded: what was used longest ago goes, and a larger chain is still answered (X2)', () => {
+    const text = 'x'.repeat(1_000);
+    const cache = new ContextCache(5_000);
+    const used: ContextNode = { parent: null, items: [{ role: 'user', content: text }] };
+    cache.messages([used]);
+    for (let index = 0; index < 20; index += 1) {
+      cache.messages([{ parent: null, items: [{ role: 'user', content: `${index}${text}` }] }]);
+      cache.messages([{ parent: contextHash(used), items: [] }]);
+      expect(cache.bytes).toBeLessThanOrEqual(5_000);
+    }
+    const large = chain(20, text);
+    expect(contents(cache, large)).toHaveLength(41);
+    expect(cache.bytes).toBeLessThanOrEqual(5_000);
+    expect(cache.bytes).toBeGreaterThan(3_000);
+    expect(() => cache.messages([{ parent: contextHash(used), items: [] }])).toThrow();
+  });
+
+  test('refuses a conversation that is longer than a prompt may be', () => {
+    const cache = new ContextCache();
+    expect(() => cache.messages(chain(limits.chatMessagesMax / 2))).toThrow(
+      expect.objectContaining({ code: 'CONTEXT_TOO_LONG' }),
+    );
+  });
+});
