@@ -292,9 +292,7 @@ export class JournalWriter {
   /** Puts the seal behind the staged records; it carries the seal before it and itself as digests. */
   #appendSeal(): Buffer {
     const seal = this.#hasher.seal(this.#seal, this.#group, this.#starts);
-    const record = sealRecord(this.#stagedTimeMs, this.#seal);
-    encodeRecord(record, this.#group, this.#staged);
-    seal.copy(this.#group, this.#staged + at.digestOffset);
+    encodeRecord(sealRecord(this.#stagedTimeMs, this.#seal), this.#group, this.#staged, seal);
     this.#starts.push(this.#staged);
     return seal;
   }
