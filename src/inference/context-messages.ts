@@ -1,11 +1,13 @@
 /** How a model sees the items of a context. Pure. */
 import type { ContextItem } from '../actors/context-node.ts';
+import { canonicalJson } from '../kernel/hash.ts';
 import type { ChatMessage } from './model-port.ts';
 
 function messageOf(item: ContextItem): ChatMessage {
   if (item.role !== 'tool') return { role: item.role, content: item.content };
   const { tool, content } = item;
-  const text = typeof content === 'string' ? content : JSON.stringify(content);
+  // Canonical, because the journal keeps no order of keys: live and read back it is one prompt.
+  const text = typeof content === 'string' ? content : canonicalJson(content);
   return { role: 'user', content: `Result of ${tool}:\n${text}` };
 }
 

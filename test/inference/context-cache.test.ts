@@ -42,7 +42,7 @@ describe('the messages of a context', () => {
       { role: 'system', content: 'You search.' },
       { role: 'user', content: 'Find it.' },
       { role: 'assistant', content: 'reading' },
-      { role: 'user', content: 'Result of read:\n{"text":"x\\ny","bytes":3}\n\nThink again.' },
+      { role: 'user', content: 'Result of read:\n{"bytes":3,"text":"x\\ny"}\n\nThink again.' },
       { role: 'assistant', content: 'a' },
       { role: 'user', content: 'Result of calc:\nplain\ntext' },
     ]);

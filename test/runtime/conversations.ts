@@ -34,7 +34,7 @@ function searchPipeline(workspace: string, agent: JsonObject = {}): JsonObject {
         actuator: 'sandbox',
         operation: 'run',
         parameters: ['a', 'b'],
-        arguments: { source: '({ sum: {{a}} + {{b}} })' },
+        arguments: { source: '({ sum: {{a}} + {{b}}, of: 2 })' },
       },
     },
     steps: [{ id: 'find', agent: 'searcher', map: 'documents' }],
@@ -53,7 +53,7 @@ export const script: readonly string[] = [
 export function expectedPrompts(text: string): string[][] {
   const results = [
     `Result of read:\n${longText}`,
-    'Result of calc:\n{"sum":42}',
+    'Result of calc:\n{"of":2,"sum":42}',
     'Result of read:\nThe call failed: There is no file "gone.txt" in the workspace; check the path.',
   ];
   const begin = ['You search files.', `Find: ${text}`];
