@@ -1,7 +1,7 @@
 /** Text that looks like notes and code and compresses no better than these do; the same for a seed. */
 
 /** Numbers from 0 up to 1 (mulberry32). */
-export function randomFrom(seed: number): () => number {
+function randomFrom(seed: number): () => number {
   let state = seed >>> 0;
   return () => {
     state = (state + 0x6d2b79f5) >>> 0;
