@@ -21,6 +21,7 @@ import re
 import struct
 import sys
 import uuid
+import zlib
 
 SEGMENT_HEADER = 128
 RECORD_HEADER = 144
@@ -28,7 +29,7 @@ RECORD_MAX = 1 << 20
 MAGIC = 0xC1AA
 TYPES = ["", "event", "blob", "snapshot", "run-started", "run-ended", "seal", "mark"]
 RUN, ACTOR, CAUSE, PREVIOUS, COMPRESSED = 1, 2, 4, 8, 16
-VERSION = 2
+VERSION = 3
 TEXT_MAX = 512 << 20
 OPEN_RUNS_MAX = 64
 
@@ -53,6 +54,11 @@ def crc32c(data, seed=0):
     for byte in data:
         crc = table[(crc ^ byte) & 0xFF] ^ (crc >> 8)
     return ~crc & 0xFFFFFFFF
+
+
+def record_checksum(version):
+    """What the records of a segment are checked with."""
+    return crc32c if version < 3 else zlib.crc32
 
 
 class Corrupt(Exception):
@@ -99,10 +105,10 @@ class Record:
     def name_lengths(self):
         return self.data[self.start + 108], self.data[self.start + 109]
 
-    def crc_holds(self, salt):
-        data, start = self.data, self.start
-        crc = crc32c(data[start : start + 4], crc32c(salt) ^ start)
-        return crc32c(data[start + 8 : self.end], crc) == self.crc
+    def crc_holds(self, segment):
+        data, start, checksum = self.data, self.start, segment.checksum
+        crc = checksum(data[start : start + 4], checksum(segment.salt) ^ start)
+        return checksum(data[start + 8 : self.end], crc) == self.crc
 
     def digest_holds(self):
         content = self.data[self.start + 56 : self.start + self.length]
@@ -174,6 +180,7 @@ class Segment:
         self.version, named, self.bytes = struct.unpack_from("<III", data, 12)
         if self.version > VERSION:
             raise Newer(f"segment {number} has format {self.version}")
+        self.checksum = record_checksum(self.version)
         if named != number:
             raise Corrupt(number, 16, "its header names another segment", last_good)
         self.salt = bytes(data[24:32])
@@ -191,7 +198,7 @@ class Segment:
             record = record_at(self.data, start, self.limit)
             if record is None or self.durable_before(record) <= group:
                 continue
-            if record.crc_holds(self.salt):
+            if record.crc_holds(self):
                 return True
         return False
 
@@ -262,7 +269,7 @@ class Reader:
         offset = start
         while True:
             record = record_at(segment.data, offset, segment.limit)
-            if record is None or not record.crc_holds(segment.salt):
+            if record is None or not record.crc_holds(segment):
                 return None, offset, None
             fault = self.fault_of(segment, record, start, len(found))
             if fault:

@@ -14,9 +14,9 @@ export const actor = actorId('run/item-1/triage');
 /** Run, actor, sequence and time of an event, for stores that know only values. */
 const headBytes = 16 + actor.length + 16;
 
-/** Bodies that differ, made before the clock runs. */
-export function bodies(count: number): Buffer[] {
-  return Array.from({ length: count }, (_, index) => Buffer.alloc(bodyBytes, `{"event":${index}}`));
+/** Bodies that differ, made before the clock runs; of 512 bytes unless said. */
+export function bodies(count: number, bytes = bodyBytes): Buffer[] {
+  return Array.from({ length: count }, (_, index) => Buffer.alloc(bytes, `{"event":${index}}`));
 }
 
 /** An event as one value: its head and its body. */

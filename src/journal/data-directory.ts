@@ -28,7 +28,7 @@ import { DataDirectoryLock } from './lock-file.ts';
 
 export { readLock } from './lock-file.ts';
 
-const dataVersion = 2;
+const dataVersion = 3;
 const versionFile = 'VERSION';
 const ownerOnly = 0o700;
 

@@ -249,7 +249,7 @@ export class GroupScanner {
     const length = alignRecord(this.#window.readUInt32LE(index + at.lengthOffset));
     index = this.#ensure(groupStart, offset, length);
     if (index === -1) return -1;
-    const crc = recordCrc(this.#window, index, { seed: header.seed, fileOffset: offset });
+    const crc = recordCrc(this.#window, index, offset, header);
     return crc === this.#window.readUInt32LE(index + at.crcOffset) ? index : -1;
   }
 

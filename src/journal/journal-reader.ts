@@ -29,7 +29,7 @@ import {
   typeAt,
 } from './record.ts';
 import { alignRecord, recordDescriptor as at } from './record-descriptor.ts';
-import { corrupt, readSegmentHeader, segmentPath } from './segment.ts';
+import { corrupt, readSegmentHeader, type SegmentHeader, segmentPath } from './segment.ts';
 
 export interface JournalReaderOptions {
   readonly files?: FilePort;
@@ -40,7 +40,7 @@ export interface JournalReaderOptions {
 interface OpenSegment {
   readonly number: number;
   readonly file: number;
-  readonly seed: number;
+  readonly header: SegmentHeader;
 }
 
 export class JournalReader {
@@ -155,13 +155,13 @@ export class JournalReader {
    * @throws RuntimeError JOURNAL_CORRUPT.
    */
   read(position: JournalPosition): StoredRecord {
-    const { file, seed } = this.#segment(position.segment);
+    const { file, header: basis } = this.#segment(position.segment);
     const header = this.#bytes(file, position, at.headerBytes);
     if (header === null || !headerPlausible(header, 0)) throw damaged(position);
     const length = alignRecord(header.readUInt32LE(at.lengthOffset));
     const bytes = this.#bytes(file, position, length);
     if (bytes === null) throw damaged(position);
-    const crc = recordCrc(bytes, 0, { seed, fileOffset: position.offset });
+    const crc = recordCrc(bytes, 0, position.offset, basis);
     if (crc !== bytes.readUInt32LE(at.crcOffset)) throw damaged(position);
     return decodeRecord(bytes, 0, position);
   }
@@ -188,8 +188,7 @@ export class JournalReader {
     if (this.#open !== null) this.#files.close(this.#open.file);
     this.#open = null;
     const file = this.#files.open(segmentPath(journalFolder(this.#dataDirectory), number), 'r');
-    const { seed } = readSegmentHeader(this.#files, file, number);
-    this.#open = { number, file, seed };
+    this.#open = { number, file, header: readSegmentHeader(this.#files, file, number) };
     return this.#open;
   }
 

@@ -274,7 +274,7 @@ export class JournalWriter {
     assert(header !== null && this.#file !== null, 'a segment is open');
     assert(this.#offset + length <= header.bytes, 'a group fits into an empty segment (W2)');
     const seal = this.#appendSeal();
-    this.#finishRecords(header.seed);
+    this.#finishRecords(header);
     writeFully(this.#files, this.#file, this.#group, {
       offset: 0,
       length,
@@ -298,14 +298,14 @@ export class JournalWriter {
   }
 
   /** Gives the records of the group what only their place decides. */
-  #finishRecords(seed: number): void {
+  #finishRecords(header: SegmentHeader): void {
     let sequence = this.#sequence;
     for (const start of this.#starts) {
       sequence += 1;
       writeUint64(this.#group, sequence, start + at.sequenceOffset);
       this.#group.writeUInt32LE(this.#offset, start + at.groupOffset);
       this.#group.writeUInt32LE(this.#synced, start + at.durableOffset);
-      const crc = recordCrc(this.#group, start, { seed, fileOffset: this.#offset + start });
+      const crc = recordCrc(this.#group, start, this.#offset + start, header);
       this.#group.writeUInt32LE(crc, start + at.crcOffset);
     }
   }

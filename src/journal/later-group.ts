@@ -30,7 +30,7 @@ export function laterGroupExists(
     if (bytes[index + at.typeOffset] === 0 || !headerPlausible(bytes, index)) continue;
     if (durableBefore(bytes, index, header) <= groupStart) continue;
     if (index + bytes.readUInt32LE(index + at.lengthOffset) > bytes.length) continue;
-    const crc = recordCrc(bytes, index, { seed: header.seed, fileOffset: groupStart + index });
+    const crc = recordCrc(bytes, index, groupStart + index, header);
     if (crc === bytes.readUInt32LE(index + at.crcOffset)) return true;
   }
   return false;

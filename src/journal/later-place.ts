@@ -98,7 +98,7 @@ function sealBefore(
     if (!headerPlausible(bytes, index)) return null;
     const end = index + alignRecord(bytes.readUInt32LE(index + at.lengthOffset));
     if (end > bytes.length) return null;
-    const crc = recordCrc(bytes, index, { seed: header.seed, fileOffset: start + index });
+    const crc = recordCrc(bytes, index, start + index, header);
     if (crc !== bytes.readUInt32LE(index + at.crcOffset)) return null;
     if (typeAt(bytes, index) === 'seal') {
       const previous = index + at.previousDigestOffset;

@@ -15,7 +15,7 @@ import { RuntimeError } from '../kernel/errors.ts';
 import type { ActorId, RunId } from '../kernel/ids.ts';
 import { runIdBytes, runIdFromBytes } from '../kernel/ids.ts';
 import { limits } from '../kernel/limits.ts';
-import { crc32c } from './crc32c.ts';
+import { recordChecksum } from './record-checksum.ts';
 import {
   alignRecord,
   recordDescriptor as at,
@@ -26,6 +26,7 @@ import {
   runBytes,
   writeUint64,
 } from './record-descriptor.ts';
+import type { SegmentHeader } from './segment.ts';
 
 /** Frozen: a number on disk never changes its meaning; new types are appended. */
 const typeNumbers = {
@@ -198,16 +199,21 @@ export function typeAt(bytes: Buffer, offset: number): RecordType | undefined {
   return typeNames[bytes[offset + at.typeOffset] ?? 0];
 }
 
-/** CRC of the record at index `offset` of `bytes`, whose place in its segment is `fileOffset` (L4). */
+/** What of a segment's header decides the CRC of its records. */
+export type CrcBasis = Pick<SegmentHeader, 'version' | 'seed'>;
+
+/** CRC of the record at index `offset` of `bytes`, which lies at `fileOffset` in its segment (L4). */
 export function recordCrc(
   bytes: Buffer,
   offset: number,
-  { seed, fileOffset }: { seed: number; fileOffset: number },
+  fileOffset: number,
+  { version, seed }: CrcBasis,
 ): number {
   const length = bytes.readUInt32LE(offset + at.lengthOffset);
   const end = offset + alignRecord(length);
-  const ofLength = crc32c(bytes, offset, offset + at.crcOffset, seed ^ fileOffset);
-  return crc32c(bytes, offset + at.sequenceOffset, end, ofLength);
+  const checksum = recordChecksum(version);
+  const ofLength = checksum(bytes, offset, offset + at.crcOffset, seed ^ fileOffset);
+  return checksum(bytes, offset + at.sequenceOffset, end, ofLength);
 }
 
 /**

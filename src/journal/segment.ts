@@ -27,6 +27,7 @@ import { assert } from '../kernel/assert.ts';
 import { RuntimeError } from '../kernel/errors.ts';
 import { crc32c } from './crc32c.ts';
 import { type FilePort, readFully, writeFully } from './file-port.ts';
+import { recordChecksum } from './record-checksum.ts';
 import {
   alignRecord,
   digestBytes,
@@ -50,7 +51,7 @@ export const segmentHeaderBytes = 128;
 /** Smallest segment that is worth its header. */
 const segmentBytesMin = 16 * 1024;
 /** Of the segments that are written; older ones are read. */
-export const segmentVersion = 2;
+export const segmentVersion = 3;
 const magic = Buffer.from('CLAWJRNL', 'latin1');
 const saltBytes = 8;
 const zeroChunkBytes = 1024 * 1024;
@@ -182,7 +183,7 @@ export function readSegmentHeader(files: FilePort, file: number, number: number)
     version,
     number,
     bytes: bytes.readUInt32LE(at.bytes),
-    seed: crc32c(bytes, at.salt, at.salt + saltBytes),
+    seed: recordChecksum(version)(bytes, at.salt, at.salt + saltBytes),
     firstSequence: readUint64(bytes, at.firstSequence),
     previousSeal: bytes.subarray(at.previousSeal, at.previousSeal + digestBytes),
   };

@@ -20,7 +20,7 @@ describe('openDataDirectory', () => {
     const path = join(temporaryFolder(), 'deep', 'data');
     const directory = openDataDirectory(path, 5);
     expect(directory).toMatchObject({ path, created: true });
-    expect(readFileSync(join(path, 'VERSION'), 'utf8')).toBe('2\n');
+    expect(readFileSync(join(path, 'VERSION'), 'utf8')).toBe('3\n');
     for (const folder of ['.', 'journal', 'blobs', 'workspaces']) {
       expect(statSync(join(path, folder)).mode & 0o777).toBe(0o700);
     }
@@ -125,7 +125,7 @@ describe('openDataDirectory', () => {
   test('refuses a newer version and an unreadable one', () => {
     const path = temporaryFolder();
     openDataDirectory(path, 5).release();
-    writeFileSync(join(path, 'VERSION'), '3\n');
+    writeFileSync(join(path, 'VERSION'), '4\n');
     expect(thrownBy(() => openDataDirectory(path, 6)).code).toBe('DATA_VERSION_NEWER');
     expect(thrownBy(() => checkDataDirectory(path)).code).toBe('DATA_VERSION_NEWER');
     writeFileSync(join(path, 'VERSION'), 'two');
@@ -142,7 +142,7 @@ describe('openDataDirectory', () => {
     expect(readFileSync(version, 'utf8')).toBe('1\n');
     const directory = openDataDirectory(path, 6);
     expect(directory.created).toBe(false);
-    expect(readFileSync(version, 'utf8')).toBe('2\n');
+    expect(readFileSync(version, 'utf8')).toBe('3\n');
     directory.release();
   });
 

@@ -12,9 +12,13 @@ export function forgeJournal(
   groups: readonly (readonly AppendRecord[])[],
   segmentBytes = 64 * 1024,
 ): void {
-  const header = { number: 1, bytes: segmentBytes, firstSequence: 1, previousSeal: genesisSeal };
-  const file = createSegment(nodeFilePort, journalFolder(dataDirectory), header);
-  const { seed } = readSegmentHeader(nodeFilePort, file, 1);
+  const file = createSegment(nodeFilePort, journalFolder(dataDirectory), {
+    number: 1,
+    bytes: segmentBytes,
+    firstSequence: 1,
+    previousSeal: genesisSeal,
+  });
+  const header = readSegmentHeader(nodeFilePort, file, 1);
   const bytes = Buffer.alloc(segmentBytes);
   const hasher = new SealHasher();
   let end = segmentHeaderBytes;
@@ -36,10 +40,7 @@ export function forgeJournal(
       writeUint64(bytes, sequence, start + at.sequenceOffset);
       bytes.writeUInt32LE(group, start + at.groupOffset);
       bytes.writeUInt32LE(group, start + at.durableOffset);
-      bytes.writeUInt32LE(
-        recordCrc(bytes, start, { seed, fileOffset: start }),
-        start + at.crcOffset,
-      );
+      bytes.writeUInt32LE(recordCrc(bytes, start, start, header), start + at.crcOffset);
     }
     seal = next;
   }

@@ -78,24 +78,32 @@ describe('a record', () => {
     expect(digestHolds(bytes, 64)).toBe(true);
   });
 
-  test('has a CRC over its length, its place and every byte up to its end', () => {
-    const source = new EventChain().next('{"a":1}');
-    const bytes = Buffer.alloc(encodedBytes(source));
-    encodeRecord(source, bytes, 0);
-    const place = { seed: 7, fileOffset: 4_096 };
-    const crc = recordCrc(bytes, 0, place);
-    expect(recordCrc(bytes, 0, { ...place, fileOffset: 4_104 })).not.toBe(crc);
-    expect(recordCrc(bytes, 0, { ...place, seed: 8 })).not.toBe(crc);
-    const length = bytes.readUInt32LE(0);
-    for (const index of bytes.keys()) {
-      if (index >= recordDescriptor.crcOffset && index < recordDescriptor.sequenceOffset) continue;
-      bytes[index] = (bytes[index] ?? 0) ^ 1;
-      if (alignRecord(bytes.readUInt32LE(0)) === alignRecord(length)) {
-        expect(recordCrc(bytes, 0, place)).not.toBe(crc);
+  test.each([
+    ['a short record', 2, 7],
+    ['a short record', 3, 7],
+    ['a long record', 3, 700],
+  ])(
+    '%s of version %i has a CRC over its length, its place and every byte up to its end',
+    (_, version, size) => {
+      const source = new EventChain().next('x'.repeat(size));
+      const bytes = Buffer.alloc(encodedBytes(source));
+      encodeRecord(source, bytes, 0);
+      const header = { version, seed: 7 };
+      const crc = recordCrc(bytes, 0, 4_096, header);
+      expect(recordCrc(bytes, 0, 4_104, header)).not.toBe(crc);
+      expect(recordCrc(bytes, 0, 4_096, { version, seed: 8 })).not.toBe(crc);
+      const length = bytes.readUInt32LE(0);
+      for (const index of bytes.keys()) {
+        if (index >= recordDescriptor.crcOffset && index < recordDescriptor.sequenceOffset)
+          continue;
+        bytes[index] = (bytes[index] ?? 0) ^ 1;
+        if (alignRecord(bytes.readUInt32LE(0)) === alignRecord(length)) {
+          expect(recordCrc(bytes, 0, 4_096, header)).not.toBe(crc);
+        }
+        bytes[index] = (bytes[index] ?? 0) ^ 1;
       }
-      bytes[index] = (bytes[index] ?? 0) ^ 1;
-    }
-  });
+    },
+  );
 
   test('is refused above its limit', () => {
     const huge = { ...new EventChain().next(), body: Buffer.alloc(limits.recordBytesMax) };

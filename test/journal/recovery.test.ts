@@ -14,7 +14,7 @@ import { JournalReader } from '../../src/journal/journal-reader.ts';
 import { type CommittedEnd, JournalWriter } from '../../src/journal/journal-writer.ts';
 import { alignRecord } from '../../src/journal/record-descriptor.ts';
 import { recover } from '../../src/journal/recovery.ts';
-import { segmentPath } from '../../src/journal/segment.ts';
+import { segmentPath, segmentVersion } from '../../src/journal/segment.ts';
 import {
   EventChain,
   encodeBatch,
@@ -259,7 +259,7 @@ describe('recovery', () => {
 
   test('refuses a journal of a newer format before it looks for damage', () => {
     const { folder, bytes } = journal(1);
-    bytes.writeUInt32LE(3, 12);
+    bytes.writeUInt32LE(segmentVersion + 1, 12);
     bytes.writeUInt32LE(crc32c(bytes.subarray(0, 128), 12), 8);
     writeSegment(folder, 1, bytes);
     expect(thrownBy(() => recover(folder)).code).toBe('DATA_VERSION_NEWER');

@@ -1,12 +1,12 @@
 import { describe, expect, test } from 'vitest';
-import { crc32c } from '../../src/journal/crc32c.ts';
+import { crc32 } from '../../src/journal/crc32.ts';
 import { type FilePort, nodeFilePort } from '../../src/journal/file-port.ts';
 import { JournalReader } from '../../src/journal/journal-reader.ts';
 import { type JournalMode, JournalWriter } from '../../src/journal/journal-writer.ts';
 import { recordCrc } from '../../src/journal/record.ts';
 import { recordDescriptor as at } from '../../src/journal/record-descriptor.ts';
 import { recover } from '../../src/journal/recovery.ts';
-import { segmentHeaderBytes } from '../../src/journal/segment.ts';
+import { segmentHeaderBytes, segmentVersion } from '../../src/journal/segment.ts';
 import {
   EventChain,
   eventBatch,
@@ -123,8 +123,8 @@ describe('a relaxed journal', () => {
     const bytes = segmentBytesOf(folder, 1);
     const start = segmentHeaderBytes;
     bytes.writeUInt32LE(offset, start + at.durableOffset);
-    const seed = crc32c(bytes, 24, 32);
-    bytes.writeUInt32LE(recordCrc(bytes, start, { seed, fileOffset: start }), start + at.crcOffset);
+    const header = { version: segmentVersion, seed: crc32(bytes, 24, 32) };
+    bytes.writeUInt32LE(recordCrc(bytes, start, start, header), start + at.crcOffset);
     writeSegment(folder, 1, bytes);
     expect(thrownBy(() => recover(folder))).toMatchObject({
       code: 'JOURNAL_CORRUPT',

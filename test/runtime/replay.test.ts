@@ -346,7 +346,7 @@ test('a changed header is found by its record’s digest, although checksum and 
   const path = segmentPath(journalFolder(folder), position.segment);
   const bytes = readFileSync(path);
   const file = openSync(path, 'r');
-  const { seed } = readSegmentHeader(nodeFilePort, file, position.segment);
+  const header = readSegmentHeader(nodeFilePort, file, position.segment);
   closeSync(file);
   // Another time, which no machine looks at here, with a checksum that fits it.
   const length = bytes.readUInt32LE(position.offset + recordDescriptor.lengthOffset);
@@ -355,7 +355,7 @@ test('a changed header is found by its record’s digest, although checksum and 
     bytesOf.readUInt8(recordDescriptor.timeOffset) ^ 1,
     recordDescriptor.timeOffset,
   );
-  const crc = recordCrc(bytesOf, 0, { seed, fileOffset: position.offset });
+  const crc = recordCrc(bytesOf, 0, position.offset, header);
   bytesOf.writeUInt32LE(crc, recordDescriptor.crcOffset);
   writeFileSync(path, bytes);
   expect(() => replayShard(request)).toThrow(expect.objectContaining({ code: 'JOURNAL_CORRUPT' }));
