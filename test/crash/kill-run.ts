@@ -35,14 +35,19 @@ export interface KilledRun {
   readonly problems: readonly string[];
 }
 
-interface Server {
+export interface Server {
   readonly child: ChildProcess;
   readonly pid: number;
   readonly url: string;
 }
 
-async function startServer(dataDirectory: string): Promise<Server> {
+/** @param env beside this process's own. */
+export async function startServer(
+  dataDirectory: string,
+  env: Readonly<Record<string, string>> = {},
+): Promise<Server> {
   const child = spawn(process.execPath, [claw, 'up', '--data', dataDirectory, '--port', '0'], {
+    env: { ...process.env, ...env },
     detached: true,
     stdio: ['ignore', 'ignore', 'pipe'],
   });
@@ -65,26 +70,26 @@ async function startServer(dataDirectory: string): Promise<Server> {
   throw new Error(`claw up did not listen in time: ${complaint}`);
 }
 
-async function killGroup({ child, pid }: Server): Promise<void> {
+export async function killGroup({ child, pid }: Server): Promise<void> {
   const exited = new Promise((resolve) => child.once('exit', resolve));
   process.kill(-pid, 'SIGKILL');
   await exited;
 }
 
-async function stopServer({ child, pid }: Server): Promise<void> {
+export async function stopServer({ child, pid }: Server): Promise<void> {
   const exited = new Promise((resolve) => child.once('exit', resolve));
   process.kill(pid, 'SIGTERM');
   await exited;
 }
 
-async function getJson<T>(url: string, init?: RequestInit): Promise<T> {
+export async function getJson<T>(url: string, init?: RequestInit): Promise<T> {
   const answer = await fetch(url, init);
   const body = await answer.text();
   if (!answer.ok) throw new Error(`${url} answered ${answer.status}: ${body}`);
   return JSON.parse(body) as T;
 }
 
-async function waitForEnd(server: Server, run: string, msMax: number): Promise<RunView> {
+export async function waitForEnd(server: Server, run: string, msMax: number): Promise<RunView> {
   const deadline = Date.now() + msMax;
   for (;;) {
     const view = await getJson<RunView>(`${server.url}/v1/runs/${run}`);
