@@ -202,9 +202,8 @@ export function nextElement(
 export function endElement(context: AgentContext): Partial<AgentContext> {
   const call = toolCall(context);
   if (call.type === 'refused') return nextElement(context, { reasons: [call.reason] });
-  if (call.type === 'none' || isDoubted(context) || context.conversation === undefined) {
-    return nextElement(context);
-  }
+  if (call.type === 'none' || isDoubted(context)) return nextElement(context);
+  // A call that nobody doubts is made unless no turn is left.
   const { turns } = requireAgent(context).agent;
   const reasons = [`After ${turns} turns the agent still called a tool instead of answering.`];
   return nextElement(context, { output: null, answered: false, reasons });

@@ -43,7 +43,7 @@ export function runTranscript(
     context.hash.startsWith(hash),
   );
   const [found] = candidates;
-  if (found === undefined || hash === '') throw notFound(entry, hash);
+  if (found === undefined) throw notFound(entry, hash);
   if (new Set(candidates.map((context) => context.hash)).size > 1) {
     throw new RuntimeError(
       'CONTEXT_NOT_FOUND',

@@ -1,12 +1,15 @@
 import { describe, expect, test } from 'vitest';
 import {
+  appendedContext,
   type ContextNode,
   contextHash,
   contextTexts,
   decodeContext,
   encodeContext,
 } from '../../src/actors/context-node.ts';
+import type { ActIntention } from '../../src/actors/intention.ts';
 import { sha256 } from '../../src/kernel/hash.ts';
+import type { JsonObject } from '../../src/kernel/json.ts';
 
 const long = 'A long result. '.repeat(50);
 const parent = sha256('parent');
@@ -49,6 +52,27 @@ describe('a context node', () => {
     const hashes = new Set([node, ...others].map(contextHash));
     expect(hashes.size).toBe(5);
     expect(contextHash({ items: node.items, parent })).toBe(contextHash(node));
+  });
+
+  test('is what a generation appends, and no other intention does', () => {
+    const asking: ActIntention = {
+      kind: 'act',
+      tag: 'generate',
+      actuator: 'inference',
+      operation: 'generate',
+      effect: 'pure',
+      arguments: { context: node as unknown as JsonObject },
+    };
+    expect(appendedContext(asking)).toEqual(node);
+    const again = { context: { parent, items: [] } };
+    for (const other of [
+      { arguments: again },
+      { arguments: { messages: [] } },
+      { actuator: 'file' },
+      { operation: 'read' },
+    ]) {
+      expect(appendedContext({ ...asking, ...other })).toBeNull();
+    }
   });
 
   test('without items is its parent; of nothing there is no context', () => {

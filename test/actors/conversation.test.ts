@@ -141,8 +141,10 @@ describe('the context of a conversation', () => {
     const { of } = start({ turns: 100 });
     const sizes = Array.from({ length: 40 }, (_, turn) => {
       of.send(call(`file-${String(turn).padStart(3, '0')}`));
-      of.send(completed('tool', { text: 'word '.repeat(200) }));
-      return canonicalJson(stateToJson(of.state)).length;
+      of.send(completed('tool', { text: 'word '.repeat(20 * turn) }));
+      const state = canonicalJson(stateToJson(of.state));
+      expect(state).not.toContain('word');
+      return state.length;
     });
     const spread = Math.max(...sizes.slice(1)) - Math.min(...sizes.slice(1));
     // The numbers of the turn and of the generations have one or two digits.
@@ -244,6 +246,22 @@ describe('a doubted attempt', () => {
     expect(result(of.send({ type: 'settle' }))).toMatchObject({
       verdict: 'flagged',
       output: { tool: 'read' },
+    });
+  });
+});
+
+describe('an answer that a check doubts for good', () => {
+  const checks = [{ use: 'confidence', with: { min: 0.99, retry: false } }];
+  const doubted = (tool: string) => {
+    const { of } = start({ checks });
+    return result(of.send(answer(JSON.stringify({ tool, args: { path: 'x' } }))));
+  };
+
+  test('is flagged as it is: a call is neither made nor told to be refused', () => {
+    expect(doubted('read')).toMatchObject({ verdict: 'flagged', output: { tool: 'read' } });
+    expect(doubted('erase')).toMatchObject({
+      verdict: 'flagged',
+      reasons: [expect.any(String), expect.stringContaining('not granted')],
     });
   });
 });

@@ -8,6 +8,7 @@ import type { GenerationQuestion } from '../../src/inference/context-generation.
 import { RuntimeError } from '../../src/kernel/errors.ts';
 import { type Sha256, sha256 } from '../../src/kernel/hash.ts';
 import type { JsonObject } from '../../src/kernel/json.ts';
+import { limits } from '../../src/kernel/limits.ts';
 import { actuatorContext } from './actuator-context.ts';
 
 const long = 'What the file says. '.repeat(40);
@@ -157,6 +158,16 @@ test('a chain is read from its beginning', () => {
   const blobs = journalOf([first, second, third]);
   const lookup = (hash: Sha256) => blobs.get(hash) ?? null;
   expect(readContextChain(contextHash(third), lookup)).toEqual([first, second, third]);
+  const long = [first];
+  while (long.length <= limits.chatMessagesMax) {
+    const parent = contextHash(long.at(-1) as ContextNode);
+    long.push({ parent, items: [{ role: 'user', content: 'more' }] });
+  }
+  const many = journalOf(long);
+  const head = contextHash(long.at(-1) as ContextNode);
+  expect(() => readContextChain(head, (hash) => many.get(hash) ?? null)).toThrow(
+    expect.objectContaining({ code: 'CONTEXT_TOO_LONG' }),
+  );
 });
 
 test.each([

@@ -74,6 +74,7 @@ function probe(effect: EffectClass = 'pure', concurrency = 100) {
     resolve: (value: unknown) => void;
     reject: (error: unknown) => void;
     signal: AbortSignal;
+    recorded: () => Promise<void>;
   }[] = [];
   const actuator: Actuator = {
     name: 'probe',
@@ -83,10 +84,10 @@ function probe(effect: EffectClass = 'pure', concurrency = 100) {
         effect,
         arguments: z.strictObject({ n: z.number().default(0) }),
         result: z.strictObject({ n: z.unknown() }),
-        perform: (_args, { signal }) =>
+        perform: (_args, { signal, recorded }) =>
           new Promise<{ n: unknown }>((resolve, reject) => {
             const settle = resolve as (value: unknown) => void;
-            calls.push({ resolve: settle, reject, signal });
+            calls.push({ resolve: settle, reject, signal, recorded });
           }),
       }),
     },
@@ -243,6 +244,27 @@ test('a pure operation does not wait for the disk', async () => {
   const gateway = open([actuator], { whenDurable: () => new Promise(() => {}) });
   const outcome = gateway.perform(request());
   await settled();
+  calls[0]?.resolve({ n: 1 });
+  expect((await outcome).status).toBe('completed');
+});
+
+test('a pure operation that needs the record of its intention can wait for it', async () => {
+  const { actuator, calls } = probe('pure');
+  const waiting: { position: number; resolve: () => void }[] = [];
+  const gateway = open([actuator], {
+    whenDurable: (position) => new Promise((resolve) => waiting.push({ position, resolve })),
+  });
+  const outcome = gateway.perform(request());
+  await settled();
+  let recorded = false;
+  void calls[0]?.recorded().then(() => {
+    recorded = true;
+  });
+  await settled();
+  expect([recorded, waiting[0]?.position]).toEqual([false, 100]);
+  waiting[0]?.resolve();
+  await settled();
+  expect(recorded).toBe(true);
   calls[0]?.resolve({ n: 1 });
   expect((await outcome).status).toBe('completed');
 });

@@ -70,6 +70,10 @@ describe('a cache of contexts', () => {
     const cache = new ContextCache();
     const nodes = chain(3);
     expect(contents(cache, nodes)).toHaveLength(7);
+    const { bytes } = cache;
+    // What is told again is not remembered twice.
+    contents(cache, nodes);
+    expect(cache.bytes).toBe(bytes);
     for (const node of nodes) {
       expect(() => cache.messages([{ parent: contextHash(node), items: [] }])).not.toThrow();
     }

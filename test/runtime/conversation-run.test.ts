@@ -65,11 +65,9 @@ describe('a conversation', () => {
       expect(messages).toEqual(server.calls[turn]?.body.messages);
     });
     expect(runtime.contexts(run.id)).toEqual(contexts);
-    for (const wrong of ['', 'f'.repeat(64)]) {
-      expect(() => journal.transcript(run.id, wrong)).toThrow(
-        expect.objectContaining({ code: 'CONTEXT_NOT_FOUND' }),
-      );
-    }
+    expect(() => journal.transcript(run.id, 'f'.repeat(64))).toThrow(
+      expect.objectContaining({ code: 'CONTEXT_NOT_FOUND' }),
+    );
   });
 
   test('stores each text once, and nodes that do not grow', async () => {

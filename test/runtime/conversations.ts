@@ -7,13 +7,16 @@ import { testFolder } from './running.ts';
 
 export const longText = Array.from({ length: 60 }, (_, line) => `line ${line} of notes`).join('\n');
 
+/** Long enough to be a text of its own that only the context names. */
+const rules = 'You search files, and answer in JSON. '.repeat(20).trim();
+
 function searchPipeline(workspace: string, agent: JsonObject = {}): JsonObject {
   return {
     name: 'search',
     input: { workspace },
     agents: {
       searcher: {
-        system: 'You search files.',
+        system: rules,
         prompt: 'Find: {{document.text}}',
         tools: ['read', 'calc'],
         turns: 8,
@@ -56,7 +59,7 @@ export function expectedPrompts(text: string): string[][] {
     'Result of calc:\n{"of":2,"sum":42}',
     'Result of read:\nThe call failed: There is no file "gone.txt" in the workspace; check the path.',
   ];
-  const begin = ['You search files.', `Find: ${text}`];
+  const begin = [rules, `Find: ${text}`];
   return script.map((_, turn) => [
     ...begin,
     ...results.slice(0, turn).flatMap((result, index) => [script[index] ?? '', result]),

@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { type ContextNode, contextHash } from '../../src/actors/context-node.ts';
 import {
   createBus,
   type Endpoint,
@@ -9,6 +10,7 @@ import {
 import { openLlamaModel } from '../../src/inference/llama-model.ts';
 import type { GenerationOutcome, GenerationRequest } from '../../src/inference/model-port.ts';
 import { RuntimeError } from '../../src/kernel/errors.ts';
+import { sha256 } from '../../src/kernel/hash.ts';
 import type { JsonObject } from '../../src/kernel/json.ts';
 import {
   InferenceClient,
@@ -192,6 +194,36 @@ describe('the inference worker', () => {
     await expect(blocking).rejects.toEqual(code('INFERENCE_ABORTED'));
     await Promise.all(calls);
     expect(served).toEqual(['r1', 'other', 'single', 'r2', 'r3']);
+  });
+
+  it('answers on a context as on its messages, and is told only what is new', async () => {
+    const { clients } = shared;
+    const question = 'Extract the names from: Priya wrote to Marco in Leeds.';
+    const { messages, ...parameters } = request(question, { schema: names });
+    const whole = await clients.other.generate({
+      ...parameters,
+      messages: [
+        ...messages,
+        { role: 'assistant', content: '{}' },
+        { role: 'user', content: 'Result of read:\nmore' },
+      ],
+    });
+    const first: ContextNode = { parent: null, items: [{ role: 'user', content: question }] };
+    const second: ContextNode = {
+      parent: contextHash(first),
+      items: [
+        { role: 'assistant', content: '{}' },
+        { role: 'tool', tool: 'read', content: 'more' },
+      ],
+    };
+    await clients.main.generate({ ...parameters, chain: [first] });
+    expect(await clients.other.generate({ ...parameters, chain: [second] })).toEqual(whole);
+    const again: ContextNode = { parent: contextHash(second), items: [] };
+    expect(await clients.other.generate({ ...parameters, chain: [again] })).toEqual(whole);
+    const unknown: ContextNode = { ...second, parent: sha256('never') };
+    await expect(clients.main.generate({ ...parameters, chain: [unknown] })).rejects.toThrow(
+      code('CONTEXT_UNKNOWN'),
+    );
   });
 
   it('passes errors of the model on by their code', async () => {
