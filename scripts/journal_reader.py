@@ -27,7 +27,7 @@ SEGMENT_HEADER = 128
 RECORD_HEADER = 144
 RECORD_MAX = 1 << 20
 MAGIC = 0xC1AA
-TYPES = ["", "event", "blob", "snapshot", "run-started", "run-ended", "seal", "mark"]
+TYPES = ["", "event", "blob", "snapshot", "run-started", "run-ended", "seal", "mark", "branch"]
 RUN, ACTOR, CAUSE, PREVIOUS, COMPRESSED = 1, 2, 4, 8, 16
 VERSION = 3
 TEXT_MAX = 512 << 20
@@ -315,10 +315,15 @@ class Reader:
                     del self.actors[key]
         if record.name == "run-started" and self.whole is not None:
             self.whole.add(record.run)
-        if record.name != "event":
+        if record.name not in ("event", "branch"):
             return
         may_lack = self.whole is not None and record.run not in self.whole
         key = (record.run, record.actor)
+        if record.name == "branch":
+            if key in self.actors or record.previous is None:
+                raise self.fault(segment, record, "a branch does not begin its actor")
+            self.actors[key] = (record.actor_sequence, record.epoch, record.previous)
+            return
         last, epoch, digest = self.actors.get(key, (0, 0, None))
         follows = record.actor_sequence == last + 1 and record.previous == digest
         if not (follows and record.epoch >= epoch) and not may_lack:

@@ -10,12 +10,14 @@
  *       that memory follows the open runs and not the history, and an outcome
  *       that comes late is still recorded. Actors of a forgotten run cannot go
  *       on.
- *   C3. After a gap in the log the runs that began before it may lack events;
+ *   C3. The chain of an actor in a forked run begins with a branch instead: it
+ *       names the sequence and the digest of the parent's event that is continued.
+ *   C4. After a gap in the log the runs that began before it may lack events;
  *       a run whose start was seen behind it lacks none.
  */
 
 import { limits } from '../kernel/limits.ts';
-import { digestAt, typeAt } from './record.ts';
+import { typeAt } from './record.ts';
 import {
   recordDescriptor as at,
   digestBytes,
@@ -39,20 +41,25 @@ export class ActorChains {
   /** The run of the last record: consecutive records mostly share it. */
   readonly #lastRun = Buffer.alloc(runBytes);
   #lastActors: ActorEnds | undefined;
-  /** Runs that began behind the last gap; null while there was none. */
+  /** Runs that began behind the last gap; null while there was none (C4). */
   #whole: Set<string> | null = null;
 
   /**
-   * Why the event at `offset` may not follow, or null. Other records pass.
+   * Why the event or branch at `offset` may not follow, or null. Other records pass.
    * `pending` holds ends that this batch has moved but not yet published.
    */
   refusal(bytes: Buffer, offset: number, pending: ActorChains | null = null): string | null {
-    if (typeAt(bytes, offset) !== 'event') return null;
+    const type = typeAt(bytes, offset);
+    if (type !== 'event' && type !== 'branch') return null;
     const flags = bytes[offset + at.flagsOffset] ?? 0;
     const named = recordFlags.run | recordFlags.actor;
-    if ((flags & named) !== named) return 'an event without its run or actor';
+    if ((flags & named) !== named) return `${type} without its run or actor`;
     const moved = pending === null ? undefined : pending.#find(bytes, offset);
     const last = moved ?? this.#find(bytes, offset);
+    if (type === 'branch') {
+      if (last !== undefined) return 'a branch of an actor that has begun';
+      return (flags & recordFlags.previousDigest) === 0 ? 'a branch from no event' : null;
+    }
     const sequence = readUint64(bytes, offset + at.actorSequenceOffset);
     const expected = (last?.sequence ?? 0) + 1;
     if (sequence !== expected) return `actor sequence ${sequence} where ${expected} must follow`;
@@ -69,7 +76,7 @@ export class ActorChains {
     this.#whole = new Set();
   }
 
-  /** Whether the record's run may lack events (C3). */
+  /** Whether the record's run may lack events (C4). */
   mayLack(bytes: Buffer, offset: number): boolean {
     return this.#whole?.has(runKey(bytes, offset)) === false;
   }
@@ -79,20 +86,18 @@ export class ActorChains {
     const type = typeAt(bytes, offset);
     if (type === 'run-started') this.#whole?.add(runKey(bytes, offset));
     if (type === 'run-ended') this.#end(bytes, offset);
-    if (type !== 'event') return;
+    if (type !== 'event' && type !== 'branch') return;
     const actors = this.#actors(bytes, offset) ?? this.#addRun(bytes, offset);
     const key = actorKey(bytes, offset);
     const known = actors.get(key);
     const sequence = readUint64(bytes, offset + at.actorSequenceOffset);
     const epoch = bytes.readUInt32LE(offset + at.epochOffset);
-    if (known === undefined) {
-      actors.set(key, { sequence, epoch, digest: digestAt(bytes, offset) });
-      return;
-    }
-    known.sequence = sequence;
-    known.epoch = epoch;
-    const digest = offset + at.digestOffset;
-    bytes.copy(known.digest, 0, digest, digest + digestBytes);
+    const digest = offset + (type === 'branch' ? at.previousDigestOffset : at.digestOffset); // (C3)
+    const end = known ?? { sequence, epoch, digest: Buffer.alloc(digestBytes) };
+    end.sequence = sequence;
+    end.epoch = epoch;
+    bytes.copy(end.digest, 0, digest, digest + digestBytes);
+    if (known === undefined) actors.set(key, end);
   }
 
   #find(bytes: Buffer, offset: number): ChainEnd | undefined {

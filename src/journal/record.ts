@@ -37,6 +37,7 @@ const typeNumbers = {
   'run-ended': 5,
   seal: 6,
   mark: 7,
+  branch: 8,
 } as const;
 
 export type RecordType = keyof typeof typeNumbers;

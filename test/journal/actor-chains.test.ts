@@ -2,12 +2,21 @@ import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { ActorChains } from '../../src/journal/actor-chains.ts';
+import { JournalWriter } from '../../src/journal/journal-writer.ts';
 import type { AppendRecord } from '../../src/journal/record.ts';
 import { recover } from '../../src/journal/recovery.ts';
 import { verifyJournal } from '../../src/journal/verification.ts';
+import { assert } from '../../src/kernel/assert.ts';
 import { newRunId, type RunId } from '../../src/kernel/ids.ts';
 import { forgeJournal } from './forged-journal.ts';
-import { EventChain, encodeBatch, temporaryFolder, testRun, thrownBy } from './journal-fixture.ts';
+import {
+  EventChain,
+  encodeBatch,
+  smallSegment,
+  temporaryFolder,
+  testRun,
+  thrownBy,
+} from './journal-fixture.ts';
 import { runPython } from './python.ts';
 
 function started(run: RunId): AppendRecord {
@@ -72,5 +81,62 @@ describe('an event that does not continue its actor', () => {
     expect(recover(folder).report.lastSequence).toBe(5);
     expect(verifyJournal(folder)).toMatchObject({ ok: true, lastSequence: 5 });
     expect(runPython('scripts/journal_reader.py', [folder]).status).toBe(0);
+  });
+});
+
+describe('an actor of a forked run', () => {
+  const fork = newRunId();
+
+  /** Its first three events in the parent, then those after the first one in the fork. */
+  function branched(change: Partial<AppendRecord> = {}): AppendRecord[] {
+    const source = new EventChain();
+    const [first, second, third] = [source.next(), source.next(), source.next()];
+    assert(first !== undefined && second !== undefined && third !== undefined, 'three events');
+    const branch: AppendRecord = {
+      ...first,
+      type: 'branch',
+      run: fork,
+      epoch: 2,
+      previousDigest: second.previousDigest,
+      body: Buffer.alloc(0),
+      ...change,
+    };
+    const tail = { ...second, run: fork, epoch: 2 };
+    return [started(testRun), first, second, third, started(fork), branch, tail];
+  }
+
+  function verdicts(records: AppendRecord[]) {
+    const folder = temporaryFolder();
+    mkdirSync(join(folder, 'journal'));
+    forgeJournal(folder, [records]);
+    const status = runPython('scripts/journal_reader.py', [folder]).status;
+    return { ok: verifyJournal(folder).ok, status, recover: () => recover(folder) };
+  }
+
+  test('goes on from an event of its parent', () => {
+    const { ok, status, recover } = verdicts(branched());
+    expect({ ok, status }).toEqual({ ok: true, status: 0 });
+    const last = recover().report.lastSequence;
+    expect(last).toBe(10);
+  });
+
+  test('and the writer takes it', () => {
+    const writer = JournalWriter.open(temporaryFolder(), { segmentBytes: smallSegment });
+    const batches = [branched().slice(0, 5), branched().slice(5)].map((each) => encodeBatch(each));
+    expect(writer.writeGroup(batches).refused).toEqual([]);
+    const [again] = writer.writeGroup([encodeBatch(branched().slice(5))]).refused;
+    expect(again?.message).toMatch(/branch of an actor that has begun/);
+    writer.close();
+  });
+
+  test.each([
+    ['from another event', { actorSequence: 2 }],
+    ['from another digest', { previousDigest: Buffer.alloc(32, 1) }],
+    ['from none', { previousDigest: null }],
+    ['under a higher epoch', { epoch: 3 }],
+  ])('does not go on %s', (_, change) => {
+    const { ok, status, recover } = verdicts(branched(change));
+    expect({ ok, status }).toEqual({ ok: false, status: 5 });
+    expect(thrownBy(recover)).toMatchObject({ code: 'JOURNAL_CORRUPT' });
   });
 });
