@@ -9,7 +9,8 @@
  *       receiver knows a duplicate and a sender's regenerated messages carry
  *       the same numbers.
  *   F2. An external intention is open from the step that emits it until the
- *       first outcome of its tag is folded.
+ *       first outcome of its tag is folded, or an amendment asks again under
+ *       its tag; then it is aborted.
  */
 import { assert } from '../kernel/assert.ts';
 import { hashJson, type Sha256 } from '../kernel/hash.ts';
@@ -18,6 +19,7 @@ import {
   type ActorSequence,
   type IntentionKey,
   intentionKey,
+  parseIntentionKey,
   type RunId,
 } from '../kernel/ids.ts';
 import type { ActorEvent } from './event.ts';
@@ -141,6 +143,18 @@ function fold(
 }
 
 /**
+ * The actor as the same one of another run, which continues it: what is open
+ * there is open here, under keys of this run.
+ */
+export function branchActor(actor: Actor, run: RunId): Actor {
+  const open = Object.entries(actor.open).map(([tag, { key, intention }]) => {
+    const here = intentionKey({ ...parseIntentionKey(key), run });
+    return [tag, { key: here, intention }] as const;
+  });
+  return { ...actor, run, open: Object.fromEntries(open) };
+}
+
+/**
  * Folds one event into an actor.
  * @param at Time of the record, milliseconds since the epoch.
  * @throws AssertionError when the event breaks F1 or F2.
@@ -184,7 +198,10 @@ export function applyEvent(
         break;
       }
       case 'act':
-        assert(!Object.hasOwn(open, intention.tag), `the tag ${intention.tag} is free (F2)`);
+        if (Object.hasOwn(open, intention.tag)) {
+          assert(incoming.event.type === 'amend', `the tag ${intention.tag} is free (F2)`);
+          abort({ kind: 'abort', tag: intention.tag });
+        }
         open = { ...open, [intention.tag]: { key, intention } };
         acts.push({ key, intention });
         break;

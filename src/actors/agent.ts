@@ -7,13 +7,16 @@
  * Invariants
  *   A1. At most one external intention is open at a time.
  *   A2. An answer leaves the agent only judged: accepted, or with its doubts.
- *   A3. After a cancel nothing new is asked; the open intention is aborted and
+ *   A3. A definition that is amended while a question is open asks it again, if
+ *       it is another one then.
+ *   A4. After a cancel nothing new is asked; the open intention is aborted and
  *       its outcome awaited.
  */
 import { assign, setup } from 'xstate';
 import { assert } from '../kernel/assert.ts';
 import type { ActorId } from '../kernel/ids.ts';
 import type { JsonObject } from '../kernel/json.ts';
+import { asksAnother, beforeAsking } from './agent-amendment.ts';
 import {
   type AgentArguments,
   type AgentContext,
@@ -78,6 +81,7 @@ export const agentMachine = setup({
     written: null,
   },
   initial: 'starting',
+  on: { amend: { actions: assign(({ event }) => ({ definition: event.definition })) } },
   states: {
     starting: {
       on: {
@@ -117,6 +121,15 @@ export const agentMachine = setup({
             actions: assign(judgeOutcome),
           },
           { guard: isFor(generateTag, 'any'), target: 'failed' },
+        ],
+        amend: [
+          {
+            guard: ({ context, event }) => asksAnother(context, event.definition),
+            target: 'thinking',
+            reenter: true,
+            actions: assign(({ context, event }) => beforeAsking(context, event.definition)),
+          },
+          { actions: assign(({ event }) => ({ definition: event.definition })) },
         ],
         cancel: {
           target: 'cancelling',

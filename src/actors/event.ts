@@ -80,6 +80,13 @@ export interface CancelEvent {
   readonly type: 'cancel';
 }
 
+/** The runtime to an actor of a forked run: another definition holds from here on. */
+export interface AmendEvent {
+  readonly type: 'amend';
+  /** JSON of the pipeline definition. */
+  readonly definition: string;
+}
+
 /** Pipeline to its supervisor. */
 export interface RunStepEvent {
   readonly type: 'run-step';
@@ -173,6 +180,7 @@ export type ActorEvent =
   | StartEvent
   | OutcomeEvent
   | CancelEvent
+  | AmendEvent
   | RunStepEvent
   | RetryEvent
   | SettleEvent

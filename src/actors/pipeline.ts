@@ -204,6 +204,7 @@ export const pipelineMachine = setup({
     collected: null,
   },
   initial: 'starting',
+  on: { amend: { actions: assign(({ event }) => ({ definition: event.definition })) } },
   states: {
     starting: {
       on: {

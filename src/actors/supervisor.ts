@@ -46,6 +46,7 @@ export const supervisorMachine = setup({
   version: '1',
   context: { self: '' as ActorId, parent: '' as ActorId, definition: '', seed: 0, children: {} },
   initial: 'starting',
+  on: { amend: { actions: assign(({ event }) => ({ definition: event.definition })) } },
   states: {
     starting: {
       on: {
