@@ -11,6 +11,7 @@ import {
   type Attempt,
   afterAnswer,
   afterAsking,
+  beforeAsking,
   type CallResult,
   type Conversation,
   nextTurn,
@@ -20,7 +21,7 @@ import {
   resultOfCall,
 } from './conversation.ts';
 import { agentOf, definitionOf, elementsOf, stepOf, templateScope } from './definition.ts';
-import type { StepVariables, TimedEvent } from './event.ts';
+import type { AgentProgress, StepVariables, TimedEvent } from './event.ts';
 import type { Intention } from './intention.ts';
 import { type Generation, type Judgement, judge } from './judge.ts';
 import type { AgentDefinition, PipelineDefinition, StepDefinition } from './pipeline-definition.ts';
@@ -70,10 +71,17 @@ function requireAgent(context: AgentContext): { plan: Plan; agent: AgentDefiniti
   return { plan, agent: plan.agent };
 }
 
-/** A new agent; with `turns` it has a conversation. */
-export function begin(context: AgentContext): AgentContext {
-  const turns = planOf(context).agent?.turns;
-  return turns === undefined ? context : { ...context, conversation: noConversation };
+/** A new agent; with `turns` it has a conversation, or goes on with that of a failed one. */
+export function begin(context: AgentContext, progress: AgentProgress | undefined): AgentContext {
+  if (planOf(context).agent?.turns === undefined) return context;
+  return { ...context, ...(progress ?? { conversation: noConversation }) };
+}
+
+/** What another agent needs to go on with; a turn that was asked is asked again. */
+export function progressOf(context: AgentContext): { progress?: AgentProgress } {
+  const { answers, conversation, attempt } = context;
+  if (conversation === undefined) return {};
+  return { progress: { answers, conversation: beforeAsking(conversation, attempt) } };
 }
 
 function currentElement(context: AgentContext): Json {
@@ -204,7 +212,7 @@ export function endElement(context: AgentContext): Partial<AgentContext> {
   if (call.type === 'refused') return nextElement(context, { reasons: [call.reason] });
   if (call.type === 'none' || isDoubted(context)) return nextElement(context);
   // A call that nobody doubts is made unless no turn is left.
-  const { turns } = requireAgent(context).agent;
+  const turns = (context.conversation?.turn ?? 0) + 1;
   const reasons = [`After ${turns} turns the agent still called a tool instead of answering.`];
   return nextElement(context, { output: null, answered: false, reasons });
 }

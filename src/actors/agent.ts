@@ -32,6 +32,7 @@ import {
   mayTellRefusal,
   nextElement,
   planOf,
+  progressOf,
   stepResult,
   takeAsked,
   takeToolOutcome,
@@ -90,16 +91,8 @@ export const agentMachine = setup({
           actions: assign(({ context, event }) => {
             assert(event.machine === 'agent', 'an agent is started as one');
             const { self, parent, definition, step, variables, seed } = event;
-            return begin({
-              ...context,
-              self,
-              parent,
-              definition,
-              step,
-              variables,
-              seed,
-              attemptSeed: seed,
-            });
+            const own = { self, parent, definition, step, variables, seed, attemptSeed: seed };
+            return begin({ ...context, ...own }, event.progress);
           }),
         },
       },
@@ -233,7 +226,12 @@ export const agentMachine = setup({
           {
             kind: 'send',
             to: context.parent,
-            event: { type: 'agent-failed', step: context.step, error: event.outcome.error },
+            event: {
+              type: 'agent-failed',
+              step: context.step,
+              error: event.outcome.error,
+              ...progressOf(context),
+            },
           },
         ];
       }),

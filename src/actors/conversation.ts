@@ -46,6 +46,12 @@ export interface Attempt {
   readonly opening: () => readonly ContextItem[];
 }
 
+/** As it was before its present turn was asked, for another agent to ask again. */
+export function beforeAsking(conversation: Conversation, attempts: number): Conversation {
+  const { head, generations } = conversation;
+  return { ...conversation, asked: head, generations: generations + attempts };
+}
+
 /** The context that the next generation is asked on (V1). */
 export function nodeToAsk(conversation: Conversation, attempt: Attempt): ContextNode {
   const { head, asked, pending } = conversation;

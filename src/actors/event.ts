@@ -6,6 +6,8 @@
 import type { ErrorMessage } from '../kernel/errors.ts';
 import type { ActorId } from '../kernel/ids.ts';
 import type { Json } from '../kernel/json.ts';
+import type { Answer } from './agent-answer.ts';
+import type { Conversation } from './conversation.ts';
 import type { Outcome } from './outcome.ts';
 import type { StepResult } from './step-result.ts';
 
@@ -27,6 +29,13 @@ export interface StepVariables {
   /** JSON of `{ document, steps }` for each document, for a step over all documents. */
   readonly items: readonly string[] | null;
   readonly run: { readonly name: string; readonly seed: number };
+}
+
+/** How far an agent with turns had come, for the one that takes its place. */
+export interface AgentProgress {
+  /** Answers to the elements before the present one. */
+  readonly answers: readonly Answer[];
+  readonly conversation: Conversation;
 }
 
 interface StartCommon {
@@ -61,6 +70,8 @@ export type StartAgentEvent = StartCommon & {
   readonly parent: ActorId;
   readonly step: string;
   readonly variables: StepVariables;
+  /** Of the agent whose place it takes, where that had turns. */
+  readonly progress?: AgentProgress;
 };
 
 export type StartEvent =
@@ -130,6 +141,8 @@ export interface AgentFailedEvent {
   readonly type: 'agent-failed';
   readonly step: string;
   readonly error: ErrorMessage;
+  /** Of an agent with turns. */
+  readonly progress?: AgentProgress;
 }
 
 export interface AgentCancelledEvent {

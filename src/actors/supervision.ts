@@ -7,7 +7,7 @@ import type { ErrorMessage } from '../kernel/errors.ts';
 import { type ActorId, childActorId } from '../kernel/ids.ts';
 import { act } from './act.ts';
 import { agentOf, definitionOf, stepOf, templateScope } from './definition.ts';
-import type { AgentDoubtEvent, StepVariables, TimedEvent } from './event.ts';
+import type { AgentDoubtEvent, AgentProgress, StepVariables, TimedEvent } from './event.ts';
 import { relevantFacts } from './facts.ts';
 import type { Intention } from './intention.ts';
 import type { StepResult } from './step-result.ts';
@@ -20,6 +20,8 @@ interface Child {
   readonly failures: number;
   /** The result that waits until the recovery file is written. */
   readonly escalated: StepResult | null;
+  /** How far the failed agent had come, where it has turns. */
+  readonly progress?: AgentProgress;
   /** Tag of the supervisor's own open intention for this step. */
   readonly open: string | null;
 }
@@ -72,6 +74,7 @@ function spawnAgent(context: SupervisorContext, step: string): Intention {
       seed: context.seed,
       step,
       variables: child.variables,
+      ...(child.progress === undefined ? {} : { progress: child.progress }),
     },
   };
 }
@@ -270,7 +273,12 @@ export function waitForBackoff({
 }: SupervisorArguments): Partial<SupervisorContext> {
   assert(event.type === 'agent-failed', 'a failure is retried');
   const failures = childOf(context, event.step).failures + 1;
-  return withChild(context, event.step, { failures, open: `${backoffPrefix}${event.step}` });
+  const { progress } = event;
+  return withChild(context, event.step, {
+    failures,
+    open: `${backoffPrefix}${event.step}`,
+    ...(progress === undefined ? {} : { progress }),
+  });
 }
 
 export function waitForRecovery({

@@ -1,7 +1,7 @@
 /** An agent with turns: what it asks on, what it keeps, and when it ends. */
 import { describe, expect, test } from 'vitest';
 import { type ContextNode, contextHash } from '../../src/actors/context-node.ts';
-import type { StartAgentEvent } from '../../src/actors/event.ts';
+import type { AgentProgress, StartAgentEvent } from '../../src/actors/event.ts';
 import type { ActIntention, Intention } from '../../src/actors/intention.ts';
 import { stateToJson } from '../../src/actors/step.ts';
 import { canonicalJson } from '../../src/kernel/hash.ts';
@@ -11,7 +11,7 @@ import { answer, completed, definitionText, failed, halt, started } from './mach
 
 const parent = actorId('run/supervisor');
 
-function start(agent: object = {}, step: object = {}) {
+function start(agent: object = {}, step: object = {}, progress?: AgentProgress) {
   const definition = definitionText({
     name: 'demo',
     agents: {
@@ -54,6 +54,7 @@ function start(agent: object = {}, step: object = {}) {
       items: null,
       run: { name: 'demo', seed: 7 },
     },
+    ...(progress === undefined ? {} : { progress }),
   };
   return started('agent', event);
 }
@@ -246,6 +247,57 @@ describe('a doubted attempt', () => {
     expect(result(of.send({ type: 'settle' }))).toMatchObject({
       verdict: 'flagged',
       output: { tool: 'read' },
+    });
+  });
+});
+
+describe('an agent that takes the place of a failed one', () => {
+  const each = { each: 'steps.before.output' };
+  const late = { code: 'INFERENCE_TIMEOUT', message: 'late', retryable: true } as const;
+
+  /** What the failed agent tells its supervisor. */
+  function failure(intentions: readonly Intention[]): AgentProgress {
+    const [intention] = intentions;
+    if (intention?.kind !== 'send' || intention.event.type !== 'agent-failed') {
+      throw new Error('the agent failed');
+    }
+    if (intention.event.progress === undefined) throw new Error('it tells how far it came');
+    return intention.event.progress;
+  }
+
+  test('asks the turn again that failed, and no other', () => {
+    const { of } = start({}, each);
+    of.send(final);
+    of.send(call('x'));
+    const second = node(of.send(completed('tool', 'text')));
+    of.send(halt('unsure'));
+    of.send({ type: 'retry', attempt: 1, temperature: 0.4, seed: 8, grounding: 'Again.' });
+    const progress = failure(of.send(failed('generate', late)));
+    const next = start({}, each, progress);
+    expect(act(next.intentions).arguments).toMatchObject({ temperature: 0, seed: 7 });
+    expect(node(next.intentions)).toEqual({ parent: contextHash(second), items: [] });
+    next.of.send(call('y'));
+    expect(node(next.of.send(completed('tool', 'more')))).toEqual({
+      parent: contextHash(second),
+      items: [
+        { role: 'assistant', content: '{"tool":"read","args":{"path":"y"}}' },
+        { role: 'tool', tool: 'read', content: 'more' },
+      ],
+    });
+    // Of three turns this was the last; the failed attempts are not counted, the doubted one is.
+    expect(result(next.of.send(final))).toMatchObject({
+      verdict: 'accepted',
+      output: [{ key: 'Bonn' }, { key: 'Bonn' }],
+      attempts: 1 + 4,
+    });
+  });
+
+  test('asks the first question again where that failed', () => {
+    const { of, intentions } = start();
+    const progress = failure(of.send(failed('generate', late)));
+    expect(node(start({}, {}, progress).intentions)).toEqual({
+      parent: contextHash(node(intentions)),
+      items: [],
     });
   });
 });

@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest';
+import { noConversation } from '../../src/actors/conversation.ts';
 import type { AgentDoubtEvent, StepVariables } from '../../src/actors/event.ts';
 import type { Intention } from '../../src/actors/intention.ts';
 import type { ErrorMessage } from '../../src/kernel/errors.ts';
@@ -153,6 +154,21 @@ describe('failures (S1, S2)', () => {
       step: 'two',
       result: result(),
     });
+  });
+
+  test('the next agent is told how far the failed one had come', () => {
+    const of = start();
+    of.send({ type: 'run-step', step: 'one', variables });
+    const progress = { answers: [], conversation: { ...noConversation, turn: 3 } };
+    of.send({ type: 'agent-failed', step: 'one', error: retryable, progress });
+    expect(of.send(completed('backoff:one', {}))).toMatchObject([{ event: { progress } }]);
+    // One that failed without telling is followed by one that begins where the last that told did.
+    of.send({ type: 'agent-failed', step: 'one', error: retryable });
+    expect(of.send(completed('backoff:one', {}))).toMatchObject([{ event: { progress } }]);
+    of.send({ type: 'run-step', step: 'two', variables });
+    of.send({ type: 'agent-failed', step: 'two', error: retryable });
+    const [spawned] = of.send(completed('backoff:two', {}));
+    expect(spawned).not.toHaveProperty('event.progress');
   });
 
   test('one that would only repeat is not retried', () => {

@@ -8,7 +8,12 @@ import type { RunId } from '../../src/kernel/ids.ts';
 import { JournalFollower } from '../../src/runtime/journal-follower.ts';
 import { openReadOnly } from '../../src/runtime/read-only.ts';
 import { exportRun, importRun } from '../../src/runtime/run-archive.ts';
-import { type Answer, sayWhole, startEndpointServer } from '../inference/endpoint-server.ts';
+import {
+  type Answer,
+  answerJson,
+  sayWhole,
+  startEndpointServer,
+} from '../inference/endpoint-server.ts';
 import { expectedPrompts, longText, makeSearch, script } from './conversations.ts';
 import { rewriteJournal } from './rewritten-journal.ts';
 import { openRuntime, runToEnd, testFolder } from './running.ts';
@@ -138,6 +143,24 @@ describe('a conversation', () => {
     const [first, second, third, fourth] = expectedPrompts('the sum');
     expect(prompts(server)).toEqual([first, second, third, third, fourth]);
     expect(await reading(dataDirectory).replay(id)).toMatchObject({ equal: true });
+  });
+
+  test('whose model fails for a moment asks that turn again, and no other', async () => {
+    let asked = 0;
+    const server = await serve((response, call) => {
+      asked += 1;
+      if (asked === 3) answerJson(response, 503, { error: { message: 'overloaded' } });
+      else void byScript(response, call);
+    });
+    const { dataDirectory, request } = makeSearch(['the sum']);
+    const runtime = await openRuntime(dataDirectory, {
+      model: { baseUrl: server.baseUrl, name: 'm' },
+    });
+    const run = await runToEnd(runtime, request);
+    expect(run).toMatchObject({ status: 'succeeded', usage: { generations: 4, toolCalls: 3 } });
+    const [first, second, third, fourth] = expectedPrompts('the sum');
+    expect(prompts(server)).toEqual([first, second, third, third, fourth]);
+    expect(await reading(dataDirectory).replay(run.id)).toMatchObject({ equal: true });
   });
 
   test('whose answer is doubted is repeated on the same context with the prompt of a retry', async () => {
