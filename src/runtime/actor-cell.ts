@@ -16,6 +16,8 @@ export class ActorCell {
   readonly epoch: number;
   /** Digest of the last event record; null before the first. */
   previousDigest: Buffer | null;
+  /** Whether that event is one of the run's parent: the next one begins the chain of the fork. */
+  begins = false;
   /** Made on the first external intention. */
   key: SigningKey | null = null;
   lastUsedMs: number;

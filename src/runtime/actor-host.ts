@@ -31,7 +31,7 @@ import { limits } from '../kernel/limits.ts';
 import { ActorCell } from './actor-cell.ts';
 import { eventRecords, runEndedRecords, snapshotRecords } from './event-record.ts';
 import type { HostPorts, HostSeat } from './host-ports.ts';
-import type { AdoptMessage, OutcomeMessage } from './topics.ts';
+import { type AdoptMessage, type OutcomeMessage, outcomeEnvelope } from './topics.ts';
 
 /** More than can be open at once, so that nothing on its way is older. */
 const forgottenMax = 4 * limits.openRunsMax;
@@ -119,15 +119,7 @@ export class ActorHost {
   }
 
   deliverOutcome(message: OutcomeMessage): void {
-    this.deliver({
-      run: message.run,
-      to: message.actor,
-      from: '@actuator',
-      number: 0,
-      cause: message.key,
-      event: { type: 'outcome', tag: message.tag, outcome: message.outcome },
-      machine: null,
-    });
+    this.deliver(outcomeEnvelope(message));
   }
 
   /** Takes over an actor that main has rebuilt, and the mail that waited for it. */
@@ -138,13 +130,15 @@ export class ActorHost {
     const digest =
       message.previousDigest === null ? null : Buffer.from(message.previousDigest, 'hex');
     const cell = new ActorCell(actor, message.epoch, digest, this.#ports.clock.monotonicMs());
+    cell.begins = message.begins;
     assert(!this.#cells.has(key), `the actor ${actor.id} is not here already`);
     this.#cells.set(key, cell);
     const waiting = this.#waking.get(key);
     this.#waking.delete(key);
     for (const envelope of waiting?.mail ?? []) this.#accept(cell, envelope);
-    if (message.resume) {
-      for (const open of Object.values(actor.open)) this.#resume(cell, open);
+    for (const tag of message.resume) {
+      const open = actor.open[tag];
+      if (open !== undefined) this.#resume(cell, open);
     }
   }
 
@@ -286,6 +280,7 @@ export class ActorHost {
     const position = this.#ports.append(records);
     cell.actor = effects.actor;
     cell.previousDigest = digest;
+    cell.begins = false;
     cell.eventsSinceSnapshot += 1;
     try {
       this.#release(cell, effects, position); // (H1)
@@ -303,7 +298,9 @@ export class ActorHost {
     const recording = { timeMs, store: this.#ports.storeBlobs };
     try {
       const effects = applyEvent(actor, envelope, timeMs);
-      const records = eventRecords({ ...recording, effects, envelope, epoch, previousDigest });
+      const { begins } = cell;
+      const parts = { ...recording, effects, envelope, epoch, previousDigest, begins };
+      const records = eventRecords(parts);
       const event = records.at(-1);
       assert(event !== undefined, 'a step has a record');
       const digest = recordDigest(event);

@@ -7,6 +7,7 @@ import { actorToJson } from '../actors/actor.ts';
 import { appendedContext, type EncodedContext, encodeContext } from '../actors/context-node.ts';
 import type { ActorEvent, DocumentReference } from '../actors/event.ts';
 import type { FinishIntention } from '../actors/intention.ts';
+import type { Outcome } from '../actors/outcome.ts';
 import { machineVersion } from '../actors/step.ts';
 import { blobReference, externalize, internalize } from '../journal/blob-store.ts';
 import type { AppendRecord, StoredRecord } from '../journal/record.ts';
@@ -50,6 +51,21 @@ export interface RunStartedBody {
   /** Machine versions that the run began with. */
   readonly machines: readonly string[];
   readonly stepsTotal: number;
+  /** Only of a fork. */
+  readonly parent?: ForkedFrom;
+}
+
+/** How a fork begins: with events of another run, and what is another from there on. */
+export interface ForkedFrom {
+  readonly run: RunId;
+  /** How many of its events. */
+  readonly at: number;
+  /** Whether the definition is another than the parent's there, so that each actor is told. */
+  readonly amended: boolean;
+  /** Outcomes of intentions that were in flight, by `actor:sequence:index`, in place of the parent's. */
+  readonly outcomes: Readonly<Record<string, Outcome>>;
+  /** Whether effects that reach outside the run's own files are performed. */
+  readonly allowEffects: boolean;
 }
 
 /** Body of a `run-ended` record. */
@@ -114,9 +130,11 @@ export interface EventRecordParts extends Recording {
   readonly envelope: Envelope;
   readonly epoch: number;
   readonly previousDigest: Buffer | null;
+  /** Whether the actor begins its chain here with an event that goes on from the parent's. */
+  readonly begins?: boolean;
 }
 
-/** The batch of one step: its blobs, then its event. */
+/** The batch of one step: its blobs, the branch where a fork's actor begins, then its event. */
 export function eventRecords(parts: EventRecordParts): AppendRecord[] {
   const { effects, envelope, epoch, timeMs, previousDigest } = parts;
   const { actor, hash, digests } = effects;
@@ -132,19 +150,12 @@ export function eventRecords(parts: EventRecordParts): AppendRecord[] {
   };
   const { body, blobs } = encodeEvent(content, contextOf(effects), parts);
   const cause = envelope.cause === null ? null : parseIntentionKey(envelope.cause);
+  const common = { run: actor.run, actor: actor.id, epoch, timeMs, previousDigest };
+  const begun = { actorSequence: actor.sequence - 1, cause: null, body: Buffer.alloc(0) };
   return [
     ...blobs,
-    {
-      type: 'event',
-      run: actor.run,
-      actor: actor.id,
-      actorSequence: actor.sequence,
-      epoch,
-      cause,
-      timeMs,
-      previousDigest,
-      body,
-    },
+    ...(parts.begins === true ? [{ type: 'branch' as const, ...common, ...begun }] : []),
+    { type: 'event', ...common, actorSequence: actor.sequence, cause, body },
   ];
 }
 

@@ -22,6 +22,7 @@ import type { StoredRecord } from '../journal/record.ts';
 import { hashJson, type Sha256 } from '../kernel/hash.ts';
 import type { ActorId, IntentionKey, RunId } from '../kernel/ids.ts';
 import { type BlobLookup, contextOf, type EventBody, eventOf } from './event-record.ts';
+import { Amendments, type ForkPoint, inRun } from './fork-point.ts';
 
 /** Where a replay found something else than the journal says. */
 export interface Divergence {
@@ -44,9 +45,16 @@ export interface FoldedActor {
   readonly epoch: number;
   /** Digest of its last event record, hexadecimal. */
   readonly digest: string;
+  /** Whether that event is one of the parent's, so that its chain here has still to begin. */
+  readonly begins: boolean;
 }
 
-/** A message that an actor received, by the key of the intention that sent it, or `@runtime:number`. */
+/** What stands for the key of an intention where the runtime itself has sent the message. */
+export function outsideKey(actor: ActorId, number: number): IntentionKey {
+  return `@runtime:${actor}:${number}` as IntentionKey;
+}
+
+/** A message that an actor received, by the key of the intention that sent it, or `outsideKey`. */
 export interface ReceivedMessage {
   readonly key: IntentionKey;
   readonly digest: Sha256;
@@ -70,9 +78,10 @@ export interface FoldedRun {
 }
 
 interface Progress {
-  actor: Actor;
-  epoch: number;
-  digest: string;
+  readonly epoch: number;
+  readonly digest: string;
+  /** Run of its last event. */
+  readonly run: string | null;
 }
 
 /** One event of the run with its place in the stream. */
@@ -157,7 +166,9 @@ export function replayStep(
   body: EventBody,
   known: Actor | undefined,
 ): Stepped {
-  const actor = known ?? machineOf(entry, body);
+  // The first event of a fork finds the actor of its parent.
+  const actor =
+    known === undefined ? machineOf(entry, body) : inRun(known, entry.record.run as RunId);
   if ('difference' in actor) return { divergence: actor };
   const cannot = (actual: string): Stepped => ({
     divergence: diverged(entry, body, {
@@ -179,7 +190,7 @@ export function replayStep(
 function receipt(entry: StreamRecord, body: EventBody): ReceivedMessage | null {
   if (body.event.type === 'outcome') return null;
   return {
-    key: (body.cause ?? `${body.from}:${body.number}`) as IntentionKey,
+    key: body.cause === null ? outsideKey(body.actor, body.number) : (body.cause as IntentionKey),
     digest: hashJson(body.event),
     sequence: entry.sequence,
     actor: body.actor,
@@ -188,45 +199,86 @@ function receipt(entry: StreamRecord, body: EventBody): ReceivedMessage | null {
   };
 }
 
+export interface FoldOptions {
+  /** Collect the messages as well, for recovery. */
+  readonly keepSends: boolean;
+  /** Where the run and its parents are forks, in order. */
+  readonly points?: readonly ForkPoint[];
+}
+
+/** The first event of a fork names the event of the parent that it goes on from. */
+function brokenChain(
+  entry: StreamRecord,
+  body: EventBody,
+  last: Progress | undefined,
+): Divergence | null {
+  const { run, previousDigest } = entry.record;
+  if (last === undefined || last.run === run) return null;
+  const actual = previousDigest?.toString('hex') ?? 'none';
+  if (actual === last.digest) return null;
+  const difference = 'The event does not go on from that of the parent.';
+  return diverged(entry, body, { expected: last.digest, actual, difference });
+}
+
 /**
  * Folds the events of a run, or of some of its actors, in stream order.
- * @param keepSends Collect the messages as well, for recovery.
  */
 export function foldRun(
   entries: Iterable<StreamRecord>,
   blobs: BlobLookup,
-  options: { readonly keepSends: boolean },
+  { keepSends, points = [] }: FoldOptions,
 ): FoldedRun {
-  const actors = new Map<ActorId, Progress>();
+  const actors = new Map<ActorId, Actor>();
+  const progress = new Map<ActorId, Progress>();
+  const amendments = new Amendments();
+  const ahead = [...points];
   const sends: Envelope[] = [];
   const sent = new Map<IntentionKey, Sha256>();
   const received: ReceivedMessage[] = [];
   let events = 0;
   let finish: FinishIntention | null = null;
   let divergence: Divergence | null = null;
+
+  const branch = (point: ForkPoint): void => {
+    const told = amendments.at(point, actors);
+    for (const [id, actor] of actors) actors.set(id, inRun(actor, point.run));
+    for (const { to, number, event } of told) sent.set(outsideKey(to, number), hashJson(event));
+    if (keepSends) sends.push(...told);
+  };
+
+  const passPoints = (sequence: number): void => {
+    while (ahead[0] !== undefined && ahead[0].at < sequence) branch(ahead.shift() as ForkPoint);
+  };
+
   for (const entry of entries) {
+    passPoints(entry.sequence);
     const body = eventOf(entry.record, blobs);
-    const stepped = replayStep(entry, body, actors.get(body.actor)?.actor);
-    if ('divergence' in stepped) {
-      divergence = stepped.divergence;
+    const stepped = replayStep(entry, body, actors.get(body.actor));
+    const broken = brokenChain(entry, body, progress.get(body.actor));
+    if ('divergence' in stepped || broken !== null) {
+      divergence = 'divergence' in stepped ? stepped.divergence : broken;
       break;
     }
     const { effects } = stepped;
     events += 1;
     finish ??= effects.finish;
-    const { epoch, digest } = entry.record;
-    actors.set(body.actor, { actor: effects.actor, epoch, digest: digest.toString('hex') });
+    const { epoch, digest, run } = entry.record;
+    actors.set(body.actor, effects.actor);
+    progress.set(body.actor, { epoch, digest: digest.toString('hex'), run });
+    amendments.see(effects.sends);
     for (const { cause, event } of effects.sends)
       if (cause !== null) sent.set(cause, hashJson(event));
     const message = receipt(entry, body);
     if (message !== null) received.push(message);
-    if (options.keepSends) sends.push(...effects.sends);
+    if (keepSends) sends.push(...effects.sends);
   }
-  const folded = [...actors.values()].map(({ actor, epoch, digest }) => ({
+  if (divergence === null) passPoints(Number.POSITIVE_INFINITY);
+  const folded = [...actors.values()].map((actor) => ({
     actor: actorToJson(actor),
     done: isDone(actor.state),
-    epoch,
-    digest,
+    epoch: progress.get(actor.id)?.epoch ?? 0,
+    digest: progress.get(actor.id)?.digest ?? '',
+    begins: progress.get(actor.id)?.run !== actor.run,
   }));
   return { events, divergence, finish, sent, received, actors: folded, sends };
 }

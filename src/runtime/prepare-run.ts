@@ -14,7 +14,7 @@ import { type ModelInfo, refuseOtherModel } from '../inference/model-port.ts';
 import { workspacesFolder } from '../journal/data-folders.ts';
 import { RuntimeError } from '../kernel/errors.ts';
 import { type Sha256, sha256 } from '../kernel/hash.ts';
-import { actorId, newRunId, type RunId } from '../kernel/ids.ts';
+import { newRunId, type RunId } from '../kernel/ids.ts';
 import type { JsonObject } from '../kernel/json.ts';
 import { limits } from '../kernel/limits.ts';
 import type { RunSize } from './admission.ts';
@@ -22,11 +22,9 @@ import { readDocuments } from './documents.ts';
 import type { RunStartedBody } from './event-record.ts';
 import { loadPipelineFile, parsePipelineObject } from './pipeline-file.ts';
 import type { CpuPool } from './pool/client.ts';
+import { rootActor } from './root-actor.ts';
 import { fillWorkspace } from './run-workspace.ts';
 import type { StartRunRequest } from './views.ts';
-
-/** The first actor of every run. */
-export const rootActor = actorId('run');
 
 export interface PreparedRun {
   readonly run: RunId;

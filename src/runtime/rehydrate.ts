@@ -1,8 +1,9 @@
 /** An actor that sleeps in the journal becomes live again: its last snapshot, and the events after it. */
 import { type Actor, actorFromJson, actorToJson, applyEvent } from '../actors/actor.ts';
 import { assert } from '../kernel/assert.ts';
-import type { ActorId } from '../kernel/ids.ts';
+import type { ActorId, RunId } from '../kernel/ids.ts';
 import { eventOf, snapshotOf } from './event-record.ts';
+import { inRun } from './fork-point.ts';
 import type { JournalFollower } from './journal-follower.ts';
 import type { RunEntry } from './run-index.ts';
 import type { AdoptMessage, WakeMessage } from './topics.ts';
@@ -38,13 +39,15 @@ export function rehydrate(
     const position = entry.events[index]?.position;
     assert(position !== undefined, 'an indexed event has a position');
     const record = follower.read(position);
-    actor = applyEvent(actor, eventOf(record, follower.blob), record.timeMs).actor;
+    const mine = inRun(actor, record.run as RunId); // An event has one.
+    actor = applyEvent(mine, eventOf(record, follower.blob), record.timeMs).actor;
   }
   const last = lastEvent(follower, entry, wake.actor);
   return {
-    actor: actorToJson(actor),
+    actor: actorToJson(inRun(actor, entry.id)),
     epoch: wake.epoch,
     previousDigest: last === null ? null : last.digest.toString('hex'),
-    resume: false,
+    begins: last !== null && last.run !== entry.id,
+    resume: [],
   };
 }

@@ -4,17 +4,23 @@
  * else (law D4).
  */
 import type { Envelope } from '../actors/actor.ts';
-import { sha256Bytes } from '../kernel/hash.ts';
+import { hashJson, sha256Bytes } from '../kernel/hash.ts';
 import type { ActorId } from '../kernel/ids.ts';
 import {
   type Divergence,
   type FoldedActor,
   type FoldedRun,
   foldRun,
+  outsideKey,
   undelivered,
 } from './fold-run.ts';
+import { answersOf } from './fork-answers.ts';
+import { forkPoints, originOf } from './fork-point.ts';
 import { JournalFollower } from './journal-follower.ts';
+import { rootStart } from './prepare-run.ts';
+import { rootActor } from './root-actor.ts';
 import type { RunEntry } from './run-index.ts';
+import type { OutcomeMessage } from './topics.ts';
 
 export interface ReplayRequest {
   readonly dataDirectory: string;
@@ -40,9 +46,13 @@ export interface RecoveredRun {
   readonly actors: readonly FoldedActor[];
   /** Messages to deliver again, in the order of each sender. */
   readonly undelivered: readonly Envelope[];
+  /** Of a fork: what is known of intentions that were open where it began. */
+  readonly answers: readonly OutcomeMessage[];
   /** Why the run cannot be read, or null. */
   readonly problem: string | null;
 }
+
+const nothing = { divergence: null, actors: [], undelivered: [], answers: [], problem: null };
 
 function withJournal<Result>(
   dataDirectory: string,
@@ -75,9 +85,14 @@ export function replayShard(request: ReplayRequest): ReplayResult {
     const entry = follower.entry(request.run);
     const belongs = (actor: ActorId) => shardOf(actor, request.shards) === request.shard;
     const records = follower.records(entry, sequencesOf(entry, belongs));
-    const { events, divergence, finish, sent, received } = foldRun(records, follower.blob, {
+    const folded = foldRun(records, follower.blob, {
       keepSends: false,
+      points: forkPoints(entry, follower.index),
     });
+    const { events, divergence, finish, received } = folded;
+    // The start came from outside, as the first record of the run said.
+    const { event } = rootStart(entry.id, originOf(entry, follower.index).started);
+    const sent = new Map([...folded.sent, [outsideKey(rootActor, 1), hashJson(event)] as const]);
     return { events, divergence, finish, sent, received };
   });
 }
@@ -90,13 +105,21 @@ export function recoverRun(follower: JournalFollower, run: string): RecoveredRun
       entry,
       sequencesOf(entry, () => true),
     );
-    const folded = foldRun(records, follower.blob, { keepSends: true });
+    const points = forkPoints(entry, follower.index);
+    const folded = foldRun(records, follower.blob, { keepSends: true, points });
     const { divergence, actors } = folded;
-    const again = divergence === null ? undelivered(folded) : [];
-    return { run, divergence, actors, undelivered: again, problem: null };
+    if (divergence !== null) return { ...nothing, run, divergence };
+    return {
+      run,
+      divergence,
+      actors,
+      undelivered: undelivered(folded).map((envelope) => ({ ...envelope, run: entry.id })),
+      answers: answersOf(follower, entry, actors),
+      problem: null,
+    };
   } catch (error) {
     const problem = error instanceof Error ? error.message : String(error);
-    return { run, divergence: null, actors: [], undelivered: [], problem };
+    return { ...nothing, run, problem };
   }
 }
 

@@ -2,12 +2,12 @@
 
 import { hashJson, type Sha256 } from '../kernel/hash.ts';
 import type { IntentionKey } from '../kernel/ids.ts';
-import type { Divergence } from './fold-run.ts';
+import { type Divergence, outsideKey } from './fold-run.ts';
 import type { CpuPool } from './pool/client.ts';
-import { rootActor, rootStart } from './prepare-run.ts';
 import type { ReplayResult } from './replay-run.ts';
+import { rootActor } from './root-actor.ts';
 import type { RunEntry } from './run-index.ts';
-import { runDamaged, stateHashOf } from './run-index.ts';
+import { countsOf, runDamaged, stateHashOf } from './run-index.ts';
 
 export interface ReplayReport {
   readonly run: string;
@@ -22,17 +22,16 @@ export interface ReplayReport {
 /** Below this many events a second thread costs more than it saves. */
 const eventsPerShard = 500;
 
-/** What the runtime itself sends to a run: its start, as its first record says, and a cancel. */
-function* outsideMessages(entry: RunEntry): Generator<[IntentionKey, Sha256]> {
-  yield ['@runtime:1' as IntentionKey, hashJson(rootStart(entry.id, entry.started).event)];
-  for (let number = 2; number <= entry.outsideMessages; number += 1) {
-    yield [`@runtime:${number}` as IntentionKey, hashJson({ type: 'cancel' })];
+/** What somebody may have asked of the first actor, where the folds know of nothing else. */
+function* cancels(entry: RunEntry): Generator<[IntentionKey, Sha256]> {
+  for (let number = 2; number <= countsOf(entry).outsideMessages; number += 1) {
+    yield [outsideKey(rootActor, number), hashJson({ type: 'cancel' })];
   }
 }
 
 /** Messages that were received otherwise than they were sent, whichever shards their actors are in. */
 function exchangeDivergences(entry: RunEntry, results: readonly ReplayResult[]): Divergence[] {
-  const sent = new Map([...outsideMessages(entry), ...results.flatMap((each) => [...each.sent])]);
+  const sent = new Map([...cancels(entry), ...results.flatMap((each) => [...each.sent])]);
   return results.flatMap(({ received }) =>
     received
       .filter(({ key, digest }) => sent.get(key) !== digest)

@@ -9,6 +9,8 @@
  *       that no message of one finds another absent.
  *   U4. Messages are sent again in the order of their senders; the receiver's
  *       numbers drop what it had.
+ *   U5. What a fork is told of intentions that were in flight comes after the
+ *       definition that is amended: a question that this asks again is not answered.
  */
 import type { Envelope } from '../actors/actor.ts';
 import { assert } from '../kernel/assert.ts';
@@ -19,7 +21,7 @@ import type { CpuPool } from './pool/client.ts';
 import { rootStart } from './prepare-run.ts';
 import type { RecoveredRun } from './replay-run.ts';
 import type { RunEntry } from './run-index.ts';
-import type { AdoptMessage } from './topics.ts';
+import { type AdoptMessage, outcomeEnvelope } from './topics.ts';
 
 export interface ResumePorts {
   readonly dataDirectory: string;
@@ -89,14 +91,21 @@ export async function resumeRun(
   for (const envelope of recovered.undelivered) {
     if (envelope.machine !== null) makeKnown(entry.id, envelope.to, 1, ports); // (U3)
   }
-  for (const { actor, epoch, digest } of live) {
+  const answered = new Set(recovered.answers.map(({ key }) => key));
+  for (const { actor, epoch, digest, begins } of live) {
     await ports.room();
-    const message = { actor, epoch: epoch + 1, previousDigest: digest, resume: true };
+    const open = Object.entries(actor.open).filter(([, { key }]) => !answered.has(key));
+    const resume = open.map(([tag]) => tag);
+    const message = { actor, epoch: epoch + 1, previousDigest: digest, begins, resume };
     ports.adopt(hostOf(actor.id, ports.hosts), message);
   }
   for (const envelope of recovered.undelivered) {
     await ports.room();
     ports.deliver(hostOf(envelope.to, ports.hosts), envelope); // (U4)
+  }
+  for (const answer of recovered.answers) {
+    await ports.room();
+    ports.deliver(hostOf(answer.actor, ports.hosts), outcomeEnvelope(answer)); // (U5)
   }
 }
 

@@ -8,8 +8,9 @@
  *   I2. `stateHash` after an event is the chain of the actor hashes up to it.
  *   I3. A run whose events have a gap is suspended: what is missing was skipped
  *       with a damaged part of the journal.
+ *   I4. A fork has the first events of its parent, by their positions, and then
+ *       its own.
  */
-import type { ActorEvent } from '../actors/event.ts';
 import type { JournalPosition, StoredRecord } from '../journal/record.ts';
 import { RuntimeError } from '../kernel/errors.ts';
 import { chainHash, type Sha256, sha256 } from '../kernel/hash.ts';
@@ -23,12 +24,14 @@ import {
   runEndedOf,
   runStartedOf,
 } from './event-record.ts';
-import type { RunStatus, RunView, Usage } from './views.ts';
+import { countEvent, noCounts, type RunCounts } from './run-counts.ts';
+import type { RunStatus, RunView } from './views.ts';
 
-/** Where an event lies, and what the run's state hash is after it. */
+/** Where an event lies, and what is known of the run after it. */
 export interface IndexedEvent {
   readonly position: JournalPosition;
   readonly stateHash: string;
+  readonly counts: RunCounts;
 }
 
 interface ActorEntry {
@@ -43,11 +46,6 @@ export interface RunEntry {
   readonly createdAt: number;
   readonly events: IndexedEvent[];
   readonly actors: Map<ActorId, ActorEntry>;
-  /** Messages that actors received from outside so far. */
-  outsideMessages: number;
-  usage: Usage;
-  stepsDone: number;
-  handedToHuman: number;
   ended: { readonly body: RunEndedBody; readonly at: number } | null;
   /** Whether events are missing (I3). */
   damaged: boolean;
@@ -57,14 +55,6 @@ export interface RunEntry {
 
 /** State hash of a run before its first event. */
 const emptyStateHash = sha256('');
-
-const noUsage: Usage = {
-  generations: 0,
-  promptTokens: 0,
-  answerTokens: 0,
-  interventions: 0,
-  toolCalls: 0,
-};
 
 function markDamaged(entry: RunEntry): void {
   entry.damaged = true;
@@ -78,26 +68,6 @@ export function runDamaged({ id }: Pick<RunEntry, 'id'>): RuntimeError {
     'RUN_DAMAGED',
     `Events of the run ${id} were lost with a damaged part of the journal; it can be looked at, and neither replayed nor continued.`,
   );
-}
-
-function generationUsage(value: unknown): { promptTokens: number; answerTokens: number } {
-  const usage = (value as { usage?: { promptTokens?: number; answerTokens?: number } } | null)
-    ?.usage;
-  return { promptTokens: usage?.promptTokens ?? 0, answerTokens: usage?.answerTokens ?? 0 };
-}
-
-function withEvent(usage: Usage, event: ActorEvent): Usage {
-  if (event.type === 'retry') return { ...usage, interventions: usage.interventions + 1 };
-  if (event.type !== 'outcome') return usage;
-  if (event.tag === 'tool') return { ...usage, toolCalls: usage.toolCalls + 1 };
-  if (event.tag !== 'generate' || event.outcome.status !== 'completed') return usage;
-  const { promptTokens, answerTokens } = generationUsage(event.outcome.value);
-  return {
-    ...usage,
-    generations: usage.generations + 1,
-    promptTokens: usage.promptTokens + promptTokens,
-    answerTokens: usage.answerTokens + answerTokens,
-  };
 }
 
 /** What applying a record changed. */
@@ -149,22 +119,33 @@ export class RunIndex {
   }
 
   #start(record: StoredRecord, run: RunId): IndexChange {
+    const started = runStartedOf(record, this.#blobs);
     const entry: RunEntry = {
       id: run,
-      started: runStartedOf(record, this.#blobs),
+      started,
       createdAt: record.timeMs,
-      events: [],
-      actors: new Map(),
-      outsideMessages: 0,
-      usage: noUsage,
-      stepsDone: 0,
-      handedToHuman: 0,
+      ...this.#shared(started),
       ended: null,
       damaged: false,
       suspended: null,
     };
     this.#runs.set(run, entry);
+    if (entry.events.length < (started.parent?.at ?? 0)) markDamaged(entry); // (I3)
     return { type: 'started', entry };
+  }
+
+  /** What a fork has in common with its parent (I4). */
+  #shared({ parent }: RunStartedBody): Pick<RunEntry, 'events' | 'actors'> {
+    const from = parent === undefined ? undefined : this.#runs.get(parent.run);
+    if (from === undefined || parent === undefined) return { events: [], actors: new Map() };
+    const actors = new Map<ActorId, ActorEntry>();
+    for (const [id, { events, snapshot }] of from.actors) {
+      const shared = events.filter((index) => index < parent.at);
+      const isShared = snapshot !== null && snapshot.sequence <= shared.length;
+      if (shared.length > 0)
+        actors.set(id, { events: shared, snapshot: isShared ? snapshot : null });
+    }
+    return { events: from.events.slice(0, parent.at), actors };
   }
 
   #actor(entry: RunEntry, id: ActorId): ActorEntry {
@@ -180,17 +161,12 @@ export class RunIndex {
     const body = rawBodyOf(record) as EventBody;
     const actor = this.#actor(entry, body.actor);
     if (record.actorSequence !== actor.events.length + 1) markDamaged(entry); // (I3)
-    const previous = entry.events.at(-1)?.stateHash ?? emptyStateHash;
-    entry.events.push({ position: record.position, stateHash: chainHash(previous, body.hash) });
+    entry.events.push({
+      position: record.position,
+      stateHash: chainHash(stateHashOf(entry), body.hash),
+      counts: countEvent(countsOf(entry), body),
+    });
     actor.events.push(entry.events.length - 1);
-    if (body.from === '@runtime') entry.outsideMessages += 1;
-    entry.usage = withEvent(entry.usage, body.event);
-    if (body.event.type === 'step-done') entry.stepsDone += 1;
-    if (body.event.type === 'document-done') {
-      // Events of older journals do not tell which steps never ran.
-      entry.stepsDone += body.event.notRun?.length ?? 0;
-      if (body.event.handedToHuman) entry.handedToHuman += 1;
-    }
   }
 
   #snapshot(entry: RunEntry, record: StoredRecord): IndexChange {
@@ -199,6 +175,10 @@ export class RunIndex {
     this.#actor(entry, record.actor).snapshot = { position, sequence };
     return { type: 'snapshot', entry, actor: record.actor };
   }
+}
+
+export function countsOf(entry: RunEntry): RunCounts {
+  return entry.events.at(-1)?.counts ?? noCounts;
 }
 
 export function stateHashOf(entry: RunEntry): Sha256 {
@@ -213,9 +193,12 @@ function statusOf(entry: RunEntry): RunStatus {
 /** @param workspace Absolute folder of the run's files. */
 export function runView(entry: RunEntry, workspace: string): RunView {
   const { ended, started } = entry;
+  const { usage, stepsDone, handedToHuman } = countsOf(entry);
+  const { parent } = started;
   return {
     id: entry.id,
     pipeline: started.pipeline,
+    parent: parent === undefined ? null : { run: parent.run, at: parent.at },
     status: statusOf(entry),
     createdAt: entry.createdAt,
     endedAt: ended?.at ?? null,
@@ -223,12 +206,8 @@ export function runView(entry: RunEntry, workspace: string): RunView {
     stateHash: stateHashOf(entry),
     resultHash: ended === null || ended.body.resultHash === '' ? null : ended.body.resultHash,
     outputs: ended === null ? null : { ...ended.body.outputs, workspace },
-    usage: entry.usage,
-    progress: {
-      stepsDone: entry.stepsDone,
-      stepsTotal: started.stepsTotal,
-      handedToHuman: entry.handedToHuman,
-    },
+    usage,
+    progress: { stepsDone, stepsTotal: started.stepsTotal, handedToHuman },
     error: ended?.body.error ?? entry.suspended,
   };
 }

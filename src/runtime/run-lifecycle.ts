@@ -24,11 +24,13 @@ import { limits } from '../kernel/limits.ts';
 import { Admission } from './admission.ts';
 import type { DurableWaiters } from './durable-waiters.ts';
 import { type BlobStore, runEndedRecords, runStartedRecords } from './event-record.ts';
+import { outsideMessages } from './fork-point.ts';
 import type { JournalFollower } from './journal-follower.ts';
 import type { CpuPool } from './pool/client.ts';
-import { type PreparedRun, prepareRun, rootActor, rootStart } from './prepare-run.ts';
+import { type PreparedRun, prepareRun, rootStart } from './prepare-run.ts';
 import type { RecoveredRun } from './replay-run.ts';
 import { deliverFirst, type ResumePorts, recoverRuns, resumeRun } from './resume-run.ts';
+import { rootActor } from './root-actor.ts';
 import { RunEndings } from './run-endings.ts';
 import { type IndexChange, type RunEntry, runView } from './run-index.ts';
 import type { RuntimeThreads } from './runtime-threads.ts';
@@ -117,8 +119,7 @@ export class RunLifecycle {
       throw new RuntimeError('RUN_NOT_OPEN', `The run ${entry.id} has already ended.`);
     }
     if (entry.suspended !== null) return this.#cancelSuspended(entry);
-    // The start of the run is the first message from outside.
-    const number = Math.max(1, entry.outsideMessages) + 1;
+    const number = outsideMessages(entry, this.#parts.follower.index) + 1;
     this.#toOwner({
       run: entry.id,
       to: rootActor,

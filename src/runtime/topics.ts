@@ -40,8 +40,10 @@ export interface AdoptMessage {
   readonly epoch: number;
   /** Digest of the actor's last event record, hexadecimal; null for none. */
   readonly previousDigest: string | null;
-  /** Carry the open external intentions out again, under the same keys. */
-  readonly resume: boolean;
+  /** Whether that event is one of the run's parent, so that the chain of the fork begins here. */
+  readonly begins: boolean;
+  /** Tags of the open external intentions to carry out again, under the same keys. */
+  readonly resume: readonly string[];
 }
 
 /** Host to main: send me this hibernated actor, whose last event has this sequence. */
@@ -59,6 +61,12 @@ export interface OutcomeMessage {
   readonly key: IntentionKey;
   readonly tag: string;
   readonly outcome: Outcome;
+}
+
+/** The outcome as the actor's mail. */
+export function outcomeEnvelope({ run, actor, key, tag, outcome }: OutcomeMessage): Envelope {
+  const event = { type: 'outcome', tag, outcome } as const;
+  return { run, to: actor, from: '@actuator', number: 0, cause: key, event, machine: null };
 }
 
 export interface RunEndedMessage {

@@ -22,6 +22,8 @@ export interface Usage {
 export interface RunView {
   readonly id: RunId;
   readonly pipeline: string;
+  /** Of a fork: the run that it continues, and how many of its events. */
+  readonly parent: { readonly run: RunId; readonly at: number } | null;
   readonly status: RunStatus;
   /** Milliseconds since the epoch. */
   readonly createdAt: number;

@@ -73,6 +73,7 @@ export class InMemoryRuntime implements RuntimePort {
     const view: RunView = {
       id: newRunId(),
       pipeline: typeof request.pipeline === 'string' ? request.pipeline : 'inline',
+      parent: null,
       status: 'running',
       createdAt: 1,
       endedAt: null,

@@ -396,7 +396,13 @@ function adoptedAgent(effect: EffectClass) {
   of.deeds.length = 0;
   const epoch = of.directory.claim(run, agentOfFirst, { host: 0, epoch: 1 });
   if (epoch === null) throw new Error('the agent sleeps');
-  of.host(0).adopt({ actor, epoch, previousDigest: found.digest, resume: true });
+  of.host(0).adopt({
+    actor,
+    epoch,
+    previousDigest: found.digest,
+    begins: false,
+    resume: ['generate'],
+  });
   return { of, run, key: open.key };
 }
 

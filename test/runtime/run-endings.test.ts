@@ -9,6 +9,7 @@ function ended(): RunView {
   return {
     id: newRunId(),
     pipeline: 'p',
+    parent: null,
     status: 'succeeded',
     createdAt: 1,
     endedAt: 2,

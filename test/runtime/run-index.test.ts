@@ -174,7 +174,12 @@ describe('waking an actor', () => {
     expect(canRehydrate(of.follower.entry(run), wake)).toBe(true);
     expect(canRehydrate(of.follower.entry(run), { ...wake, sequence: 2 })).toBe(false);
     const adopt = rehydrate(of.follower, of.follower.entry(run), wake);
-    expect(adopt).toMatchObject({ epoch: 2, resume: false, actor: { id: agent, sequence: 1 } });
+    expect(adopt).toMatchObject({
+      epoch: 2,
+      begins: false,
+      resume: [],
+      actor: { id: agent, sequence: 1 },
+    });
     expect(Object.keys(adopt.actor.open)).toEqual(['generate']);
     const [at = 0] = of.follower.entry(run).actors.get(agent)?.events ?? [];
     const position = of.follower.entry(run).events[at]?.position;

@@ -1,0 +1,62 @@
+/** What is counted of a run, event by event. */
+import type { EventBody } from './event-record.ts';
+import { rootActor } from './root-actor.ts';
+import type { Usage } from './views.ts';
+
+export interface RunCounts {
+  readonly usage: Usage;
+  readonly stepsDone: number;
+  readonly handedToHuman: number;
+  /** Messages that the first actor received from outside. */
+  readonly outsideMessages: number;
+}
+
+export const noCounts: RunCounts = {
+  usage: { generations: 0, promptTokens: 0, answerTokens: 0, interventions: 0, toolCalls: 0 },
+  stepsDone: 0,
+  handedToHuman: 0,
+  outsideMessages: 0,
+};
+
+function generationUsage(value: unknown): { promptTokens: number; answerTokens: number } {
+  const usage = (value as { usage?: { promptTokens?: number; answerTokens?: number } } | null)
+    ?.usage;
+  return { promptTokens: usage?.promptTokens ?? 0, answerTokens: usage?.answerTokens ?? 0 };
+}
+
+/** The same object where the event changes nothing. */
+function withEvent(usage: Usage, { event }: EventBody): Usage {
+  if (event.type === 'retry') return { ...usage, interventions: usage.interventions + 1 };
+  if (event.type !== 'outcome') return usage;
+  if (event.tag === 'tool') return { ...usage, toolCalls: usage.toolCalls + 1 };
+  if (event.tag !== 'generate' || event.outcome.status !== 'completed') return usage;
+  const { promptTokens, answerTokens } = generationUsage(event.outcome.value);
+  return {
+    ...usage,
+    generations: usage.generations + 1,
+    promptTokens: usage.promptTokens + promptTokens,
+    answerTokens: usage.answerTokens + answerTokens,
+  };
+}
+
+/** The counts after one more event; the same object where it changes none. */
+export function countEvent(counts: RunCounts, body: EventBody): RunCounts {
+  const { event } = body;
+  const usage = withEvent(counts.usage, body);
+  const fromOutside = body.from === '@runtime' && body.actor === rootActor;
+  // Events of older journals do not tell which steps never ran.
+  const done =
+    event.type === 'step-done'
+      ? 1
+      : event.type === 'document-done'
+        ? (event.notRun?.length ?? 0)
+        : 0;
+  const handed = event.type === 'document-done' && event.handedToHuman;
+  if (usage === counts.usage && !fromOutside && done === 0 && !handed) return counts;
+  return {
+    usage,
+    stepsDone: counts.stepsDone + done,
+    handedToHuman: counts.handedToHuman + (handed ? 1 : 0),
+    outsideMessages: counts.outsideMessages + (fromOutside ? 1 : 0),
+  };
+}
