@@ -10,7 +10,8 @@
  *
  * `used` is everything in the data directory up to the last record of the
  * journal, the copies of the workspace's files left out; `allocated` is what
- * the file system gave all of it after the stop, with preallocated segments.
+ * the file system gave all of it, those copies too, once the runtime has
+ * stopped. While it runs, segments are preallocated, 16 MiB at a time.
  * The peer is a table in `node:sqlite` with one row for each call that holds
  * all messages so far, which is how engines checkpoint a conversation; and the
  * same with each row as one zstd frame. It gets the same prompts in the same
@@ -74,7 +75,7 @@ function figures(name: string, run: MeasuredRun, ratio: number, goalMB: number):
     figure(`${name}.prompts.together`, 'tokens', [tokens.reduce((sum, each) => sum + each, 0)]),
     of('used', 'MB', run.usedBytes / megabyte, goalMB),
     of('workspace', 'MB', run.workspaceBytes / megabyte),
-    of('allocated', 'MB', run.allocatedBytes / megabyte),
+    of('allocated', 'MB', run.allocatedBytes / megabyte, goalMB),
     figure(`${name}.checkpoints-in-sqlite / used`, 'x', [run.checkpointBytes / run.usedBytes], {
       goal: quick ? null : 10,
     }),

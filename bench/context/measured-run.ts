@@ -37,7 +37,7 @@ export interface MeasuredRun {
   readonly usedBytes: number;
   /** Files of the run's workspace. */
   readonly workspaceBytes: number;
-  /** Blocks that the file system gave the data directory, after the stop; segments are preallocated. */
+  /** Blocks that the file system gave the data directory, once the runtime has stopped. */
   readonly allocatedBytes: number;
   readonly turns: readonly Turn[];
   /** Table of whole checkpoints, plain and each compressed. */

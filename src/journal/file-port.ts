@@ -17,6 +17,8 @@ export interface FilePort {
   /** Bytes read, 0 at the end of the file. */
   read(file: number, bytes: Buffer, range: ByteRange): number;
   size(file: number): number;
+  /** Cuts a file off behind so many bytes. */
+  truncate(file: number, bytes: number): void;
   fdatasync(file: number): void;
   /** Writes from the start of the file on another thread, in one call; nobody hears how it ends. */
   writeInBackground(file: number, bytes: Buffer): void;
@@ -44,6 +46,7 @@ export const nodeFilePort: FilePort = {
   read: (file, bytes, { offset, length, position }) =>
     fs.readSync(file, bytes, offset, length, position),
   size: (file) => fs.fstatSync(file).size,
+  truncate: (file, bytes) => fs.ftruncateSync(file, bytes),
   fdatasync: (file) => fs.fdatasyncSync(file),
   writeInBackground: (file, bytes) => fs.write(file, bytes, 0, bytes.length, 0, () => undefined),
   rename: (from, to) => fs.renameSync(from, to),

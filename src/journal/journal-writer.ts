@@ -209,6 +209,20 @@ export class JournalWriter {
     return this.commit();
   }
 
+  /**
+   * Gives the zeros behind the last record back, before `close`. The next start
+   * writes them again, as for a segment that lost its end in a crash. Where the
+   * system refuses, the segment stays as long as it is.
+   */
+  trim(): void {
+    if (this.#failure !== null || this.#file === null || this.#synced < this.#offset) return;
+    try {
+      this.#files.truncate(this.#file, this.#offset);
+    } catch {
+      // Only room on the disk was to be gained.
+    }
+  }
+
   /** Leaves nothing open. What `sync` has not made durable stays as it is. */
   close(): void {
     this.#preparation?.abandon();

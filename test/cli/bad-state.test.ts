@@ -317,7 +317,7 @@ describe('a data directory', () => {
   test('with a torn tail works: what was never durable is cut, and that is said', async () => {
     const data = copyOfData('torn');
     const segment = join(data, 'journal/0000000001.segment');
-    const bytes = readFileSync(segment);
+    const bytes = Buffer.concat([readFileSync(segment), Buffer.alloc(512)]);
     const end = bytes.findLastIndex((byte) => byte !== 0) + 1;
     bytes.fill(0xa5, end + 64, end + 164);
     writeFileSync(segment, bytes);

@@ -1,10 +1,12 @@
+import { statSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
 import { blobRecord } from '../../src/journal/blob-record.ts';
 import { journalFolder } from '../../src/journal/data-folders.ts';
 import { type FilePort, nodeFilePort } from '../../src/journal/file-port.ts';
 import { JournalReader } from '../../src/journal/journal-reader.ts';
 import { JournalWriter } from '../../src/journal/journal-writer.ts';
-import { listSegments } from '../../src/journal/segment.ts';
+import { listSegments, segmentPath } from '../../src/journal/segment.ts';
+import { verifyJournal } from '../../src/journal/verification.ts';
 import { sha256 } from '../../src/kernel/hash.ts';
 import { newRunId, type RunId } from '../../src/kernel/ids.ts';
 import { limits } from '../../src/kernel/limits.ts';
@@ -18,6 +20,7 @@ import {
   testRun,
   thrownBy,
 } from './journal-fixture.ts';
+import { runPython } from './python.ts';
 
 function readAll(folder: string) {
   const reader = JournalReader.open(folder, { verifyDigests: true });
@@ -178,6 +181,58 @@ describe('the journal writer', () => {
     writer.mark(77);
     expect(readAll(folder).at(-2)).toMatchObject({ type: 'mark', timeMs: 77, run: null });
     writer.close();
+  });
+
+  test('leaves no zeros behind its last record when it is trimmed, and goes on from there', () => {
+    const folder = temporaryFolder();
+    const path = segmentPath(journalFolder(folder), 1);
+    const source = new EventChain();
+    const first = openSmall(folder);
+    first.writeGroup([eventBatch(source, 2)]);
+    const { offset } = first.mark(1);
+    first.trim();
+    first.close();
+    expect(statSync(path).size).toBe(offset);
+    expect(readAll(folder)).toHaveLength(5);
+    expect(verifyJournal(folder)).toMatchObject({ faults: [], torn: null });
+    const { status, lines } = runPython('scripts/journal_reader.py', [folder]);
+    expect([status, lines.at(-1)]).toMatchObject([0, { type: 'end', lastSequence: 5, torn: 0 }]);
+
+    const second = openSmall(folder);
+    expect(second.recovered).toMatchObject({ lastSequence: 5, bytesCut: 0 });
+    expect(statSync(path).size).toBe(smallSegment);
+    second.writeGroup([eventBatch(source, 1)]);
+    second.close();
+    expect(readAll(folder)).toHaveLength(7);
+  });
+
+  test('is not trimmed while the disk lags behind, and takes a refusal for no failure', () => {
+    const folder = temporaryFolder();
+    const path = segmentPath(journalFolder(folder), 1);
+    const source = new EventChain();
+    let refuses = false;
+    const files: FilePort = {
+      ...nodeFilePort,
+      truncate: (file, bytes) => {
+        if (refuses) throw Object.assign(new Error('EPERM'), { code: 'EPERM' });
+        nodeFilePort.truncate(file, bytes);
+      },
+    };
+    const writer = JournalWriter.open(folder, {
+      segmentBytes: smallSegment,
+      files,
+      mode: 'relaxed',
+    });
+    writer.writeGroup([eventBatch(source, 1)]);
+    writer.trim();
+    expect(statSync(path).size).toBe(smallSegment);
+    writer.sync();
+    refuses = true;
+    writer.trim();
+    expect(statSync(path).size).toBe(smallSegment);
+    writer.writeGroup([eventBatch(source, 1)]);
+    writer.close();
+    expect(readAll(folder)).toHaveLength(4);
   });
 
   test('completes a write that the system did in pieces', () => {

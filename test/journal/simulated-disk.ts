@@ -38,7 +38,15 @@ interface NameChange {
 
 /** An operation that the disk is asked for, before it is done. */
 export interface DiskOperation {
-  readonly type: 'open' | 'write' | 'read' | 'fdatasync' | 'rename' | 'unlink' | 'syncFolder';
+  readonly type:
+    | 'open'
+    | 'write'
+    | 'read'
+    | 'fdatasync'
+    | 'rename'
+    | 'unlink'
+    | 'syncFolder'
+    | 'truncate';
   readonly path: string;
   /** Bytes to write. */
   readonly length: number;
@@ -132,6 +140,18 @@ export class SimulatedDisk implements FilePort {
     return this.#opened(descriptor).file.current.length;
   }
 
+  truncate(descriptor: number, bytes: number): void {
+    const { path, file } = this.#opened(descriptor);
+    this.#require({ type: 'truncate', path, length: 0 });
+    file.current = Buffer.from(file.current.subarray(0, bytes));
+    // What is cut off is nobody's to write any more.
+    for (const sectors of [file.unsynced, file.dropped]) {
+      for (const sector of sectors.keys()) {
+        if (sector * sectorBytes >= bytes) sectors.delete(sector);
+      }
+    }
+  }
+
   fdatasync(descriptor: number): void {
     const { path, file } = this.#opened(descriptor);
     try {
@@ -148,7 +168,8 @@ export class SimulatedDisk implements FilePort {
     for (const sector of file.dropped) {
       const start = sector * sectorBytes;
       file.durable.fill(0, start, start + sectorBytes);
-      before.copy(file.durable, start, start, start + sectorBytes);
+      // A file that has grown since has nothing there.
+      before.subarray(start, start + sectorBytes).copy(file.durable, start);
     }
     file.unsynced.clear();
   }
@@ -257,9 +278,9 @@ function sectorOf(bytes: Buffer, sector: number): Buffer {
 
 /** A content that a crash may leave (D1, D2). */
 function survivor({ durable, current, unsynced }: FileContent, random: Random): Buffer {
-  const grew = current.length > durable.length;
+  const resized = current.length !== durable.length;
   // The size is data of its own: it may have been kept while the bytes were not.
-  const length = grew && random() < 0.5 ? current.length : durable.length;
+  const length = resized && random() < 0.5 ? current.length : durable.length;
   const bytes = Buffer.alloc(length);
   durable.copy(bytes);
   for (const [sector, states] of unsynced) {

@@ -96,6 +96,7 @@ class JournalLoop {
       this.#rest();
     }
     this.#mark();
+    this.#writer.trim();
     this.#writer.close();
   }
 
