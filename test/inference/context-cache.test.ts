@@ -1,8 +1,15 @@
+import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { type ContextNode, contextHash } from '../../src/actors/context-node.ts';
+import {
+  type ContextItem,
+  type ContextNode,
+  contextHash,
+  encodeContext,
+} from '../../src/actors/context-node.ts';
+import { readContextChain } from '../../src/actuators/context-chain.ts';
 import { ContextCache } from '../../src/inference/context-cache.ts';
 import { contextMessages } from '../../src/inference/context-messages.ts';
-import { sha256 } from '../../src/kernel/hash.ts';
+import { type Sha256, sha256 } from '../../src/kernel/hash.ts';
 import { limits } from '../../src/kernel/limits.ts';
 
 const root: ContextNode = { parent: null, items: [{ role: 'user', content: 'begin' }] };
@@ -113,4 +120,49 @@ describe('a cache of contexts', () => {
       expect.objectContaining({ code: 'CONTEXT_TOO_LONG' }),
     );
   });
+});
+
+const text = fc.oneof(fc.string({ maxLength: 40 }), fc.string({ minLength: 250, maxLength: 300 }));
+const item: fc.Arbitrary<ContextItem> = fc.oneof(
+  fc.record({ role: fc.constantFrom('system', 'user', 'assistant'), content: text }),
+  fc.record({
+    role: fc.constant('tool'),
+    tool: fc.string({ maxLength: 9 }),
+    content: fc.oneof(text, fc.dictionary(fc.string({ maxLength: 5 }), text, { maxKeys: 4 })),
+  }),
+) as fc.Arbitrary<ContextItem>;
+
+test('a prompt is the same from memory, from a memory that forgets, and from the journal', () => {
+  fc.assert(
+    fc.property(
+      fc.array(fc.array(item, { minLength: 1, maxLength: 4 }), { minLength: 1, maxLength: 12 }),
+      fc.integer({ min: 0, max: 2_000 }),
+      (turns, bytesMax) => {
+        const [whole, forgetful] = [new ContextCache(), new ContextCache(bytesMax)];
+        const journal = new Map<Sha256, Buffer>();
+        const lookup = (hash: Sha256) => journal.get(hash) ?? null;
+        let parent: Sha256 | null = null;
+        for (const items of turns) {
+          const node: ContextNode = { parent, items };
+          const before: ContextNode[] = parent === null ? [] : readContextChain(parent, lookup);
+          const expected = whole.messages([node]);
+          let again: unknown;
+          try {
+            again = forgetful.messages([node]);
+          } catch {
+            again = forgetful.messages([...before, node]);
+          }
+          expect(again).toEqual(expected);
+          const { hash, text: content, texts } = encodeContext(node);
+          for (const [key, bytes] of [...texts, [hash, Buffer.from(content)] as const]) {
+            journal.set(key, bytes);
+          }
+          const chained = readContextChain(hash, lookup).flatMap((each) => each.items);
+          expect(contextMessages(chained)).toEqual(expected);
+          expect(new ContextCache().messages([...before, node])).toEqual(expected);
+          parent = hash;
+        }
+      },
+    ),
+  );
 });
