@@ -29,6 +29,8 @@ export interface ActuatorContext {
 /** One thing an actuator can do. `perform` throws RuntimeError for what it cannot. */
 export interface Operation<A = unknown, R = unknown> {
   readonly effect: EffectClass;
+  /** Whether its effect reaches beyond the files of its run. A fork performs such only if allowed (law D5). */
+  readonly outside?: boolean;
   readonly arguments: z.ZodType<A>;
   readonly result: z.ZodType<R>;
   perform(args: A, context: ActuatorContext): Promise<R>;

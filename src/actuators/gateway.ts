@@ -14,7 +14,9 @@
  *       (law D3). A failed one may be tried again under its key.
  *   G4. A key stands for one intention: the same key with other arguments is
  *       refused.
- *   G5. `perform` never rejects, and every refusal has a code.
+ *   G5. For a fork nothing is carried out that reaches beyond its own files,
+ *       unless that was allowed (law D5).
+ *   G6. `perform` never rejects, and every refusal has a code.
  */
 import type { KeyDirectory } from '../identity/key-directory.ts';
 import type { JournalMode } from '../journal/journal-writer.ts';
@@ -72,6 +74,8 @@ export class ActuatorGateway {
   readonly #doors = new Map<string, Door>();
   readonly #inFlight = new Map<IntentionKey, InFlight>();
   readonly #remembered = new RememberedOutcomes();
+  /** Forks that were not allowed more. */
+  readonly #withheld = new Set<RunId>();
 
   constructor(options: GatewayOptions) {
     this.#options = options;
@@ -85,7 +89,7 @@ export class ActuatorGateway {
     }
   }
 
-  /** Carries out one request (IntentionRequest), or says why not (G5). */
+  /** Carries out one request (IntentionRequest), or says why not (G6). */
   async perform(request: unknown): Promise<IntentionOutcome> {
     try {
       const admitted = this.#check(request);
@@ -93,6 +97,11 @@ export class ActuatorGateway {
     } catch (error) {
       return refused(keyOf(request), 'INTERNAL', describe(error));
     }
+  }
+
+  /** From here on nothing of the run reaches beyond its own files (G5). */
+  withhold(run: RunId): void {
+    this.#withheld.add(run);
   }
 
   /** Stops an intention that waits or runs; false when there is none. Its outcome still comes. */
@@ -108,6 +117,7 @@ export class ActuatorGateway {
    */
   endRun(run: RunId): void {
     this.#options.keys.endRun(run);
+    this.#withheld.delete(run);
     for (const [key, { controller }] of this.#inFlight) {
       if (parseIntentionKey(key).run === run) controller.abort();
     }
@@ -153,6 +163,14 @@ export class ActuatorGateway {
     if (operation.effect === 'once' && this.#options.journalMode === 'relaxed') {
       const message = `${name}.${request.operation} must not happen twice, and a relaxed journal may forget that it did.`;
       return refused(key, 'JOURNAL_RELAXED', message); // (G2)
+    }
+    if (
+      operation.outside === true &&
+      operation.effect !== 'pure' &&
+      this.#withheld.has(request.run)
+    ) {
+      const message = `${name}.${request.operation} reaches beyond the files of a fork; fork again with --allow-effects if it may happen once more.`;
+      return refused(key, 'EFFECT_WITHHELD', message); // (G5)
     }
     const digest = hashJson([name, request.operation, request.arguments]);
     return { request, operation, args: args.data, actor: door.actor, digest };

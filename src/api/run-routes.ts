@@ -4,7 +4,7 @@ import type { FastifyInstance } from 'fastify';
 import { z } from 'zod';
 import type { JsonObject } from '../kernel/json.ts';
 import { limits } from '../kernel/limits.ts';
-import type { RuntimePort, StartRunRequest } from '../runtime/views.ts';
+import type { ForkRequest, RuntimePort, StartRunRequest } from '../runtime/views.ts';
 import { contextParametersSchema, parseRequest, runParametersSchema } from './request.ts';
 
 const pathCharactersMax = 4_096;
@@ -17,6 +17,20 @@ const startRunSchema = z.strictObject({
   input: z.strictObject({ folder: pathSchema }),
   seed: z.number().int().min(0).max(limits.runSeedMax).optional(),
 });
+
+const forkSchema = z.strictObject({
+  at: z.number().int().min(1),
+  set: z.record(z.string(), z.json()).optional(),
+  allowEffects: z.boolean().optional(),
+});
+
+function toForkRequest({ at, set, allowEffects }: z.output<typeof forkSchema>): ForkRequest {
+  return {
+    at,
+    ...(set === undefined ? {} : { set: set as JsonObject }),
+    ...(allowEffects === undefined ? {} : { allowEffects }),
+  };
+}
 
 /** Paths that are not absolute begin at the working directory of this process. */
 function toStartRunRequest(body: z.output<typeof startRunSchema>): StartRunRequest {
@@ -55,6 +69,13 @@ export function addRunRoutes(app: FastifyInstance, runtime: RuntimePort): void {
   app.get('/v1/runs/:id/contexts/:hash', async (request) => {
     const { id, hash } = parseRequest(contextParametersSchema, request.params, 'The address');
     return runtime.transcript(id, hash);
+  });
+
+  app.post('/v1/runs/:id/fork', async (request, reply) => {
+    const { id } = parseRequest(runParametersSchema, request.params, 'The address');
+    const body = parseRequest(forkSchema, request.body, 'The request body');
+    const run = await runtime.fork(id, toForkRequest(body));
+    return reply.code(201).header('location', `/v1/runs/${run.id}`).send(run);
   });
 
   app.post('/v1/runs/:id/cancel', async (request) => {

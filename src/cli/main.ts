@@ -13,6 +13,7 @@ import { diffCommand } from './commands/diff.ts';
 import { doctorCommand } from './commands/doctor.ts';
 import { effectsCommand } from './commands/effects.ts';
 import { eventsCommand } from './commands/events.ts';
+import { forkCommand } from './commands/fork.ts';
 import { generateCommand } from './commands/generate.ts';
 import { journalCommand } from './commands/journal.ts';
 import { replayCommand } from './commands/replay.ts';
@@ -94,6 +95,7 @@ function newProgram(host: Host): Command {
     contextCommand,
     replayCommand,
     diffCommand,
+    forkCommand,
     journalCommand,
     cancelCommand,
     generateCommand,

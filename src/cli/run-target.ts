@@ -2,13 +2,14 @@
 
 import { assert } from '../kernel/assert.ts';
 import { limits } from '../kernel/limits.ts';
-import type { EventView, RunView, StartRunRequest } from '../runtime/views.ts';
+import type { EventView, ForkRequest, RunView, StartRunRequest } from '../runtime/views.ts';
 import type { CommandContext } from './command.ts';
 import { findServer } from './connect.ts';
 import type { RunningRuntime } from './services.ts';
 
 export interface RunTarget {
   startRun(request: StartRunRequest): Promise<RunView>;
+  fork(id: string, request: ForkRequest): Promise<RunView>;
   /** Every event from the first one; resolves with the ended run. */
   follow(id: string, onEvent: (event: EventView) => void): Promise<RunView>;
   cancel(id: string): Promise<RunView>;
@@ -22,6 +23,7 @@ export interface RunTarget {
 export function localTarget(runtime: RunningRuntime): RunTarget {
   return {
     startRun: (request) => runtime.startRun(request),
+    fork: (id, request) => runtime.fork(id, request),
     follow: async (id, onEvent) => {
       let next = 1;
       const take = (event: EventView): void => {
@@ -56,6 +58,7 @@ export async function openRunTarget(context: CommandContext): Promise<RunTarget>
   }
   return {
     startRun: (request) => server.startRun(request),
+    fork: (id, request) => server.fork(id, request),
     follow: (id, onEvent) => server.follow(id, onEvent),
     cancel: (id) => server.cancel(id),
     afterInterrupt: (id) =>

@@ -10,6 +10,7 @@ import { type ErrorMessage, fromErrorMessage, RuntimeError } from '../kernel/err
 import type { BusView } from '../runtime/bus-view.ts';
 import type {
   EventView,
+  ForkRequest,
   GeneratedText,
   GenerateTextRequest,
   RunView,
@@ -39,6 +40,10 @@ export class ServerClient {
 
   startRun(request: StartRunRequest): Promise<RunView> {
     return this.#run('/v1/runs', request);
+  }
+
+  fork(id: string, request: ForkRequest): Promise<RunView> {
+    return this.#run(`/v1/runs/${encodeURIComponent(id)}/fork`, request);
   }
 
   cancel(id: string): Promise<RunView> {

@@ -363,6 +363,24 @@ export const errorCatalogue = {
     'A run has no actor of that name.',
     'See claw events, which names the actors of a run.',
   ),
+  FORK_INVALID: entry(
+    badInput,
+    400,
+    'A run cannot be forked there, or not with these changes.',
+    'The message says what would do; claw events lists the events of a run.',
+  ),
+  FORK_WORKSPACE_LOST: entry(
+    badInput,
+    409,
+    'A file that the forked run began with is no longer what it was.',
+    'Fork at an event after which the run has written the file itself.',
+  ),
+  EFFECT_WITHHELD: entry(
+    badInput,
+    403,
+    'A fork wanted an effect outside its own files, and nobody allowed it.',
+    'Fork again with --allow-effects if it may happen once more.',
+  ),
   RUN_DAMAGED: entry(
     dataDamaged,
     409,

@@ -6,10 +6,17 @@
  *   L1. An entry stands for one key (law D3); the first outcome of a key is its
  *       outcome.
  *   L2. Without an outcome an effect is open while its run may go on, and
- *       unanswered once the run has ended.
+ *       unanswered once the run has ended. An amendment of a fork that asks again
+ *       withdraws what was asked before.
+ *   L3. A fork's effects have keys of the fork, those of its parent's events too.
  */
 import { effectOf, isKnownOperation } from '../actors/effects.ts';
-import { type ActorSequence, type IntentionKey, intentionKey } from '../kernel/ids.ts';
+import {
+  type ActorSequence,
+  type IntentionKey,
+  intentionKey,
+  parseIntentionKey,
+} from '../kernel/ids.ts';
 import { type EventBody, rawBodyOf } from './event-record.ts';
 import type { JournalFollower } from './journal-follower.ts';
 import type { RunEntry } from './run-index.ts';
@@ -25,10 +32,12 @@ export function effectLedger(follower: JournalFollower, entry: RunEntry): Effect
     const body = rawBodyOf(record) as EventBody;
     const at = { sequence, time: record.timeMs };
     if (body.event.type === 'outcome' && body.cause !== null) {
-      settle(effects.get(body.cause as IntentionKey), body.event.outcome, at);
+      const key = intentionKey({ ...parseIntentionKey(body.cause), run: entry.id }); // (L3)
+      settle(effects.get(key), body.event.outcome, at);
     }
     for (const [index, { kind, target }] of body.intentions.entries()) {
       if (kind !== 'act') continue;
+      if (body.event.type === 'amend') withdraw(effects.values(), body.actor, target);
       const key = intentionKey({
         run: entry.id,
         actor: body.actor,
@@ -60,6 +69,13 @@ function wanted(
   const [actuator = '', name = ''] = operation.split('.');
   const effect = isKnownOperation(actuator, name) ? effectOf(actuator, name) : null;
   return { key, actor, operation, effect, status: 'open', code: null, requested, answered: null };
+}
+
+function withdraw(effects: Iterable<MutableEffect>, actor: string, operation: string): void {
+  for (const effect of effects) {
+    const isOpen = effect.status === 'open' && effect.actor === actor;
+    if (isOpen && effect.operation === operation) effect.status = 'unanswered';
+  }
 }
 
 function settle(

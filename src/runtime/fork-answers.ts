@@ -4,7 +4,7 @@
  * for the rest (law D5).
  */
 import type { Outcome } from '../actors/outcome.ts';
-import { type ActorId, type IntentionKey, parseIntentionKey } from '../kernel/ids.ts';
+import { type ActorId, actorId, type IntentionKey, parseIntentionKey } from '../kernel/ids.ts';
 import { eventOf } from './event-record.ts';
 import type { FoldedActor } from './fold-run.ts';
 import type { JournalFollower } from './journal-follower.ts';
@@ -28,7 +28,7 @@ export function answersOf(
 ): OutcomeMessage[] {
   return actors.flatMap(({ actor: { id, open } }) =>
     Object.entries(open).flatMap(([tag, { key }]) => {
-      const outcome = inheritedOutcome(follower, entry, key);
+      const outcome = inheritedOutcome(follower, entry, intentionPlace(key));
       return outcome === null ? [] : [{ run: entry.id, actor: id, key, tag, outcome }];
     }),
   );
@@ -37,28 +37,28 @@ export function answersOf(
 function inheritedOutcome(
   follower: JournalFollower,
   entry: RunEntry,
-  key: IntentionKey,
+  place: string,
 ): Outcome | null {
   const { parent } = entry.started;
   const from = parent === undefined ? undefined : follower.index.get(parent.run);
   if (from === undefined || parent === undefined) return null;
-  const { actor, sequence } = parseIntentionKey(key);
+  const { actor, sequence } = placeOf(place);
   const before = entry.actors.get(actor)?.events.filter((index) => index < parent.at).length ?? 0;
   if (sequence > before) return null; // Its own.
-  return (
-    parent.outcomes[intentionPlace(key)] ??
-    recordedOutcome(follower, from, { actor, key, after: parent.at }) ??
-    inheritedOutcome(follower, from, key)
-  );
+  return parent.outcomes[place] ?? outcomeAfter(follower, from, { place, after: parent.at });
 }
 
-/** What the actor of the parent was told behind the fork. */
-function recordedOutcome(
+/**
+ * What the actor was told of its intention after so many events of the run, or
+ * what the run inherits of it where it is a fork itself; null if neither.
+ * @throws RuntimeError JOURNAL_CORRUPT, BLOB_MISSING
+ */
+export function outcomeAfter(
   follower: JournalFollower,
   entry: RunEntry,
-  { actor, key, after }: { actor: ActorId; key: IntentionKey; after: number },
+  { place, after }: { place: string; after: number },
 ): Outcome | null {
-  const place = intentionPlace(key);
+  const { actor } = placeOf(place);
   const later = entry.actors.get(actor)?.events.filter((index) => index >= after) ?? [];
   const sequences = later.map((index) => index + 1);
   for (const { record } of follower.records(entry, sequences)) {
@@ -67,5 +67,10 @@ function recordedOutcome(
       return event.outcome;
     }
   }
-  return null;
+  return inheritedOutcome(follower, entry, place);
+}
+
+function placeOf(place: string): { readonly actor: ActorId; readonly sequence: number } {
+  const [actor = '', sequence] = place.split(':');
+  return { actor: actorId(actor), sequence: Number(sequence) };
 }

@@ -66,7 +66,7 @@ function seedOf(request: StartRunRequest): number {
   );
 }
 
-function modelText(model: ModelInfo): string {
+export function modelText(model: ModelInfo): string {
   return model.sha256 === null ? model.name : `${model.name} sha256:${model.sha256}`;
 }
 
@@ -74,7 +74,7 @@ function modelText(model: ModelInfo): string {
  * What the model here can never do is refused before the run, not document by
  * document. An endpoint is asked; nobody knows its models and schemas.
  */
-function refuseUnservable({ agents }: PipelineDefinition, model: ModelInfo): void {
+export function refuseUnservable({ agents }: PipelineDefinition, model: ModelInfo): void {
   if (model.backend !== 'llama.cpp') return;
   for (const [name, agent] of Object.entries(agents)) {
     refuseOtherModel(agent.model, model);

@@ -15,6 +15,7 @@ import {
   undelivered,
 } from './fold-run.ts';
 import { answersOf } from './fork-answers.ts';
+import { type ForkInspection, inspectFork } from './fork-inspection.ts';
 import { forkPoints, originOf } from './fork-point.ts';
 import { JournalFollower } from './journal-follower.ts';
 import { rootStart } from './prepare-run.ts';
@@ -34,6 +35,13 @@ export type ReplayResult = Pick<
   FoldedRun,
   'events' | 'divergence' | 'finish' | 'sent' | 'received'
 >;
+
+/** A run after so many of its events. */
+export interface ForkPlace {
+  readonly dataDirectory: string;
+  readonly run: string;
+  readonly at: number;
+}
 
 export interface RecoverRequest {
   readonly dataDirectory: string;
@@ -95,6 +103,11 @@ export function replayShard(request: ReplayRequest): ReplayResult {
     const sent = new Map([...folded.sent, [outsideKey(rootActor, 1), hashJson(event)] as const]);
     return { events, divergence, finish, sent, received };
   });
+}
+
+/** @throws RuntimeError RUN_NOT_FOUND, JOURNAL_CORRUPT, BLOB_MISSING */
+export function inspectForkPlace({ dataDirectory, run, at }: ForkPlace): ForkInspection {
+  return withJournal(dataDirectory, (follower) => inspectFork(follower, follower.entry(run), at));
 }
 
 /** Replays one open run for its recovery; what is wrong with it is in the result. */

@@ -27,6 +27,7 @@ import { type BlobStore, runEndedRecords, runStartedRecords } from './event-reco
 import { outsideMessages } from './fork-point.ts';
 import type { JournalFollower } from './journal-follower.ts';
 import type { CpuPool } from './pool/client.ts';
+import { prepareFork } from './prepare-fork.ts';
 import { type PreparedRun, prepareRun, rootStart } from './prepare-run.ts';
 import type { RecoveredRun } from './replay-run.ts';
 import { deliverFirst, type ResumePorts, recoverRuns, resumeRun } from './resume-run.ts';
@@ -35,7 +36,7 @@ import { RunEndings } from './run-endings.ts';
 import { type IndexChange, type RunEntry, runView } from './run-index.ts';
 import type { RuntimeThreads } from './runtime-threads.ts';
 import { actuatorThread, hostThread, topics, type WakeMessage } from './topics.ts';
-import type { RunView, StartRunRequest } from './views.ts';
+import type { ForkRequest, RunView, StartRunRequest } from './views.ts';
 import { WakeQueue } from './wake-queue.ts';
 
 export interface LifecycleParts {
@@ -61,6 +62,8 @@ export class RunLifecycle {
   readonly #endings = new RunEndings();
   /** Runs that a host gave up before the journal showed that they began. */
   readonly #broken = new Map<RunId, Reason>();
+  /** Forks whose actors are not on their hosts yet. */
+  readonly #beginning = new Map<RunId, Promise<unknown>>();
   #closed = false;
 
   constructor(parts: LifecycleParts) {
@@ -107,6 +110,25 @@ export class RunLifecycle {
     });
   }
 
+  /**
+   * Begins a fork of the run; resolves once its first record is durable and its
+   * actors are on their hosts.
+   * @param model The model that serves.
+   * @throws RuntimeError as `prepareFork`, TOO_MANY_RUNS, DISK_FULL, JOURNAL_FAILED
+   */
+  fork(parent: RunEntry, request: ForkRequest, model: ModelInfo): Promise<RunView> {
+    const { dataDirectory, pool, threads, durable, follower } = this.#parts;
+    return this.#admission.hold(async (admit) => {
+      const context = { dataDirectory, pool, model, admit, index: follower.index };
+      const prepared = await prepareFork(parent, request, context);
+      await this.#room();
+      await durable.whenDurable(threads.producer.append(this.#firstRecords(prepared)));
+      const entry = follower.entry(prepared.run);
+      await this.#goOn(entry);
+      return this.view(entry);
+    });
+  }
+
   /** Resolves when the run has ended or is suspended; waiting ends with the signal. */
   async ended(entry: RunEntry, signal?: AbortSignal): Promise<RunView> {
     const isOver = entry.ended !== null || entry.suspended !== null;
@@ -114,7 +136,8 @@ export class RunLifecycle {
   }
 
   /** Asks the run to stop; resolves when it has. @throws RuntimeError RUN_NOT_OPEN */
-  cancel(entry: RunEntry): Promise<RunView> {
+  async cancel(entry: RunEntry): Promise<RunView> {
+    await this.#beginning.get(entry.id);
     if (entry.ended !== null) {
       throw new RuntimeError('RUN_NOT_OPEN', `The run ${entry.id} has already ended.`);
     }
@@ -186,12 +209,27 @@ export class RunLifecycle {
     }
   }
 
+  /** A fork goes on like a run after a restart. */
+  async #goOn(entry: RunEntry): Promise<void> {
+    const ports = this.#ports();
+    const resumed = recoverRuns([entry], ports).then((recovered) =>
+      this.#tryResume(entry, recovered.get(entry.id), ports),
+    );
+    this.#beginning.set(entry.id, resumed);
+    await resumed.finally(() => this.#beginning.delete(entry.id));
+  }
+
   async #tryResume(
     entry: RunEntry,
     recovered: RecoveredRun | undefined,
     ports: ResumePorts,
   ): Promise<boolean> {
+    const { parent } = entry.started;
     try {
+      // Said before any actor of it acts.
+      if (parent?.allowEffects === false) {
+        this.#send(actuatorThread, topics.withhold, { run: entry.id });
+      }
       await resumeRun(entry, recovered, ports);
       return true;
     } catch (error) {

@@ -33,6 +33,7 @@ import type {
   ContextView,
   EffectView,
   EventView,
+  ForkRequest,
   GeneratedText,
   GenerateTextRequest,
   HealthView,
@@ -137,6 +138,10 @@ export class Runtime implements RuntimePort {
 
   async startRun(request: StartRunRequest): Promise<RunView> {
     return this.#lifecycle.begin(request, this.#modelInfo());
+  }
+
+  async fork(id: string, request: ForkRequest): Promise<RunView> {
+    return this.#lifecycle.fork(this.#follower.entry(id), request, this.#modelInfo());
   }
 
   runs(): readonly RunView[] {

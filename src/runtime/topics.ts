@@ -166,6 +166,14 @@ export const topics = {
     publishers: [mainThread],
     subscribers: [actuatorThread, ...hosts],
   }),
+  /** Of a fork that may not reach beyond its own files; the same shape as an end. */
+  withhold: defineTopic<RunEndedMessage>({
+    id: 24,
+    name: 'withhold',
+    policy: 'wait',
+    publishers: [mainThread],
+    subscribers: [actuatorThread],
+  }),
   close: defineTopic<null>({
     id: 18,
     name: 'close',

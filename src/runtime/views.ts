@@ -118,6 +118,18 @@ export interface StartRunRequest {
   readonly seed?: number;
 }
 
+export interface ForkRequest {
+  /** How many events of the run it begins with, from 1. */
+  readonly at: number;
+  /**
+   * What is another from there on: `model`, `temperature`, `prompt` or `system` of
+   * every agent or, as `AGENT.SETTING`, of one; `outcome`, for what was in flight.
+   */
+  readonly set?: JsonObject;
+  /** Whether effects that reach outside the run's own files are performed; not unless said. */
+  readonly allowEffects?: boolean;
+}
+
 export interface GenerateTextRequest {
   readonly prompt: string;
   readonly system?: string;
@@ -171,6 +183,8 @@ export interface RuntimePort {
   /** What the threads send each other: totals, and rates of the last second or two. */
   bus(): BusView;
   startRun(request: StartRunRequest): Promise<RunView>;
+  /** A new run that begins with the first events of another one and goes on by itself. */
+  fork(id: string, request: ForkRequest): Promise<RunView>;
   runs(): readonly RunView[];
   run(id: string): RunView;
   /** At most `limit` events, fewer where they are large; at least one if the run has one from `from` on. */

@@ -10,6 +10,7 @@ import type {
   ContextView,
   EffectView,
   EventView,
+  ForkRequest,
   GeneratedText,
   GenerateTextRequest,
   HealthView,
@@ -35,6 +36,7 @@ interface StoredRun {
 
 export class InMemoryRuntime implements RuntimePort {
   readonly started: StartRunRequest[] = [];
+  readonly forked: { readonly id: string; readonly request: ForkRequest }[] = [];
   readonly generations: GenerateTextRequest[] = [];
   /** Aborted generations and scripts. */
   aborted = 0;
@@ -85,6 +87,11 @@ export class InMemoryRuntime implements RuntimePort {
       progress: { stepsDone: 0, stepsTotal: 2, handedToHuman: 0 },
       error: null,
     };
+    this.#store(view);
+    return view;
+  }
+
+  #store(view: RunView): void {
     this.#runs.set(view.id, {
       view,
       events: [],
@@ -93,7 +100,15 @@ export class InMemoryRuntime implements RuntimePort {
       listeners: new Set(),
       waiting: new Set(),
     });
-    return view;
+  }
+
+  async fork(id: string, request: ForkRequest): Promise<RunView> {
+    if (this.failure !== null) throw this.failure;
+    this.forked.push({ id, request });
+    const { view } = this.#stored(id);
+    const fork: RunView = { ...view, id: newRunId(), parent: { run: view.id, at: request.at } };
+    this.#store(fork);
+    return fork;
   }
 
   runs(): readonly RunView[] {

@@ -12,7 +12,7 @@ import {
   type Services,
 } from '../../src/cli/services.ts';
 import type { Terminal } from '../../src/cli/terminal.ts';
-import type { StartRunRequest } from '../../src/runtime/views.ts';
+import type { ForkRequest, StartRunRequest } from '../../src/runtime/views.ts';
 import { InMemoryRuntime } from '../api/in-memory-runtime.ts';
 
 export class LocalRuntime extends InMemoryRuntime implements RunningRuntime {
@@ -31,6 +31,12 @@ export class LocalRuntime extends InMemoryRuntime implements RunningRuntime {
 
   override async startRun(request: StartRunRequest) {
     const run = await super.startRun(request);
+    queueMicrotask(() => this.script(run.id));
+    return run;
+  }
+
+  override async fork(id: string, request: ForkRequest) {
+    const run = await super.fork(id, request);
     queueMicrotask(() => this.script(run.id));
     return run;
   }

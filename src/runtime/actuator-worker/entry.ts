@@ -115,6 +115,7 @@ endpoint.on(topics.abort, ({ key }) => gateway.abort(key));
 endpoint.on(topics.register, (registration) => keys.register(registration));
 endpoint.on(topics.hostKey, ({ host, publicKey }) => keys.addHost(host, publicKey));
 endpoint.on(topics.runEnded, ({ run }) => gateway.endRun(run));
+endpoint.on(topics.withhold, ({ run }) => gateway.withhold(run));
 endpoint.on(topics.journalFailed, () =>
   durable.fail(new RuntimeError('JOURNAL_FAILED', 'The journal has failed.')),
 );

@@ -6,7 +6,7 @@ import { assert, assertNever } from '../../kernel/assert.ts';
 import { toErrorMessage } from '../../kernel/errors.ts';
 import { hashFile } from '../document-file.ts';
 import { readDocument } from '../document-reader.ts';
-import { recoverRuns, replayShard } from '../replay-run.ts';
+import { inspectForkPlace, recoverRuns, replayShard } from '../replay-run.ts';
 import type { PoolReply, PoolTask, PoolTaskName, PoolTasks } from './protocol.ts';
 
 assert(!isMainThread, 'the pool entry runs on a worker thread');
@@ -30,6 +30,8 @@ function perform(task: PoolTask): PoolTasks[PoolTaskName]['result'] {
       return hashFile(task.request.path);
     case 'replay-range':
       return replayShard(task.request);
+    case 'inspect-fork':
+      return inspectForkPlace(task.request);
     case 'recover-runs':
       return recoverRuns(task.request);
     default:

@@ -5,7 +5,14 @@
 import type { ErrorMessage } from '../../kernel/errors.ts';
 import type { Sha256 } from '../../kernel/hash.ts';
 import type { InputDocument } from '../document-reader.ts';
-import type { RecoveredRun, RecoverRequest, ReplayRequest, ReplayResult } from '../replay-run.ts';
+import type { ForkInspection } from '../fork-inspection.ts';
+import type {
+  ForkPlace,
+  RecoveredRun,
+  RecoverRequest,
+  ReplayRequest,
+  ReplayResult,
+} from '../replay-run.ts';
 
 /** Request and result of each task, by its name. Both cross threads by structured clone. */
 export interface PoolTasks {
@@ -25,6 +32,7 @@ export interface PoolTasks {
     readonly result: { readonly sha256: Sha256; readonly bytes: number };
   };
   'replay-range': { readonly request: ReplayRequest; readonly result: ReplayResult };
+  'inspect-fork': { readonly request: ForkPlace; readonly result: ForkInspection };
   'recover-runs': { readonly request: RecoverRequest; readonly result: readonly RecoveredRun[] };
 }
 

@@ -1,0 +1,47 @@
+/** A run that has just begun, followed to its end and reported. */
+import { exitStatus } from '../kernel/errors.ts';
+import type { RunView } from '../runtime/views.ts';
+import type { CommandContext } from './command.ts';
+import { ProgressView } from './progress-view.ts';
+import { copyReport, reportPath } from './report-file.ts';
+import { runFailure, runSummary } from './run-summary.ts';
+import type { RunTarget } from './run-target.ts';
+
+/** The ended run, or null after an interrupt. */
+export async function followToEnd(
+  { io, output }: CommandContext,
+  target: RunTarget,
+  { id }: RunView,
+): Promise<RunView | null> {
+  output.notice(`run ${id}`);
+  const progress = new ProgressView(output.stderr);
+  let stop = (): void => undefined;
+  const interrupted = new Promise<null>((settle) => {
+    stop = io.onSignal(() => settle(null));
+  });
+  try {
+    const run = await Promise.race([
+      target.follow(id, (event) => progress.onEvent(event)),
+      interrupted,
+    ]);
+    progress.finish();
+    if (run === null) output.notice(target.afterInterrupt(id));
+    return run;
+  } finally {
+    stop();
+  }
+}
+
+/** Prints the ended run, copies its report, and throws what it failed with. */
+export function reportRun({ output }: CommandContext, run: RunView, out: string | null): number {
+  const from = reportPath(run);
+  const copy = from !== null && run.status === 'succeeded' ? out : null;
+  if (from !== null && copy !== null) copyReport(from, copy);
+  output.print(runSummary(run, copy));
+  if (out !== null && from === null)
+    output.notice('The run has no report, so --out is not written.');
+  output.answer(out === null ? run : { ...run, out: copy });
+  const failure = runFailure(run);
+  if (failure === null) return exitStatus.ok;
+  throw failure;
+}

@@ -1,0 +1,105 @@
+/**
+ * Everything that has to be true before a fork begins. Nothing is journaled
+ * here, and a failure leaves no run behind.
+ */
+import { rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { PipelineDefinition } from '../actors/pipeline-definition.ts';
+import { workspacesFolder } from '../journal/data-folders.ts';
+import { RuntimeError } from '../kernel/errors.ts';
+import { newRunId, type RunId } from '../kernel/ids.ts';
+import { changedDefinition, changedOutcomes } from './fork-changes.ts';
+import type { ForkInspection } from './fork-inspection.ts';
+import { restoreWorkspace } from './fork-workspace.ts';
+import {
+  modelText,
+  type PrepareContext,
+  type PreparedRun,
+  refuseUnservable,
+} from './prepare-run.ts';
+import { type RunEntry, type RunIndex, runDamaged } from './run-index.ts';
+import type { ForkRequest } from './views.ts';
+
+export interface ForkContext extends PrepareContext {
+  readonly index: Pick<RunIndex, 'get'>;
+}
+
+/**
+ * @throws RuntimeError FORK_INVALID, FORK_WORKSPACE_LOST, RUN_DAMAGED, REPLAY_DIVERGED,
+ *   PIPELINE_INVALID, MODEL_UNKNOWN, SCHEMA_UNSUPPORTED, and what `admit` throws.
+ */
+export async function prepareFork(
+  entry: RunEntry,
+  request: ForkRequest,
+  context: ForkContext,
+): Promise<PreparedRun> {
+  if (entry.damaged) throw runDamaged(entry);
+  const { at, set = {} } = request;
+  requirePlace(entry, at);
+  const { dataDirectory, pool, index } = context;
+  const inspection = await pool.run('inspect-fork', { dataDirectory, run: entry.id, at });
+  requireGoing(entry, at, inspection);
+  const before = definitionAt(entry, at, index);
+  const definition = changedDefinition(before, set);
+  const changed = JSON.parse(definition) as PipelineDefinition;
+  if (definition !== before) refuseUnservable(changed, context.model);
+  const outcomes = changedOutcomes(set, inspection.open);
+  const { documents, stepsTotal, workspace: initial } = entry.started;
+  context.admit({ documents, stepsTotal });
+  const run = newRunId();
+  try {
+    const { changes } = inspection;
+    const parents = lineage(entry, index);
+    await restoreWorkspace({ dataDirectory, run, parents, initial, changes }, pool);
+  } catch (error) {
+    await rm(join(workspacesFolder(dataDirectory), run), { recursive: true, force: true });
+    throw error;
+  }
+  const parent = {
+    run: entry.id,
+    at,
+    amended: definition !== before,
+    outcomes,
+    allowEffects: request.allowEffects ?? false,
+  };
+  const model = modelText(context.model);
+  return { run, texts: new Map(), body: { ...entry.started, definition, model, parent } };
+}
+
+function requirePlace({ id, events }: RunEntry, at: number): void {
+  if (Number.isInteger(at) && at >= 1 && at <= events.length) return;
+  throw new RuntimeError(
+    'FORK_INVALID',
+    `The run ${id} has ${events.length} events and no event ${at}; claw events lists them.`,
+  );
+}
+
+function requireGoing({ id }: RunEntry, at: number, { divergence, finish }: ForkInspection): void {
+  if (divergence !== null) {
+    const { sequence, actor, difference } = divergence;
+    throw new RuntimeError(
+      'REPLAY_DIVERGED',
+      `The replay of the run ${id} diverges at event ${sequence} (${actor}), so it cannot be forked there: ${difference}`,
+    );
+  }
+  if (finish === null) return;
+  throw new RuntimeError(
+    'FORK_INVALID',
+    `The run ${id} has ended by event ${at}, so nothing would go on; fork it at an earlier event.`,
+  );
+}
+
+/** The definition that held after so many events. */
+function definitionAt(entry: RunEntry, at: number, index: Pick<RunIndex, 'get'>): string {
+  const { parent, definition } = entry.started;
+  const from = parent === undefined ? undefined : index.get(parent.run);
+  if (parent === undefined || from === undefined || at > parent.at) return definition;
+  return definitionAt(from, at, index);
+}
+
+/** The run and those that it is a fork of, the latest first. */
+function lineage(entry: RunEntry, index: Pick<RunIndex, 'get'>): RunId[] {
+  const { parent } = entry.started;
+  const from = parent === undefined ? undefined : index.get(parent.run);
+  return from === undefined ? [entry.id] : [entry.id, ...lineage(from, index)];
+}
