@@ -151,7 +151,7 @@ export function eventRecords(parts: EventRecordParts): AppendRecord[] {
   const { body, blobs } = encodeEvent(content, contextOf(effects), parts);
   const cause = envelope.cause === null ? null : parseIntentionKey(envelope.cause);
   const common = { run: actor.run, actor: actor.id, epoch, timeMs, previousDigest };
-  const begun = { actorSequence: actor.sequence - 1, cause: null, body: Buffer.alloc(0) };
+  const begun = { actorSequence: actor.sequence - 1, cause: null, body: Buffer.from('{}') };
   return [
     ...blobs,
     ...(parts.begins === true ? [{ type: 'branch' as const, ...common, ...begun }] : []),

@@ -37,6 +37,13 @@ export function forkPoints(entry: RunEntry, index: Pick<RunIndex, 'get'>): ForkP
   ];
 }
 
+/** The run and those that it is a fork of, the latest first. */
+export function lineage(entry: RunEntry, index: Pick<RunIndex, 'get'>): RunId[] {
+  const { parent } = entry.started;
+  const from = parent === undefined ? undefined : index.get(parent.run);
+  return from === undefined ? [entry.id] : [entry.id, ...lineage(from, index)];
+}
+
 /** The run that a fork, and the run that this is a fork of, began as. */
 export function originOf(entry: RunEntry, index: Pick<RunIndex, 'get'>): RunEntry {
   const { parent } = entry.started;

@@ -7,9 +7,10 @@ import { join } from 'node:path';
 import type { PipelineDefinition } from '../actors/pipeline-definition.ts';
 import { workspacesFolder } from '../journal/data-folders.ts';
 import { RuntimeError } from '../kernel/errors.ts';
-import { newRunId, type RunId } from '../kernel/ids.ts';
+import { newRunId } from '../kernel/ids.ts';
 import { changedDefinition, changedOutcomes } from './fork-changes.ts';
 import type { ForkInspection } from './fork-inspection.ts';
+import { lineage } from './fork-point.ts';
 import { restoreWorkspace } from './fork-workspace.ts';
 import {
   modelText,
@@ -95,11 +96,4 @@ function definitionAt(entry: RunEntry, at: number, index: Pick<RunIndex, 'get'>)
   const from = parent === undefined ? undefined : index.get(parent.run);
   if (parent === undefined || from === undefined || at > parent.at) return definition;
   return definitionAt(from, at, index);
-}
-
-/** The run and those that it is a fork of, the latest first. */
-function lineage(entry: RunEntry, index: Pick<RunIndex, 'get'>): RunId[] {
-  const { parent } = entry.started;
-  const from = parent === undefined ? undefined : index.get(parent.run);
-  return from === undefined ? [entry.id] : [entry.id, ...lineage(from, index)];
 }

@@ -1,7 +1,7 @@
 /**
  * A run as one file, to be replayed on another machine. The file is a segment
- * of a journal that holds this run alone, with its texts: every reader of the
- * format reads it. Records keep their digests, so that the actors' chains and
+ * of a journal that holds this run alone, with its texts, or before it the runs
+ * that it is a fork of: every reader of the format reads it. Records keep their digests, so that the actors' chains and
  * the run's state hash are those of the original.
  *
  * Invariants
@@ -10,6 +10,7 @@
  *   A2. An import is verified in full before anything of it is written. In the
  *       journal its end follows its beginning: what a crash leaves of a large
  *       import has ended, and nobody goes on with it.
+ *       The runs of an archive follow one another, each fork behind its parent.
  *   A3. Files of the workspace are not part of a run's history, nor of the
  *       archive.
  */
@@ -34,8 +35,10 @@ import type { Sha256 } from '../kernel/hash.ts';
 import type { RunId } from '../kernel/ids.ts';
 import type { Json } from '../kernel/json.ts';
 import { limits } from '../kernel/limits.ts';
-import { rawBodyOf } from './event-record.ts';
+import { type RunStartedBody, rawBodyOf } from './event-record.ts';
+import { lineage } from './fork-point.ts';
 import { JournalFollower } from './journal-follower.ts';
+import type { RunEntry } from './run-index.ts';
 
 /** What an archive holds. */
 export interface ArchiveReport {
@@ -46,7 +49,7 @@ export interface ArchiveReport {
 }
 
 /** Types that tell a run; snapshots only shorten the way. */
-const told = new Set<StoredRecord['type']>(['run-started', 'event', 'run-ended']);
+const told = new Set<StoredRecord['type']>(['run-started', 'branch', 'event', 'run-ended']);
 
 /**
  * Writes a run into a new file.
@@ -57,8 +60,10 @@ export function exportRun(dataDirectory: string, id: string, target: string): Ar
   if (existsSync(target)) {
     throw new RuntimeError('FILE_EXISTS', `${target} is there already; name another file.`);
   }
-  const run = requireEnded(dataDirectory, id);
-  const { records, events, texts } = recordsOf(dataDirectory, run);
+  const runs = requireEnded(dataDirectory, id);
+  const run = runs.at(-1);
+  assert(run !== undefined, 'a run is its own last one');
+  const { records, events, texts } = recordsOf(dataDirectory, runs);
   const groups = groupsOf(records);
   const bytes = segmentBytesFor(groups.map((group) => sizeOf(group)));
   if (bytes > limits.archiveBytesMax) {
@@ -87,19 +92,17 @@ export function exportRun(dataDirectory: string, id: string, target: string): Ar
  */
 export function importRun(dataDirectory: string, source: string): ArchiveReport {
   const { records, contents } = readArchive(source, dataDirectory);
-  const run = requireWhole(source, records);
-  const follower = new JournalFollower(dataDirectory);
-  try {
-    follower.advance();
-    if (follower.index.get(run) !== undefined) {
-      throw new RuntimeError('RUN_EXISTS', `The run ${run} is in ${dataDirectory} already.`);
-    }
-  } finally {
-    follower.close();
+  const runs = requireWhole(source, records);
+  const run = runs.at(-1);
+  assert(run !== undefined, 'an archive has a run');
+  const missing = new Set(missingRuns(dataDirectory, runs));
+  if (!missing.has(run)) {
+    throw new RuntimeError('RUN_EXISTS', `The run ${run} is in ${dataDirectory} already.`);
   }
+  const added = records.filter((record) => record.run !== null && missing.has(record.run));
   const writer = JournalWriter.open(dataDirectory);
   try {
-    for (const record of endSecond(records)) {
+    for (const record of endSecond(added)) {
       const blobs = new Map<Sha256, Buffer>();
       for (const hash of blobReferences(rawBodyOf(record) as Json)) {
         const content = contents.get(hash);
@@ -114,53 +117,70 @@ export function importRun(dataDirectory: string, source: string): ArchiveReport 
   } finally {
     writer.close();
   }
-  const events = records.filter(({ type }) => type === 'event').length;
-  return { run, events, texts: contents.size, bytes: sizeOf(records) };
+  const events = added.filter(({ type }) => type === 'event').length;
+  return { run, events, texts: contents.size, bytes: sizeOf(added) };
 }
 
-/** (A2) */
-function endSecond(records: readonly StoredRecord[]): StoredRecord[] {
-  const isEvent = ({ type }: StoredRecord): boolean => type === 'event';
-  return [...records.filter((record) => !isEvent(record)), ...records.filter(isEvent)];
-}
-
-function requireEnded(dataDirectory: string, id: string): RunId {
+/** Those of the runs that a data directory does not have. */
+function missingRuns(dataDirectory: string, runs: readonly RunId[]): RunId[] {
   const follower = new JournalFollower(dataDirectory);
   try {
     follower.advance();
-    const entry = follower.entry(id);
-    if (entry.damaged) {
-      throw new RuntimeError(
-        'RUN_DAMAGED',
-        `Events of the run ${id} were lost; it cannot be exported.`,
-      );
-    }
-    if (entry.ended === null) {
-      throw new RuntimeError(
-        'RUN_NOT_ENDED',
-        `The run ${id} has not ended; wait for it or cancel it.`,
-      );
-    }
-    return entry.id;
+    return runs.filter((run) => follower.index.get(run) === undefined);
   } finally {
     follower.close();
   }
 }
 
-/** The records of a run in their order, each text before the first record that names it. */
+/** (A2) */
+function endSecond(records: readonly StoredRecord[]): StoredRecord[] {
+  const place: Partial<Record<StoredRecord['type'], number>> = { 'run-started': 0, 'run-ended': 1 };
+  const runs = [...new Set(records.map(({ run }) => run))];
+  return runs.flatMap((run) =>
+    records
+      .filter((record) => record.run === run)
+      .sort((one, other) => (place[one.type] ?? 2) - (place[other.type] ?? 2)),
+  );
+}
+
+/** The run and those that it is a fork of, the oldest first; all have ended. */
+function requireEnded(dataDirectory: string, id: string): RunId[] {
+  const follower = new JournalFollower(dataDirectory);
+  try {
+    follower.advance();
+    const runs = lineage(follower.entry(id), follower.index).reverse();
+    for (const run of runs) requireComplete(follower.entry(run));
+    return runs;
+  } finally {
+    follower.close();
+  }
+}
+
+function requireComplete({ id, damaged, ended }: RunEntry): void {
+  if (damaged) {
+    throw new RuntimeError(
+      'RUN_DAMAGED',
+      `Events of the run ${id} were lost; it cannot be exported.`,
+    );
+  }
+  if (ended !== null) return;
+  throw new RuntimeError('RUN_NOT_ENDED', `The run ${id} has not ended; wait for it or cancel it.`);
+}
+
+/** The records of the runs, one after the other, each text before the first record that names it. */
 function recordsOf(
   dataDirectory: string,
-  run: RunId,
+  runs: readonly RunId[],
 ): { records: AppendRecord[]; events: number; texts: number } {
   const reader = JournalReader.open(dataDirectory, { verifyDigests: true });
-  const records: AppendRecord[] = [];
+  const found = new Map(runs.map((run) => [run, new ArchivedRun()]));
   const texts = new Set<Sha256>();
   let events = 0;
-  let end: AppendRecord[] = [];
   try {
     for (const group of reader.groups()) {
       for (const record of group) {
-        if (record.run !== run || !told.has(record.type)) continue;
+        const of = record.run === null ? undefined : found.get(record.run);
+        if (of === undefined || record.run === null || !told.has(record.type)) continue;
         for (const hash of blobReferences(rawBodyOf(record) as Json)) {
           if (texts.has(hash)) continue;
           const content = reader.blob(hash);
@@ -170,19 +190,25 @@ function recordsOf(
               `The journal has no blob ${hash}; restore it from a copy.`,
             );
           }
-          records.push(archivedText(run, hash, content, record.timeMs));
+          of.records.push(archivedText(record.run, hash, content, record.timeMs));
           texts.add(hash);
         }
-        if (record.type === 'run-ended') end = [record];
-        else records.push(record);
+        if (record.type === 'run-ended') of.end = [record];
+        else of.records.push(record);
         if (record.type === 'event') events += 1;
       }
     }
   } finally {
     reader.close();
   }
-  // Of an imported run it stands at the beginning.
-  return { records: [...records, ...end], events, texts: texts.size };
+  const records = [...found.values()].flatMap((run) => [...run.records, ...run.end]);
+  return { records, events, texts: texts.size };
+}
+
+class ArchivedRun {
+  readonly records: AppendRecord[] = [];
+  /** Of an imported run it stands at the beginning. */
+  end: AppendRecord[] = [];
 }
 
 /** An archive has no files, so a text that no record holds does not fit. */
@@ -226,15 +252,19 @@ function readArchive(
   return { records, contents };
 }
 
-/** One ended run (A1). */
-function requireWhole(source: string, records: readonly StoredRecord[]): RunId {
-  const run = records[0]?.run ?? null;
-  if (run === null || records[0]?.type !== 'run-started') throw invalid(source, 'it begins no run');
-  if (records.some((record) => record.run !== run)) {
-    throw invalid(source, 'it holds another run too');
+/** Runs that have ended, each but the first a fork of the one before (A1, A2). */
+function requireWhole(source: string, records: readonly StoredRecord[]): RunId[] {
+  const runs = [...new Set(records.flatMap(({ run }) => run ?? []))];
+  if (runs.length === 0) throw invalid(source, 'it begins no run');
+  for (const [index, run] of runs.entries()) {
+    const own = records.filter((record) => record.run === run);
+    const [start] = own;
+    if (start?.type !== 'run-started') throw invalid(source, 'it begins no run');
+    if (own.at(-1)?.type !== 'run-ended') throw invalid(source, 'its run has not ended');
+    const { parent } = rawBodyOf(start) as RunStartedBody;
+    if (parent?.run !== runs[index - 1]) throw invalid(source, 'it holds another run too');
   }
-  if (records.at(-1)?.type !== 'run-ended') throw invalid(source, 'its run has not ended');
-  return run;
+  return runs;
 }
 
 /** Pieces that fit into one commit group each. */

@@ -2,10 +2,13 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, onTestFinished, test } from 'vitest';
+import { openDataDirectory } from '../../src/journal/data-directory.ts';
+import { verifyJournal } from '../../src/journal/verification.ts';
 import type { JsonObject } from '../../src/kernel/json.ts';
 import { openReadOnly } from '../../src/runtime/read-only.ts';
+import { exportRun, importRun } from '../../src/runtime/run-archive.ts';
 import type { EventView, RunView } from '../../src/runtime/views.ts';
-import { deskTexts, makeDesk, openRuntime, runToEnd, untilEvents } from './running.ts';
+import { deskTexts, makeDesk, openRuntime, runToEnd, testFolder, untilEvents } from './running.ts';
 
 type Runtime = Awaited<ReturnType<typeof openRuntime>>;
 
@@ -206,4 +209,32 @@ describe('a fork that is interrupted', () => {
       expect(await journal.replay(fork.id)).toMatchObject({ equal: true });
     }
   });
+});
+
+test('a fork goes elsewhere with the runs that it is a fork of', async () => {
+  const { dataDirectory, request } = makeDesk(deskTexts(1));
+  const runtime = await openRuntime(dataDirectory);
+  const parent = await runToEnd(runtime, request);
+  const begun = await runtime.fork(parent.id, { at: 8, set: { temperature: 0.2 } });
+  const fork = await runtime.ended(begun.id);
+  const nested = await runtime.ended((await runtime.fork(fork.id, { at: 12 })).id);
+  await runtime.stop();
+  const file = join(testFolder(), 'nested.claw');
+  exportRun(dataDirectory, nested.id, file);
+  const elsewhere = join(testFolder(), 'data');
+  openDataDirectory(elsewhere, 0).release();
+  importRun(elsewhere, file);
+  const journal = readOnly(elsewhere);
+  for (const run of [parent, fork, nested]) {
+    expect(await journal.replay(run.id)).toMatchObject({ equal: true, events: run.events });
+    expect(journal.run(run.id)).toMatchObject({ resultHash: run.resultHash, parent: run.parent });
+  }
+  expect(verifyJournal(elsewhere)).toMatchObject({ ok: true });
+  const again = join(testFolder(), 'fork.claw');
+  exportRun(elsewhere, fork.id, again);
+  const half = join(testFolder(), 'data');
+  openDataDirectory(half, 0).release();
+  importRun(half, again);
+  expect(importRun(half, file).events).toBe(nested.events - 12);
+  expect(await readOnly(half).replay(nested.id)).toMatchObject({ equal: true });
 });
