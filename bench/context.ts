@@ -17,6 +17,9 @@
  * same with each row as one zstd frame. It gets the same prompts in the same
  * run.
  *
+ * `between-threads` is what intentions, questions to the inference worker and
+ * outcomes take on the bus, `prompts` what all prompts would have taken there.
+ *
  * Every context is put together from the journal and compared with what was
  * asked, and the run is replayed. Sizes depend on nothing but the workload, so
  * one run is enough.
@@ -64,6 +67,8 @@ function figures(name: string, run: MeasuredRun, ratio: number, goalMB: number):
   const { prompts, turns } = run;
   const tokens = prompts.map((prompt) => prompt.tokens);
   const last = turns.length;
+  const promptBytes = prompts.reduce((sum, { bytes }) => sum + bytes, 0);
+  const newText = turns.reduce((sum, turn) => sum + turn.newText, 0);
   const first = window;
   const of = (id: string, unit: string, value: number, goal: number | null = null): Figure =>
     figure(`${name}.${id}`, unit, [value], { goal, higherIsBetter: false });
@@ -91,6 +96,8 @@ function figures(name: string, run: MeasuredRun, ratio: number, goalMB: number):
       costUpTo(turns, last) / costUpTo(turns, first),
       1.1,
     ),
+    of('between-threads / new-text', 'B/B', run.busBytes / newText),
+    of('prompts / new-text', 'B/B', promptBytes / newText),
     of('state.last / first', 'x', at(last, 'stateBytes') / at(first, 'stateBytes'), 1.02),
     of('state.last', 'B', at(last, 'stateBytes')),
     of('snapshot.last', 'B', at(last, 'snapshotBytes')),

@@ -1,6 +1,7 @@
 /** One workload through the real runtime, and what it left in the data directory. */
 import { mkdirSync, readdirSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { type Actor, actorToJson, applyEvent, newActor } from '../../src/actors/actor.ts';
 import { isMachineName, stateToJson } from '../../src/actors/step.ts';
 import { journalFolder } from '../../src/journal/data-folders.ts';
@@ -8,6 +9,8 @@ import { JournalReader } from '../../src/journal/journal-reader.ts';
 import { assert } from '../../src/kernel/assert.ts';
 import { canonicalJson, hashJson } from '../../src/kernel/hash.ts';
 import type { RunId } from '../../src/kernel/ids.ts';
+import { limits } from '../../src/kernel/limits.ts';
+import type { BusView } from '../../src/runtime/bus-view.ts';
 import { eventOf } from '../../src/runtime/event-record.ts';
 import { JournalFollower } from '../../src/runtime/journal-follower.ts';
 import { openReadOnly } from '../../src/runtime/read-only.ts';
@@ -39,6 +42,8 @@ export interface MeasuredRun {
   readonly workspaceBytes: number;
   /** Blocks that the file system gave the data directory, once the runtime has stopped. */
   readonly allocatedBytes: number;
+  /** Bytes of the intentions, questions and outcomes that went from thread to thread. */
+  readonly busBytes: number;
   readonly turns: readonly Turn[];
   /** Table of whole checkpoints, plain and each compressed. */
   readonly checkpointBytes: number;
@@ -69,6 +74,7 @@ export async function measureRun(workload: Workload, root: string): Promise<Meas
     debug: false,
   });
   let id: RunId;
+  let busBytes: number;
   try {
     const pipeline = pipelineOf(workload, workspace);
     const started = await runtime.startRun({ pipeline, input: { folder: input }, seed: 1 });
@@ -76,6 +82,9 @@ export async function measureRun(workload: Workload, root: string): Promise<Meas
     assert(ended.status === 'succeeded', `the run ended well: ${JSON.stringify(ended.error)}`);
     assert(ended.progress.handedToHuman === 0, 'the agent answered');
     id = ended.id;
+    // The counters of the bus are looked at once in this time.
+    await sleep(2 * limits.busSampleMs);
+    busBytes = receivedBytes(runtime.bus());
   } finally {
     await runtime.stop();
     await model.close();
@@ -91,10 +100,17 @@ export async function measureRun(workload: Workload, root: string): Promise<Meas
     usedBytes: journalBytes(dataDirectory) + others.size,
     workspaceBytes: bytesUnder(workspaces).size,
     allocatedBytes: bytesUnder(dataDirectory).allocated,
+    busBytes,
     turns: turnsOf(dataDirectory, id, model.prompts),
     checkpointBytes: plain.close(),
     compressedCheckpointBytes: compressed.close(),
   };
+}
+
+function receivedBytes({ topics }: BusView): number {
+  const counted = topics.filter(({ name }) => ['act', 'generate', 'outcome'].includes(name));
+  assert(counted.length === 3, 'the bus has these topics');
+  return counted.reduce((sum, { receivedBytes: { total } }) => sum + total, 0);
 }
 
 /** The run replays, and each of its contexts is to the letter what was asked. */
