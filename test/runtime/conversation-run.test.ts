@@ -5,6 +5,7 @@ import { blobContent } from '../../src/journal/blob-record.ts';
 import { openDataDirectory } from '../../src/journal/data-directory.ts';
 import { JournalReader } from '../../src/journal/journal-reader.ts';
 import type { RunId } from '../../src/kernel/ids.ts';
+import type { JsonObject } from '../../src/kernel/json.ts';
 import { JournalFollower } from '../../src/runtime/journal-follower.ts';
 import { openReadOnly } from '../../src/runtime/read-only.ts';
 import { exportRun, importRun } from '../../src/runtime/run-archive.ts';
@@ -236,5 +237,41 @@ describe('a finished conversation', () => {
         },
       });
     }
+  });
+
+  test('is forked in the middle: the fork has the contexts before, and goes on from them', async () => {
+    const server = await serve(byScript);
+    const { dataDirectory, request } = makeSearch(['the sum']);
+    const runtime = await openRuntime(dataDirectory, {
+      model: { baseUrl: server.baseUrl, name: 'm' },
+    });
+    const parent = await runToEnd(runtime, request);
+    const asked = runtime.contexts(parent.id);
+    const [first, second, third] = asked;
+    if (first === undefined || second === undefined || third === undefined) {
+      throw new Error('there are contexts');
+    }
+    const expected = expectedPrompts('the sum');
+    const fork = async (at: number, set: JsonObject = {}) => {
+      const before = server.calls.length;
+      const run = await runtime.ended((await runtime.fork(parent.id, { at, set })).id);
+      expect(run.status).toBe('succeeded');
+      expect(await reading(dataDirectory).replay(run.id)).toMatchObject({ equal: true });
+      const heads = runtime.contexts(run.id).map(({ hash }) => hash);
+      return { heads, prompts: prompts(server).slice(before), calls: server.calls.slice(before) };
+    };
+    const hashes = asked.map(({ hash }) => hash);
+    // The question in flight has its answer from the parent; only the last turn is asked anew.
+    const same = await fork(third.sequence);
+    expect(same).toMatchObject({ heads: hashes, prompts: [expected[3]] });
+    // Another temperature asks the question in flight again, on its context.
+    const warmer = await fork(second.sequence, { temperature: 0.5 });
+    expect(warmer).toMatchObject({ heads: hashes, prompts: expected.slice(1) });
+    expect(warmer.calls[0]?.body.temperature).toBe(0.5);
+    // Another prompt begins another conversation, where it has only begun.
+    const other = await fork(first.sequence, { prompt: 'Other: {{document.text}}' });
+    expect(other.prompts.map((prompt) => prompt[1])).toEqual(Array(4).fill('Other: the sum'));
+    expect(other.heads).toHaveLength(5);
+    expect(other.heads.slice(1).filter((hash) => hashes.includes(hash))).toEqual([]);
   });
 });
