@@ -69,7 +69,7 @@ function registration(of = run) {
 }
 
 /** An actuator whose performances the test begins, counts and ends. */
-function probe(effect: EffectClass = 'pure', concurrency = 100) {
+function probe(effect: EffectClass = 'pure', concurrency = 100, outside = false) {
   const calls: {
     resolve: (value: unknown) => void;
     reject: (error: unknown) => void;
@@ -82,6 +82,7 @@ function probe(effect: EffectClass = 'pure', concurrency = 100) {
     operations: {
       go: operation({
         effect,
+        outside,
         arguments: z.strictObject({ n: z.number().default(0) }),
         result: z.strictObject({ n: z.unknown() }),
         perform: (_args, { signal, recorded }) =>
@@ -132,6 +133,29 @@ test('refuses what must not happen twice while the journal is relaxed, and nothi
       effect === 'once' ? ['refused', 'JOURNAL_RELAXED'] : ['completed', ''],
     );
     expect(calls).toHaveLength(effect === 'once' ? 0 : 1);
+  }
+});
+
+test('of a fork nothing reaches beyond its own files unless it may', async () => {
+  for (const [effect, outside, isWithheld] of [
+    ['idempotent', true, true],
+    ['once', true, true],
+    ['pure', true, false],
+    ['idempotent', false, false],
+  ] as const) {
+    for (const isForked of [false, true]) {
+      const { actuator, calls } = probe(effect, 100, outside);
+      const gateway = open([actuator]);
+      gateway.withhold(isForked ? run : newRunId());
+      const outcome = gateway.perform(request({ effect }));
+      await settled();
+      calls[0]?.resolve({ n: 1 });
+      const isRefused = isForked && isWithheld;
+      expect(errorOf(await outcome)).toEqual(
+        isRefused ? ['refused', 'EFFECT_WITHHELD'] : ['completed', ''],
+      );
+      expect(calls).toHaveLength(isRefused ? 0 : 1);
+    }
   }
 });
 

@@ -123,6 +123,22 @@ describe('runs', () => {
     expect((await fetch(`${api.url}/v1/runs/nobody/contexts`)).status).toBe(404);
   });
 
+  test('a run is forked, and a fork has its address', async () => {
+    const { id } = await runtime.startRun({ pipeline: 'p', input: { folder: 'f' } });
+    const fork = (body: unknown, of: string = id) => post(`/v1/runs/${of}/fork`, body);
+    const request = { at: 3, set: { 'a.temperature': 0.5 }, allowEffects: true };
+    const response = await fork(request);
+    expect(response.status).toBe(201);
+    const view = (await response.json()) as { id: string; parent: unknown };
+    expect(view.parent).toEqual({ run: id, at: 3 });
+    expect(response.headers.get('location')).toBe(`/v1/runs/${view.id}`);
+    expect(runtime.forked).toEqual([{ id, request }]);
+    for (const wrong of [{}, { at: 0 }, { at: 1.5 }, { at: 1, set: 'x' }, { at: 1, more: 1 }]) {
+      expect((await fork(wrong)).status).toBe(400);
+    }
+    expect((await fork({ at: 1 }, 'nobody')).status).toBe(404);
+  });
+
   test('a cancelled run answers its last view', async () => {
     const { id } = await runtime.startRun(validRun);
     const response = await fetch(`${api.url}/v1/runs/${id}/cancel`, { method: 'POST' });

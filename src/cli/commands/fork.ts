@@ -20,7 +20,7 @@ interface ForkOptions {
   readonly out?: string;
 }
 
-export const setHelp = `
+const setHelp = `
 Settings of --set, of every agent or, as AGENT.model=…, of one:
   model=NAME          the model that is asked
   temperature=NUMBER  of first attempts
@@ -63,7 +63,7 @@ export function forkCommand(host: Host): Command {
  * The settings as the runtime takes them.
  * @throws RuntimeError FORK_INVALID
  */
-export function settings(words: readonly string[], cwd: string): JsonObject {
+function settings(words: readonly string[], cwd: string): JsonObject {
   return Object.fromEntries(words.map((word) => setting(word, cwd)));
 }
 
