@@ -10,18 +10,12 @@ import { type Answer, answerFrom, resultOf } from './agent-answer.ts';
 import {
   type Attempt,
   afterAnswer,
-  afterAsking,
-  beforeAsking,
-  type CallResult,
   type Conversation,
-  nextTurn,
   noConversation,
   nodeToAsk,
-  refusedCall,
-  resultOfCall,
 } from './conversation.ts';
 import { agentOf, definitionOf, elementsOf, stepOf, templateScope } from './definition.ts';
-import type { AgentProgress, StepVariables, TimedEvent } from './event.ts';
+import type { StepVariables, TimedEvent } from './event.ts';
 import type { Intention } from './intention.ts';
 import { type Generation, type Judgement, judge } from './judge.ts';
 import type { AgentDefinition, PipelineDefinition, StepDefinition } from './pipeline-definition.ts';
@@ -65,23 +59,10 @@ export function planOf(context: AgentContext): Plan {
   return { definition, step, agent: agentOf(definition, step) };
 }
 
-function requireAgent(context: AgentContext): { plan: Plan; agent: AgentDefinition } {
+export function requireAgent(context: AgentContext): { plan: Plan; agent: AgentDefinition } {
   const plan = planOf(context);
   assert(plan.agent !== null, 'a step without an agent asks nothing');
   return { plan, agent: plan.agent };
-}
-
-/** A new agent; with `turns` it has a conversation, or goes on with that of a failed one. */
-export function begin(context: AgentContext, progress: AgentProgress | undefined): AgentContext {
-  if (planOf(context).agent?.turns === undefined) return context;
-  return { ...context, ...(progress ?? { conversation: noConversation }) };
-}
-
-/** What another agent needs to go on with; a turn that was asked is asked again. */
-export function progressOf(context: AgentContext): { progress?: AgentProgress } {
-  const { answers, conversation, attempt } = context;
-  if (conversation === undefined) return {};
-  return { progress: { answers, conversation: beforeAsking(conversation, attempt) } };
 }
 
 function currentElement(context: AgentContext): Json {
@@ -112,7 +93,7 @@ function openingOf(context: AgentContext, prompt = questionOf(context)): Opening
   return [{ role: 'system', content: renderTemplate(agent.system, scope) }, user];
 }
 
-function attemptOf(context: AgentContext): Attempt {
+export function attemptOf(context: AgentContext): Attempt {
   const { attempt, grounding } = context;
   return { attempt, grounding, opening: () => openingOf(context) };
 }
@@ -148,14 +129,6 @@ export function generate(context: AgentContext): Intention {
   );
 }
 
-/** Once a question is on its way: what was asked on, by hash. */
-export function takeAsked({ context }: AgentArguments): Partial<AgentContext> {
-  const { conversation } = context;
-  return conversation === undefined
-    ? {}
-    : { conversation: afterAsking(conversation, attemptOf(context)) };
-}
-
 export function judgeOutcome({ context, event }: AgentArguments): Partial<AgentContext> {
   assert(event.type === 'outcome' && event.outcome.status === 'completed', 'a completed outcome');
   const { agent } = requireAgent(context);
@@ -172,13 +145,13 @@ export function judgeOutcome({ context, event }: AgentArguments): Partial<AgentC
     : { judgement, conversation: afterAnswer(conversation, generation.text) };
 }
 
-function judgementOf(context: AgentContext): Judgement {
+export function judgementOf(context: AgentContext): Judgement {
   assert(context.judgement !== null, 'an answer was judged (A2)');
   return context.judgement;
 }
 
 /** As before the first attempt. */
-function fresh(context: AgentContext) {
+export function fresh(context: AgentContext) {
   return {
     attempt: 0,
     temperature: null,
@@ -204,39 +177,6 @@ export function nextElement(
     ...fresh(context),
     ...(conversation === undefined ? {} : { conversation: noConversation }),
   };
-}
-
-/** Ends an element whose last answer may have been a call that is not made. */
-export function endElement(context: AgentContext): Partial<AgentContext> {
-  const call = toolCall(context);
-  if (call.type === 'refused') return nextElement(context, { reasons: [call.reason] });
-  if (call.type === 'none' || isDoubted(context)) return nextElement(context);
-  // A call that nobody doubts is made unless no turn is left.
-  const turns = (context.conversation?.turn ?? 0) + 1;
-  const reasons = [`After ${turns} turns the agent still called a tool instead of answering.`];
-  return nextElement(context, { output: null, answered: false, reasons });
-}
-
-/** The agent of a conversation is told what its call came to, and goes on. */
-function tell(context: AgentContext, result: CallResult): Partial<AgentContext> {
-  assert(context.conversation !== undefined, 'there is a conversation to go on with');
-  const conversation = nextTurn(context.conversation, result, context.attempt + 1);
-  return { ...fresh(context), conversation };
-}
-
-export function tellOutcome({ context, event }: AgentArguments): Partial<AgentContext> {
-  assert(event.type === 'outcome', 'an outcome');
-  const call = toolCall(context);
-  assert(call.type === 'call', 'a call was made');
-  const template = planOf(context).definition.tools[call.tool]?.result;
-  return tell(context, resultOfCall(call.tool, event.outcome, template));
-}
-
-export function tellRefusal({ context }: AgentArguments): Partial<AgentContext> {
-  const { output } = judgementOf(context);
-  const call = toolCall(context);
-  assert(call.type === 'refused' && isJsonObject(output), 'a call was refused');
-  return tell(context, refusedCall(String(output.tool), call.reason));
 }
 
 export function takeToolOutcome({ context, event }: AgentArguments): Partial<AgentContext> {
@@ -306,24 +246,7 @@ export function isDoubtful(context: AgentContext): boolean {
   return reasons.length > 0 && retry;
 }
 
-function isDoubted(context: AgentContext): boolean {
+/** For whatever reason, whether or not asking again could help. */
+export function isDoubted(context: AgentContext): boolean {
   return judgementOf(context).reasons.length > 0;
-}
-
-/** A turn is left in which the agent could read what a call came to. */
-function hasTurns(context: AgentContext): boolean {
-  const { conversation } = context;
-  const { turns } = requireAgent(context).agent;
-  return conversation !== undefined && turns !== undefined && conversation.turn + 1 < turns;
-}
-
-/** A doubted call is never made, and nothing is called twice for one answer. */
-export function mayCall(context: AgentContext): boolean {
-  if (isDoubted(context) || toolCall(context).type !== 'call') return false;
-  return context.conversation === undefined || hasTurns(context);
-}
-
-/** A call that cannot be made is the agent's to correct. */
-export function mayTellRefusal(context: AgentContext): boolean {
-  return !isDoubted(context) && hasTurns(context) && toolCall(context).type === 'refused';
 }

@@ -11,8 +11,8 @@ import { answer, completed, definitionText, failed, halt, started } from './mach
 
 const parent = actorId('run/supervisor');
 
-function start(agent: object = {}, step: object = {}, progress?: AgentProgress) {
-  const definition = definitionText({
+function definitionWith(agent: object, step: object): string {
+  return definitionText({
     name: 'demo',
     agents: {
       worker: {
@@ -40,12 +40,15 @@ function start(agent: object = {}, step: object = {}, progress?: AgentProgress) 
     },
     steps: [{ id: 'work', agent: 'worker', ...step }],
   });
+}
+
+function start(agent: object = {}, step: object = {}, progress?: AgentProgress) {
   const event: StartAgentEvent = {
     type: 'start',
     machine: 'agent',
     self: actorId('run/supervisor/work'),
     parent,
-    definition,
+    definition: definitionWith(agent, step),
     seed: 7,
     step: 'work',
     variables: {
@@ -248,6 +251,17 @@ describe('a doubted attempt', () => {
       verdict: 'flagged',
       output: { tool: 'read' },
     });
+  });
+});
+
+test('a tool that is withdrawn while it works still tells its result', () => {
+  const { of } = start();
+  of.send(call('x'));
+  of.send({ type: 'amend', definition: definitionWith({ tools: ['told'] }, {}) });
+  const { items } = node(of.send(completed('tool', 'text')));
+  expect(items[1]).toEqual({ role: 'tool', tool: 'read', content: 'text' });
+  expect(node(of.send(call('y'))).items[1]).toMatchObject({
+    content: expect.stringContaining('not granted'),
   });
 });
 
