@@ -8,6 +8,7 @@ import { JournalReader, type JournalReaderOptions } from '../journal/journal-rea
 import type { JournalPosition } from '../journal/record.ts';
 import { assert } from '../kernel/assert.ts';
 import { RuntimeError } from '../kernel/errors.ts';
+import { sha256 } from '../kernel/hash.ts';
 import { isRunId, type RunId } from '../kernel/ids.ts';
 import { type EventBody, eventOf } from './event-record.ts';
 import type { StreamRecord } from './fold-run.ts';
@@ -92,5 +93,6 @@ function eventView(
     event: body.event as unknown as EventView['event'],
     actorHash: body.hash,
     intentions: body.intentions,
+    ...(body.context === undefined ? {} : { context: sha256(body.context.node) }),
   };
 }

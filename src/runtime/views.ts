@@ -63,6 +63,8 @@ export interface EventView {
     readonly target: string;
     readonly digest: string;
   }[];
+  /** Hash of the context that its step newly asked on, of an agent with turns. */
+  readonly context?: string;
 }
 
 /** Something that an actor wanted done outside. */

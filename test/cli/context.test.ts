@@ -87,6 +87,28 @@ describe('claw context', () => {
     expect(json).toMatchObject({ run, hash, messages: [{}, { content: '{"tool":"read"}' }, {}] });
   });
 
+  test('is what claw events names at the event that asked on it', async () => {
+    const [first, second] = await contexts();
+    const { stdout } = await claw(['events', run], { data });
+    const lines = stdout.split('\n').filter((line) => line.includes(' on context '));
+    expect(lines).toEqual(
+      [first, second].map((context) =>
+        expect.stringMatching(
+          new RegExp(
+            `^ +${context?.sequence} .* act inference.generate on context ${context?.hash.slice(0, 12)}$`,
+          ),
+        ),
+      ),
+    );
+    const page = oneObject((await claw(['events', run, '--json'], { data })).stdout) as {
+      events: { sequence: number; context?: string }[];
+    };
+    const named = page.events.filter(({ context }) => context !== undefined);
+    expect(named.map(({ sequence, context }) => [sequence, context])).toEqual(
+      [first, second].map((context) => [context?.sequence, context?.hash]),
+    );
+  });
+
   test('refuses a hash that names none, and says so of a run without turns', async () => {
     expectFailure(
       await claw(['context', run, 'abcdef012345', '--json'], { data }),

@@ -37,12 +37,13 @@ export function eventsCommand(host: Host): Command {
   );
 }
 
-function line({ sequence, time, actor, event, intentions }: EventView): string {
+function line({ sequence, time, actor, event, intentions, context }: EventView): string {
   const { type, ...rest } = event;
   const summary = JSON.stringify(rest).slice(0, summaryCharactersMax);
   const clock = new Date(time).toISOString().slice(11, 23);
   const wants = intentions.length === 0 ? '' : `  → ${intentions.map(intention).join(', ')}`;
-  return `${String(sequence).padStart(6)}  ${clock}  ${actor}  ${String(type)} ${summary}${wants}`;
+  const on = context === undefined ? '' : ` on context ${context.slice(0, 12)}`;
+  return `${String(sequence).padStart(6)}  ${clock}  ${actor}  ${String(type)} ${summary}${wants}${on}`;
 }
 
 function intention({ kind, target }: EventView['intentions'][number]): string {
