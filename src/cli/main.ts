@@ -15,6 +15,7 @@ import { effectsCommand } from './commands/effects.ts';
 import { eventsCommand } from './commands/events.ts';
 import { forkCommand } from './commands/fork.ts';
 import { generateCommand } from './commands/generate.ts';
+import { gridCommand } from './commands/grid.ts';
 import { journalCommand } from './commands/journal.ts';
 import { replayCommand } from './commands/replay.ts';
 import { runCommand } from './commands/run.ts';
@@ -96,6 +97,7 @@ function newProgram(host: Host): Command {
     replayCommand,
     diffCommand,
     forkCommand,
+    gridCommand,
     journalCommand,
     cancelCommand,
     generateCommand,

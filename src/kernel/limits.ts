@@ -149,6 +149,8 @@ export const limits = {
   runSeedMax: 2 ** 31 - 1,
   /** Runs in progress at once. */
   openRunsMax: 64,
+  /** Forks of one `claw grid`. */
+  gridForksMax: 256,
 
   /** Tokens of one answer unless an agent says less. */
   answerTokensMax: 1_024,

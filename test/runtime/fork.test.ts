@@ -5,6 +5,9 @@ import { describe, expect, onTestFinished, test } from 'vitest';
 import { openDataDirectory } from '../../src/journal/data-directory.ts';
 import { verifyJournal } from '../../src/journal/verification.ts';
 import type { JsonObject } from '../../src/kernel/json.ts';
+import { foldRun } from '../../src/runtime/fold-run.ts';
+import { forkPoints } from '../../src/runtime/fork-point.ts';
+import { JournalFollower } from '../../src/runtime/journal-follower.ts';
 import { openReadOnly } from '../../src/runtime/read-only.ts';
 import { exportRun, importRun } from '../../src/runtime/run-archive.ts';
 import type { EventView, RunView } from '../../src/runtime/views.ts';
@@ -237,4 +240,35 @@ test('a fork goes elsewhere with the runs that it is a fork of', async () => {
   importRun(half, again);
   expect(importRun(half, file).events).toBe(nested.events - 12);
   expect(await readOnly(half).replay(nested.id)).toMatchObject({ equal: true });
+});
+
+test('a replay finds a fork that does not go on from the event of its parent', async () => {
+  const { dataDirectory, request } = makeDesk(deskTexts(1));
+  const runtime = await openRuntime(dataDirectory);
+  const parent = await runToEnd(runtime, request);
+  const fork = await runtime.ended((await runtime.fork(parent.id, { at: 8 })).id);
+  const follower = new JournalFollower(dataDirectory);
+  onTestFinished(() => follower.close());
+  follower.advance();
+  const entry = follower.entry(fork.id);
+  const records = [
+    ...follower.records(
+      entry,
+      entry.events.keys().map((index) => index + 1),
+    ),
+  ];
+  const options = { keepSends: false, points: forkPoints(entry, follower.index) };
+  expect(foldRun(records, follower.blob, options).divergence).toBeNull();
+  const place = records.findIndex(
+    ({ record }) => record.run === fork.id && record.actorSequence > 1,
+  );
+  const forged = records.map((each, index) =>
+    index === place
+      ? { ...each, record: { ...each.record, previousDigest: Buffer.alloc(32) } }
+      : each,
+  );
+  expect(foldRun(forged, follower.blob, options).divergence).toMatchObject({
+    sequence: place + 1,
+    difference: 'The event does not go on from that of the parent.',
+  });
 });

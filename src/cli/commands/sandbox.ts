@@ -1,10 +1,10 @@
 /** `claw sandbox exec FILE.js`: one script in a disposable sandbox, here and without a server. */
 import { resolve } from 'node:path';
 import { Command } from 'commander';
-import { type ErrorCode, errorCatalogue, exitStatus, RuntimeError } from '../../kernel/errors.ts';
+import { type ErrorCode, errorCatalogue, exitStatus } from '../../kernel/errors.ts';
 import { limits } from '../../kernel/limits.ts';
 import { type Host, integer, newCommand, onAction } from '../command.ts';
-import { readTextFile, TextFileFault } from '../text-file.ts';
+import { readScript } from '../script-file.ts';
 
 interface SandboxOptions {
   readonly timeoutMs: number;
@@ -51,15 +51,4 @@ export function sandboxCommand(host: Host): Command {
     }
   });
   return new Command('sandbox').description('run code in a sandbox').addCommand(exec);
-}
-
-function readScript(path: string): string {
-  try {
-    return readTextFile(path, limits.sandboxScriptBytesMax);
-  } catch (cause) {
-    if (!(cause instanceof TextFileFault)) throw cause;
-    throw new RuntimeError('SANDBOX_INPUT_INVALID', `The script ${path} ${cause.message}.`, {
-      cause,
-    });
-  }
 }
