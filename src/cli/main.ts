@@ -7,6 +7,7 @@ import { exitStatus } from '../kernel/errors.ts';
 import { limits } from '../kernel/limits.ts';
 import { productVersion } from '../runtime/version.ts';
 import type { Host } from './command.ts';
+import { backupCommand } from './commands/backup.ts';
 import { cancelCommand } from './commands/cancel.ts';
 import { contextCommand } from './commands/context.ts';
 import { diffCommand } from './commands/diff.ts';
@@ -99,6 +100,7 @@ function newProgram(host: Host): Command {
     forkCommand,
     gridCommand,
     journalCommand,
+    backupCommand,
     cancelCommand,
     generateCommand,
     sandboxCommand,

@@ -5,6 +5,7 @@
  */
 
 import type { ModelPort } from '../inference/model-port.ts';
+import type { BackupReport } from '../journal/backup.ts';
 import type { RepairMode, RepairReport } from '../journal/repair.ts';
 import type { JournalVerification } from '../journal/verification.ts';
 import { systemClock } from '../kernel/clock.ts';
@@ -90,6 +91,8 @@ export interface Services {
    *   DATA_VERSION_NEWER, DISK_FULL, JOURNAL_FAILED
    */
   repairJournal(dataDirectory: string, mode: RepairMode): Promise<RepairReport>;
+  /** A copy of the data directory, beside its owner. @throws RuntimeError as `backUp` of `journal/backup.ts` */
+  backUp(dataDirectory: string, folder: string): Promise<BackupReport>;
   /** @throws RuntimeError as `exportRun` of `runtime/run-archive.ts` */
   exportRun(dataDirectory: string, run: string, file: string): Promise<ArchiveReport>;
   /** Takes the lock of the data directory. @throws RuntimeError as `importRun`, DATA_DIRECTORY_LOCKED */
@@ -136,6 +139,10 @@ export const realServices: Services = {
     } finally {
       data.release();
     }
+  },
+  backUp: async (dataDirectory, folder) => {
+    const { backUp } = await import('../journal/backup.ts');
+    return backUp(dataDirectory, folder, systemClock.nowMs());
   },
   exportRun: async (dataDirectory, run, file) => {
     const [{ checkDataDirectory }, { exportRun }] = await Promise.all([

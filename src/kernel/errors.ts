@@ -351,6 +351,18 @@ export const errorCatalogue = {
     'A file is not the archive of one whole run.',
     'Export the run again, or transfer the file again.',
   ),
+  BACKUP_REFUSED: entry(
+    badInput,
+    409,
+    'The folder of a backup is not empty and holds no earlier backup of this data directory.',
+    'Name an empty folder, or the one of an earlier backup.',
+  ),
+  BACKUP_NOT_WHOLE: entry(
+    environment,
+    503,
+    'The data directory changed while it was copied, so that the copy is not whole.',
+    'Repeat the backup into the same folder.',
+  ),
   FILE_EXISTS: entry(
     badInput,
     409,
