@@ -110,13 +110,15 @@ describe('a backup', () => {
     expect(backUp(data, copy, 2).files).toEqual({ ...nothingDone, kept: segments + 5 });
 
     write(30);
+    writeFileSync(join(data, 'keys.json'), '{');
     rmSync(join(data, 'workspaces/run'), { recursive: true });
     unlinkSync(join(data, 'blobs', part, `${sha256(text)}.zst`));
     const later = verifyJournal(data).segments;
     expect(later).toBeGreaterThan(segments);
     const third = backUp(data, copy, 3);
-    // The last segment of before has grown.
-    expect(third.files).toMatchObject({ copied: later - segments + 1, removed: 2 });
+    // The last segment of before has grown, and one file has shrunk.
+    expect(third.files).toMatchObject({ copied: later - segments + 2, removed: 2 });
+    expect(readFileSync(join(copy, 'keys.json'), 'utf8')).toBe('{');
     expect(existsSync(join(copy, 'workspaces/run'))).toBe(false);
     expect(sealsOf(copy)).toEqual(sealsOf(data));
     writer.close();
