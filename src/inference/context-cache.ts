@@ -44,7 +44,10 @@ export class ContextCache {
     for (const node of chain) this.#remember(node);
     this.#forgetOldest();
     const messages = contextMessages(items);
-    if (messages.length > limits.chatMessagesMax) throw tooLong();
+    const characters = messages.reduce((sum, { content }) => sum + content.length, 0);
+    if (messages.length > limits.chatMessagesMax || characters > limits.contextCharactersMax) {
+      throw tooLong();
+    }
     return messages;
   }
 
@@ -92,6 +95,6 @@ function unknown(hash: Sha256): RuntimeError {
 function tooLong(): RuntimeError {
   return new RuntimeError(
     'CONTEXT_TOO_LONG',
-    `A conversation has at most ${limits.chatMessagesMax} messages; give the agent fewer turns.`,
+    `A conversation has at most ${limits.chatMessagesMax} messages with ${limits.contextCharactersMax} characters; give the agent fewer turns, or tools that tell less.`,
   );
 }

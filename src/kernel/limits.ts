@@ -164,6 +164,8 @@ export const limits = {
   agentTurnsMax: 256,
   /** Items that one turn adds to a context: an answer and what its call came to, or a prompt. */
   contextItemsMax: 4,
+  /** Characters of one prompt that is put together from a context: more than models read. */
+  contextCharactersMax: 16 * MiB,
   /** Texts of contexts that the inference worker remembers. */
   contextCacheBytesMax: 64 * MiB,
   /** Context window that is asked of a model that has a larger one, in tokens. */
@@ -287,4 +289,9 @@ assert(
 assert(
   limits.chatMessagesMax >= 2 + 3 * limits.agentTurnsMax,
   'a conversation fits into a prompt: each turn an answer, a result and the prompt of a retry',
+);
+assert(
+  3 * limits.contextCharactersMax <= limits.contextCacheBytesMax &&
+    limits.contextCacheBytesMax < limits.valueBytesMax,
+  'the largest context, in UTF-8, is remembered whole and fits into a message',
 );

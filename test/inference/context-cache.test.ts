@@ -116,9 +116,12 @@ describe('a cache of contexts', () => {
 
   test('refuses a conversation that is longer than a prompt may be', () => {
     const cache = new ContextCache();
-    expect(() => cache.messages(chain(limits.chatMessagesMax / 2))).toThrow(
-      expect.objectContaining({ code: 'CONTEXT_TOO_LONG' }),
-    );
+    const tooLong = expect.objectContaining({ code: 'CONTEXT_TOO_LONG' });
+    expect(() => cache.messages(chain(limits.chatMessagesMax / 2))).toThrow(tooLong);
+    const most = 'x'.repeat(limits.contextCharactersMax);
+    const items = (content: string) => [{ role: 'user', content }] as const;
+    expect(cache.messages([{ parent: null, items: items(most) }])).toHaveLength(1);
+    expect(() => cache.messages([{ parent: null, items: items(`${most}x`) }])).toThrow(tooLong);
   });
 });
 
