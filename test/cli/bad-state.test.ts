@@ -282,9 +282,9 @@ describe('a data directory', () => {
 
   test('of a newer version is refused and left as it is', async () => {
     const data = copyOfData('newer');
-    writeFileSync(join(data, 'VERSION'), '3\n');
+    writeFileSync(join(data, 'VERSION'), '4\n');
     const says =
-      /has version 3, and this program knows up to 2; upgrade it or choose another --data\./;
+      /has version 4, and this program knows up to 3; upgrade it or choose another --data\./;
     for (const words of [...readers(), ...writers()]) {
       expectFailure(await claw([...words, '--json'], { data }), 'DATA_VERSION_NEWER', says);
     }
@@ -292,7 +292,7 @@ describe('a data directory', () => {
       status: 5,
       failed: { journal: expect.stringMatching(says) },
     });
-    writeFileSync(join(data, 'VERSION'), '2\n');
+    writeFileSync(join(data, 'VERSION'), '3\n');
     expect(await listRuns(data)).toMatchObject([{ id: run }]);
   });
 
