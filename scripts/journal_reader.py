@@ -206,13 +206,16 @@ class Segment:
 class Reader:
     """Walks a journal group by group."""
 
-    def __init__(self, segments, skipped=()):
+    def __init__(self, segments, skipped=(), dropped=()):
         """`segments`: bytes by number. `skipped`: what skipped.json says."""
         self.segments = segments
         self.skipped = {(r["from"]["segment"], r["from"]["offset"]): r for r in skipped}
         self.whole = None
-        self.sequence = 0
-        self.seal = bytes(32)
+        last = dropped[-1] if dropped else {"through": 0, "lastSequence": 0, "seal": "00" * 32}
+        self.through = last["through"]
+        self.sequence = last["lastSequence"]
+        self.seal = bytes.fromhex(last["seal"])
+        self.dropped_runs = {run["id"] for line in dropped for run in line["runs"]}
         self.actors = {}
         self.ended = []
         self.torn = None
@@ -220,7 +223,7 @@ class Reader:
     def records(self):
         """Every record of every sealed group. Raises Corrupt or Newer."""
         end, fault = (0, 0), None
-        number, offset = self.skip(0, 0) or (1, SEGMENT_HEADER)
+        number, offset = self.skip(0, 0) or (self.through + 1, SEGMENT_HEADER)
         last = max(self.segments, default=0)
         while number <= last:
             if number not in self.segments:
@@ -318,6 +321,7 @@ class Reader:
         if record.name not in ("event", "branch"):
             return
         may_lack = self.whole is not None and record.run not in self.whole
+        may_lack = may_lack or record.run in self.dropped_runs
         key = (record.run, record.actor)
         if record.name == "branch":
             if key in self.actors or record.previous is None:
@@ -378,6 +382,23 @@ def read_skipped(data_directory):
         return json.load(file)
 
 
+def read_dropped(data_directory):
+    """What was dropped from the beginning, oldest first."""
+    path = os.path.join(data_directory, "journal", "compactions")
+    if not os.path.exists(path):
+        return []
+    with open(path, encoding="utf-8") as file:
+        lines = file.read().splitlines()
+    found, previous = [], "0" * 64
+    for line in lines:
+        digest, body = line[:64], line[65:]
+        if hashlib.sha256((previous + body).encode()).hexdigest() != digest:
+            raise Corrupt(0, 0, "the list of what was dropped is damaged", 0)
+        found.append(json.loads(body))
+        previous = digest
+    return found
+
+
 def text_of(record):
     """Hash of a blob record, and whether its content has it."""
     named, stored = record.body[:32], record.body[32:]
@@ -409,9 +430,10 @@ def shown(record):
 
 
 def main(data_directory):
-    reader = Reader(read_folder(data_directory), read_skipped(data_directory))
     wrong = 0
     try:
+        dropped = read_dropped(data_directory)
+        reader = Reader(read_folder(data_directory), read_skipped(data_directory), dropped)
         for record in reader.records():
             line = shown(record)
             wrong += not line.get("text", {"holds": True})["holds"]

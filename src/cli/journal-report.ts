@@ -3,6 +3,7 @@
 import type { RepairReport } from '../journal/repair.ts';
 import type { SkippedRange } from '../journal/skipped-ranges.ts';
 import type { JournalFault, JournalVerification } from '../journal/verification.ts';
+import type { CompactionReport } from '../runtime/compact-journal.ts';
 import { bytesText } from './quantity.ts';
 
 /** Lines, most important last. */
@@ -18,11 +19,35 @@ export function verificationText(found: JournalVerification): string {
       : [
           `not sealed   ${torn.bytes} bytes in segment ${torn.segment} from offset ${torn.offset}: a write under way, or a torn tail that the next start cuts`,
         ]),
+    ...(found.compacted === null
+      ? []
+      : [
+          `dropped      ${found.compacted.segments} segments up to sequence ${found.compacted.lastSequence}, with ${found.compacted.runs} runs`,
+        ]),
     ...found.skipped.map(skippedLine),
     ...faults.map(faultLine),
     ...blobFaults.map(({ hash, what }) => `damaged      text ${hash}: ${what}`),
     ...(runsAffected.length === 0 ? [] : [`affected     ${runsAffected.join(', ')}`]),
     found.ok ? 'The journal is sound.' : 'The journal is damaged.',
+  ].join('\n');
+}
+
+/** What a compaction dropped, and because of which runs no more. */
+export function compactionText(report: CompactionReport): string {
+  const { segments, bytes, runs, held, done, lastSequence, seal } = report;
+  return [
+    ...runs.map(
+      ({ id, events, stateHash }) => `equal        ${id}: ${events} events, state ${stateHash}`,
+    ),
+    ...held.map(
+      ({ run, why, segment }) => `held back    ${run} from segment ${segment} on: ${why}`,
+    ),
+    ...(done
+      ? [`texts        ${report.textsKept} kept as files, ${report.textsRemoved} files removed`]
+      : []),
+    segments === 0
+      ? 'Nothing was dropped: no segment has only runs that ended before the limit. The last segment always stays.'
+      : `${segments} segments, ${bytesText(bytes)} bytes, ${runs.length} runs ${done ? 'were dropped: the journal begins' : 'could go, and it would begin'} behind sequence ${lastSequence} and seal ${seal}.`,
   ].join('\n');
 }
 

@@ -9,6 +9,8 @@ import type { BackupReport } from '../journal/backup.ts';
 import type { RepairMode, RepairReport } from '../journal/repair.ts';
 import type { JournalVerification } from '../journal/verification.ts';
 import { systemClock } from '../kernel/clock.ts';
+import type { CompactionReport } from '../runtime/compact-journal.ts';
+import type { CompactionLimit } from '../runtime/compaction-plan.ts';
 import type { RuntimeConfig } from '../runtime/config.ts';
 import type { ReplaySession } from '../runtime/replay-session.ts';
 import type { ArchiveReport } from '../runtime/run-archive.ts';
@@ -91,6 +93,12 @@ export interface Services {
    *   DATA_VERSION_NEWER, DISK_FULL, JOURNAL_FAILED
    */
   repairJournal(dataDirectory: string, mode: RepairMode): Promise<RepairReport>;
+  /** Takes the lock of the data directory. @throws RuntimeError as `compactJournal`, DATA_DIRECTORY_LOCKED */
+  compactJournal(
+    dataDirectory: string,
+    limit: CompactionLimit,
+    options: { readonly nowMs: number; readonly dryRun: boolean },
+  ): Promise<CompactionReport>;
   /** A copy of the data directory, beside its owner. @throws RuntimeError as `backUp` of `journal/backup.ts` */
   backUp(dataDirectory: string, folder: string): Promise<BackupReport>;
   /** @throws RuntimeError as `exportRun` of `runtime/run-archive.ts` */
@@ -136,6 +144,18 @@ export const realServices: Services = {
     const data = openDataDirectory(dataDirectory, nowMs);
     try {
       return repairJournal(data.path, mode, { nowMs });
+    } finally {
+      data.release();
+    }
+  },
+  compactJournal: async (dataDirectory, limit, options) => {
+    const [{ openDataDirectory }, { compactJournal }] = await Promise.all([
+      import('../journal/data-directory.ts'),
+      import('../runtime/compact-journal.ts'),
+    ]);
+    const data = openDataDirectory(dataDirectory, options.nowMs);
+    try {
+      return await compactJournal(data.path, limit, options);
     } finally {
       data.release();
     }

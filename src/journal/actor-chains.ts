@@ -14,8 +14,11 @@
  *       names the sequence and the digest of the parent's event that is continued.
  *   C4. After a gap in the log the runs that began before it may lack events;
  *       a run whose start was seen behind it lacks none.
+ *   C5. Of a run that was dropped with the beginning of the log, the events that
+ *       are left behind it lack those before.
  */
 
+import { type RunId, runIdBytes } from '../kernel/ids.ts';
 import { limits } from '../kernel/limits.ts';
 import { typeAt } from './record.ts';
 import {
@@ -43,6 +46,13 @@ export class ActorChains {
   #lastActors: ActorEnds | undefined;
   /** Runs that began behind the last gap; null while there was none (C4). */
   #whole: Set<string> | null = null;
+  /** Runs of which only what was not dropped is left (C5). */
+  readonly #dropped: ReadonlySet<string>;
+
+  /** @param dropped Runs whose beginning is no longer in the log. */
+  constructor(dropped: Iterable<RunId> = []) {
+    this.#dropped = new Set(Array.from(dropped, (run) => runIdBytes(run).toString('latin1')));
+  }
 
   /**
    * Why the event or branch at `offset` may not follow, or null. Other records pass.
@@ -76,9 +86,14 @@ export class ActorChains {
     this.#whole = new Set();
   }
 
-  /** Whether the record's run may lack events (C4). */
+  /** Whether the record's run may lack events (C4, C5). */
   mayLack(bytes: Buffer, offset: number): boolean {
-    return this.#whole?.has(runKey(bytes, offset)) === false;
+    return this.#whole?.has(runKey(bytes, offset)) === false || this.isDropped(bytes, offset);
+  }
+
+  /** Whether the record's run was dropped (C5). */
+  isDropped(bytes: Buffer, offset: number): boolean {
+    return this.#dropped.has(runKey(bytes, offset));
   }
 
   /** Moves the chain of the record's actor, or notes that its run began or ended. */

@@ -29,6 +29,7 @@ import {
 } from 'node:fs';
 import { join, resolve, sep } from 'node:path';
 import { RuntimeError } from '../kernel/errors.ts';
+import { listSegments } from './compaction.ts';
 import { checkDataDirectory } from './data-directory.ts';
 import { blobsFolder, journalFolder } from './data-folders.ts';
 import { errorNumber, nodeFilePort } from './file-port.ts';
@@ -36,7 +37,7 @@ import { JournalReader } from './journal-reader.ts';
 import { DataDirectoryLock } from './lock-file.ts';
 import { type MirrorCounts, mirrorFile, mirrorTree, pruneTree } from './mirror.ts';
 import type { JournalPosition } from './record.ts';
-import { listSegments, segmentPath } from './segment.ts';
+import { segmentPath } from './segment.ts';
 import { verifyJournal } from './verification.ts';
 
 export interface BackupReport {
@@ -170,7 +171,7 @@ class Backup {
       mirrorFile(segmentPath(from, number), segmentPath(to, number), this.#counts, bytes); // (B2)
       nodeFilePort.syncFolder(to);
     }
-    for (const name of readdirSync(from).filter((each) => each.endsWith('.json'))) {
+    for (const name of readdirSync(from).filter((each) => !/\.(segment|tmp)$/.test(each))) {
       mirrorFile(join(from, name), join(to, name), this.#counts);
     }
     nodeFilePort.syncFolder(to);
@@ -191,7 +192,7 @@ class Backup {
     }
     const [from, to] = [journalFolder(this.#source), journalFolder(this.#target)];
     for (const name of readdirSync(to)) {
-      if (existsSync(join(from, name))) continue;
+      if (existsSync(join(from, name))) continue; // Dropped segments too.
       rmSync(join(to, name), { force: true });
       this.#counts.removed += 1;
     }

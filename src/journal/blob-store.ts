@@ -127,14 +127,17 @@ export function storeBlobs(
     if (content.length <= limits.blobRecordBytesMax) {
       records.push(blobRecord(hash, content, timeMs));
     } else {
-      writeBlobFile(dataDirectory, hash, content);
+      storeBlobFile(dataDirectory, hash, content);
     }
   }
   return records;
 }
 
-/** Writes one blob as a durable file, unless it is there. The hash must be the content's own. */
-function writeBlobFile(dataDirectory: string, hash: Sha256, content: Buffer): void {
+/**
+ * Writes one blob as a durable file, unless it is there. The hash must be the content's own.
+ * @throws RuntimeError DISK_FULL, JOURNAL_FAILED
+ */
+export function storeBlobFile(dataDirectory: string, hash: Sha256, content: Buffer): void {
   assert(sha256(content) === hash, 'a blob is named by its own hash');
   const plain = blobPath(dataDirectory, hash);
   const folder = dirname(plain);

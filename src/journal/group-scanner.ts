@@ -10,6 +10,7 @@
  *       complete before the next one appeared (S2).
  */
 import { assert } from '../kernel/assert.ts';
+import { type Compaction, listSegments, readCompactions } from './compaction.ts';
 import { errorNumber, type FilePort, readFully } from './file-port.ts';
 import { durableBefore } from './later-group.ts';
 import type { GroupPlace } from './later-place.ts';
@@ -23,7 +24,6 @@ import {
 import { genesisSeal, SealHasher } from './seal.ts';
 import {
   corrupt,
-  listSegments,
   readSegmentHeader,
   type SegmentHeader,
   segmentHeaderBytes,
@@ -66,6 +66,7 @@ export class GroupScanner {
   readonly #folder: string;
   readonly #verifyDigests: boolean;
   readonly #skipped: readonly SkippedRange[];
+  readonly #compactions: readonly Compaction[];
   #skips = 0;
   #file: number | null = null;
   #header: SegmentHeader | null = null;
@@ -73,8 +74,8 @@ export class GroupScanner {
   #proven = segmentHeaderBytes;
   /** Offset in the segment up to which bytes may be read. */
   #limit = 0;
-  #sequence = 0;
-  #seal: Buffer = genesisSeal;
+  #sequence: number;
+  #seal: Buffer;
   #window = Buffer.allocUnsafe(0);
   #windowStart = 0;
   #windowLength = 0;
@@ -85,6 +86,15 @@ export class GroupScanner {
     this.#folder = options.folder;
     this.#verifyDigests = options.verifyDigests;
     this.#skipped = readSkippedRanges(options.files, options.folder);
+    this.#compactions = readCompactions(options.files, options.folder);
+    const dropped = this.#compactions.at(-1);
+    this.#sequence = dropped?.lastSequence ?? 0;
+    this.#seal = dropped === undefined ? genesisSeal : Buffer.from(dropped.seal, 'hex');
+  }
+
+  /** What was dropped before the first segment, oldest first. */
+  get compactions(): readonly Compaction[] {
+    return this.#compactions;
   }
 
   /** Ranges skipped so far; actors and texts may lack what was in them. */
@@ -113,7 +123,7 @@ export class GroupScanner {
 
   /** Behind the last group shown. */
   get position(): JournalPosition {
-    return { segment: this.#header?.number ?? 0, offset: this.#offset };
+    return { segment: this.#header?.number ?? this.#dropped, offset: this.#offset };
   }
 
   /**
@@ -125,7 +135,7 @@ export class GroupScanner {
   next(until?: JournalPosition): ScannedGroup | ScanEnd {
     this.#skip();
     if (this.#header === null && !this.#openFirst()) {
-      return { kind: 'end', segment: 0, groupStart: 0, offset: 0, fault: null };
+      return { kind: 'end', segment: this.#dropped, groupStart: 0, offset: 0, fault: null };
     }
     for (;;) {
       this.#skip();
@@ -178,11 +188,26 @@ export class GroupScanner {
   #openFirst(): boolean {
     const [first] = listSegments(this.#files, this.#folder);
     if (first === undefined) return false;
-    if (first !== 1) throw corrupt({ segment: 1, offset: 0 }, 'its file is missing');
+    const expected = { segment: this.#dropped + 1, offset: 0 };
+    if (first !== expected.segment) throw corrupt(expected, 'its file is missing');
     const file = this.#tryOpen(first);
     assert(file !== null, 'the listed segment exists');
-    this.#enter(file, readSegmentHeader(this.#files, file, first));
+    const header = readSegmentHeader(this.#files, file, first);
+    if (!this.#continues(header)) {
+      this.#files.close(file);
+      throw corrupt(expected, 'it does not continue what was dropped before it');
+    }
+    this.#enter(file, header);
     return true;
+  }
+
+  /** The last segment that was dropped, or 0. */
+  get #dropped(): number {
+    return this.#compactions.at(-1)?.through ?? 0;
+  }
+
+  #continues({ previousSeal, firstSequence }: SegmentHeader): boolean {
+    return previousSeal.equals(this.#seal) && firstSequence === this.#sequence + 1;
   }
 
   #tryOpen(number: number): number | null {
@@ -197,7 +222,7 @@ export class GroupScanner {
   /** Goes on in the next segment, which must continue this one. */
   #enterNext(file: number, current: SegmentHeader, end: ScanEnd): void {
     const header = readSegmentHeader(this.#files, file, current.number + 1);
-    if (!header.previousSeal.equals(this.#seal) || header.firstSequence !== this.#sequence + 1) {
+    if (!this.#continues(header)) {
       this.#files.close(file);
       throw corrupt(
         { segment: current.number, offset: end.offset, lastGoodSequence: this.#sequence },

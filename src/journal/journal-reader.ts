@@ -15,6 +15,7 @@ import { RuntimeError } from '../kernel/errors.ts';
 import { type Sha256, sha256 } from '../kernel/hash.ts';
 import { limits } from '../kernel/limits.ts';
 import { blobContent, blobHashAt } from './blob-record.ts';
+import type { CompactedRun } from './compaction.ts';
 import { decompress } from './compression.ts';
 import { blobPath, compressedSuffix, journalFolder } from './data-folders.ts';
 import { errorNumber, type FilePort, nodeFilePort, readFully } from './file-port.ts';
@@ -73,6 +74,11 @@ export class JournalReader {
   /** Whether records were skipped that somebody decided to do without. */
   get hasSkipped(): boolean {
     return this.#scanner.skips > 0;
+  }
+
+  /** Runs of which no event is left, oldest first. */
+  get compacted(): readonly CompactedRun[] {
+    return this.#scanner.compactions.flatMap(({ runs }) => runs);
   }
 
   /**

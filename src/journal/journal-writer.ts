@@ -343,7 +343,7 @@ export class JournalWriter {
       this.#files.close(this.#file);
     }
     this.#file = null;
-    const number = (this.#header?.number ?? 0) + 1;
+    const number = (this.#header?.number ?? this.recovered.end.segment) + 1;
     const prepared = this.#preparation?.take() ?? null;
     this.#preparation = null;
     this.#file = createSegment(

@@ -3,6 +3,7 @@
  * themselves: their first record names its own offset as the group's, its CRC
  * holds, and the seal at their end names the seal before them.
  */
+import { listSegments } from './compaction.ts';
 import { type FilePort, readFully } from './file-port.ts';
 import { headerPlausible, type JournalPosition, recordCrc, typeAt } from './record.ts';
 import {
@@ -13,7 +14,6 @@ import {
   recordAlignment,
 } from './record-descriptor.ts';
 import {
-  listSegments,
   readSegmentHeader,
   type SegmentHeader,
   segmentHeaderBytes,

@@ -12,12 +12,13 @@ import { RuntimeError } from '../kernel/errors.ts';
 import type { Sha256 } from '../kernel/hash.ts';
 import { ActorChains } from './actor-chains.ts';
 import { blobHashAt } from './blob-record.ts';
+import { listSegments, removeDropped } from './compaction.ts';
 import { journalFolder } from './data-folders.ts';
 import { type FilePort, nodeFilePort, readFully } from './file-port.ts';
 import { GroupScanner, type ScanEnd, type ScannedGroup } from './group-scanner.ts';
 import { laterGroupExists } from './later-group.ts';
 import { type JournalPosition, typeAt } from './record.ts';
-import { corrupt, listSegments, type SegmentHeader, segmentPath, writeZeros } from './segment.ts';
+import { corrupt, type SegmentHeader, segmentPath, writeZeros } from './segment.ts';
 
 export interface RecoveryReport {
   readonly segments: number;
@@ -49,11 +50,13 @@ export function recover(dataDirectory: string, files: FilePort = nodeFilePort): 
   const folder = journalFolder(dataDirectory);
   const segments = removeUnfinished(files, folder);
   const scanner = new GroupScanner({ files, folder, verifyDigests: true });
-  const chains = new ActorChains();
+  const chains = new ActorChains(
+    scanner.compactions.flatMap(({ runs }) => runs.map(({ id }) => id)),
+  );
   const blobs = new Set<Sha256>();
   try {
     const end = scanAll(scanner, chains, blobs);
-    if (end.segment !== (segments.at(-1) ?? 0)) {
+    if (end.segment !== (segments.at(-1) ?? end.segment)) {
       throw corrupt({ segment: end.segment + 1, offset: 0 }, 'its file is missing');
     }
     const header = scanner.header;
@@ -82,6 +85,7 @@ function removeUnfinished(files: FilePort, folder: string): number[] {
   for (const name of files.list(folder)) {
     if (name.endsWith('.segment.tmp')) files.unlink(join(folder, name));
   }
+  removeDropped(files, folder);
   return listSegments(files, folder);
 }
 

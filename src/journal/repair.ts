@@ -9,10 +9,11 @@
  */
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
+import { listSegments } from './compaction.ts';
 import { journalFolder } from './data-folders.ts';
 import { type FilePort, nodeFilePort, readFully, writeFully } from './file-port.ts';
 import type { JournalPosition } from './record.ts';
-import { listSegments, segmentHeaderBytes, segmentPath, writeZeros } from './segment.ts';
+import { listSegmentFiles, segmentHeaderBytes, segmentPath, writeZeros } from './segment.ts';
 import { readSkippedRanges, type SkippedRange, writeSkippedRanges } from './skipped-ranges.ts';
 import { type JournalFault, type JournalVerification, verifyJournal } from './verification.ts';
 import { writeFailure } from './write-failure.ts';
@@ -106,7 +107,7 @@ class Repair {
       this.#files.unlink(segmentPath(this.#folder, number));
       this.#files.syncFolder(this.#folder);
     }
-    if (segment > 0) this.#cut(segment, offset);
+    if (offset > 0) this.#cut(segment, offset);
     const ranges = this.#ranges();
     const left = ranges.filter(
       ({ to }) => to.segment < segment || (to.segment === segment && to.offset <= offset),
@@ -130,7 +131,7 @@ class Repair {
   #keep(number: number): void {
     const kept = this.#folderOfKept();
     const copy = segmentPath(kept, number);
-    if (listSegments(this.#files, kept).includes(number)) this.#files.unlink(copy);
+    if (listSegmentFiles(this.#files, kept).includes(number)) this.#files.unlink(copy);
     const source = this.#files.open(segmentPath(this.#folder, number), 'r');
     const target = this.#files.open(copy, 'wx');
     try {

@@ -86,8 +86,8 @@ export function segmentPath(folder: string, number: number): string {
   return join(folder, `${String(number).padStart(10, '0')}.segment`);
 }
 
-/** Numbers of the segments in a folder, ascending. */
-export function listSegments(files: FilePort, folder: string): number[] {
+/** Numbers of the segment files in a folder, ascending. */
+export function listSegmentFiles(files: FilePort, folder: string): number[] {
   return files
     .list(folder)
     .flatMap((name) => {

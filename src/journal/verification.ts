@@ -14,6 +14,7 @@ import type { Sha256 } from '../kernel/hash.ts';
 import type { RunId } from '../kernel/ids.ts';
 import { ActorChains } from './actor-chains.ts';
 import { BlobAudit } from './blob-audit.ts';
+import { type Compaction, listSegments } from './compaction.ts';
 import { journalFolder } from './data-folders.ts';
 import { type FilePort, nodeFilePort, readFully } from './file-port.ts';
 import { GroupScanner, type ScanEnd, type ScannedGroup } from './group-scanner.ts';
@@ -25,7 +26,7 @@ import {
   type RecordType,
   type StoredRecord,
 } from './record.ts';
-import { corruptionOf, listSegments, segmentPath } from './segment.ts';
+import { corruptionOf, segmentPath } from './segment.ts';
 import { readSkippedRanges, type SkippedRange } from './skipped-ranges.ts';
 
 /** Damage that no crash explains. */
@@ -69,9 +70,25 @@ export interface JournalVerification {
   readonly faults: readonly JournalFault[];
   /** Damage that somebody decided to do without. */
   readonly skipped: readonly SkippedRange[];
+  /** The beginning that was dropped, if it was. */
+  readonly compacted: CompactedView | null;
   readonly blobFaults: readonly BlobFault[];
   /** Runs of which events or texts are missing. */
   readonly runsAffected: readonly RunId[];
+}
+
+/** What was dropped with proof, all compactions together. */
+export interface CompactedView {
+  readonly segments: number;
+  readonly runs: number;
+  readonly lastSequence: number;
+}
+
+function compactedView(compactions: readonly Compaction[]): CompactedView | null {
+  const last = compactions.at(-1);
+  if (last === undefined) return null;
+  const runs = compactions.reduce((sum, each) => sum + each.runs.length, 0);
+  return { segments: last.through, runs, lastSequence: last.lastSequence };
 }
 
 /**
@@ -91,7 +108,7 @@ class Verifier {
   readonly #files: FilePort;
   readonly #folder: string;
   readonly #scanner: GroupScanner;
-  readonly #chains = new ActorChains();
+  readonly #chains: ActorChains;
   readonly #blobs: BlobAudit;
   readonly #faults: JournalFault[] = [];
   readonly #records: Partial<Record<RecordType, number>> = {};
@@ -105,6 +122,8 @@ class Verifier {
     this.#files = files;
     this.#folder = journalFolder(dataDirectory);
     this.#scanner = new GroupScanner({ files, folder: this.#folder, verifyDigests: true });
+    const dropped = this.#scanner.compactions.flatMap(({ runs }) => runs.map(({ id }) => id));
+    this.#chains = new ActorChains(dropped);
     this.#blobs = new BlobAudit(dataDirectory);
   }
 
@@ -128,6 +147,7 @@ class Verifier {
       torn: this.#torn,
       faults: this.#faults,
       skipped: readSkippedRanges(this.#files, this.#folder),
+      compacted: compactedView(this.#scanner.compactions),
       blobFaults: blobs.faults,
       runsAffected: [...this.#runsAffected],
     };
@@ -219,7 +239,7 @@ class Verifier {
     const refusal = this.#chains.refusal(group.bytes, start);
     const mayLack = this.#chains.mayLack(group.bytes, start);
     this.#chains.accept(group.bytes, start);
-    if (refusal === null) return;
+    if (refusal === null || this.#chains.isDropped(group.bytes, start)) return;
     if (record.run !== null) this.#runsAffected.add(record.run);
     if (mayLack) return; // (F2)
     this.#faults.push({

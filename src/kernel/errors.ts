@@ -351,6 +351,24 @@ export const errorCatalogue = {
     'A file is not the archive of one whole run.',
     'Export the run again, or transfer the file again.',
   ),
+  RUN_COMPACTED: entry(
+    badInput,
+    410,
+    'The events of the run were dropped, after a full replay had found them equal.',
+    'claw runs shows what it came to; replay it from a backup or an archive of before.',
+  ),
+  COMPACTION_REFUSED: entry(
+    environment,
+    409,
+    'The record of what was dropped from the journal is full.',
+    'Begin a new data directory.',
+  ),
+  COMPACTION_UNPROVEN: entry(
+    dataDamaged,
+    500,
+    'What would be left of the journal is not the same as before, so nothing was dropped.',
+    'See claw journal verify.',
+  ),
   BACKUP_REFUSED: entry(
     badInput,
     409,

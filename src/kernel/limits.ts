@@ -89,6 +89,8 @@ export const limits = {
   recordTextBytesMax: 4 * MiB,
   /** Largest content that a blob file is decompressed to. */
   blobFileBytesMax: 512 * MiB,
+  /** Largest record of what was dropped from the beginning of a journal; about 1 KiB a run. */
+  compactionsBytesMax: 256 * MiB,
   /** Largest file that a run is exported to. */
   archiveBytesMax: 512 * MiB,
   /** In the relaxed mode the disk has what is older than this. */

@@ -10,6 +10,7 @@ import { assert } from '../kernel/assert.ts';
 import { RuntimeError } from '../kernel/errors.ts';
 import { sha256 } from '../kernel/hash.ts';
 import { isRunId, type RunId } from '../kernel/ids.ts';
+import { runCompacted } from './compacted-runs.ts';
 import { type EventBody, eventOf } from './event-record.ts';
 import type { StreamRecord } from './fold-run.ts';
 import { type IndexChange, type RunEntry, RunIndex } from './run-index.ts';
@@ -26,6 +27,7 @@ export class JournalFollower {
     this.#reader = JournalReader.open(dataDirectory, options);
     this.index = new RunIndex(
       (hash) => this.#reader.blob(hash) ?? (this.#reader.hasSkipped ? lostText : null),
+      this.#reader.compacted,
     );
   }
 
@@ -39,10 +41,11 @@ export class JournalFollower {
     }
   }
 
-  /** @throws RuntimeError RUN_NOT_FOUND */
+  /** @throws RuntimeError RUN_NOT_FOUND, RUN_COMPACTED */
   entry(id: string): RunEntry {
     const entry = isRunId(id) ? this.index.get(id as RunId) : undefined;
     if (entry !== undefined) return entry;
+    if (this.index.compacted.has(id as RunId)) throw runCompacted(id);
     throw new RuntimeError('RUN_NOT_FOUND', `There is no run ${id}; claw runs lists them.`);
   }
 

@@ -5,6 +5,7 @@
 import { join } from 'node:path';
 import { checkDataDirectory } from '../journal/data-directory.ts';
 import { workspacesFolder } from '../journal/data-folders.ts';
+import { compactedView, compactedViews } from './compacted-runs.ts';
 import { effectLedger } from './effect-ledger.ts';
 import { readEventsPage } from './events-page.ts';
 import { JournalFollower } from './journal-follower.ts';
@@ -27,12 +28,14 @@ export class ReadOnlyRuntime {
   }
 
   runs(): readonly RunView[] {
-    return this.#follower.index.all().map((entry) => this.#view(entry));
+    const { index } = this.#follower;
+    return [...compactedViews(index, this.#workspace), ...index.all().map(this.#view)];
   }
 
   /** @throws RuntimeError RUN_NOT_FOUND */
   run(id: string): RunView {
-    return this.#view(this.#follower.entry(id));
+    const compacted = compactedView(this.#follower.index, id, this.#workspace);
+    return compacted ?? this.#view(this.#follower.entry(id));
   }
 
   /** A page as `readEventsPage` says. @throws RuntimeError RUN_NOT_FOUND */
@@ -87,9 +90,10 @@ export class ReadOnlyRuntime {
     this.#follower.close();
   }
 
-  #view(entry: Parameters<typeof runView>[0]): RunView {
-    return runView(entry, join(workspacesFolder(this.#dataDirectory), entry.id));
-  }
+  readonly #workspace = (id: string): string => join(workspacesFolder(this.#dataDirectory), id);
+
+  readonly #view = (entry: Parameters<typeof runView>[0]): RunView =>
+    runView(entry, this.#workspace(entry.id));
 }
 
 /** @throws RuntimeError DATA_DIRECTORY_UNUSABLE, DATA_VERSION_NEWER, JOURNAL_CORRUPT */

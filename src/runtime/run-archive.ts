@@ -126,6 +126,13 @@ function missingRuns(dataDirectory: string, runs: readonly RunId[]): RunId[] {
   const follower = new JournalFollower(dataDirectory);
   try {
     follower.advance();
+    const dropped = runs.find((run) => follower.index.compacted.has(run));
+    if (dropped !== undefined) {
+      throw new RuntimeError(
+        'RUN_EXISTS',
+        `The run ${dropped} was in ${dataDirectory} before its events were dropped; choose another --data.`,
+      );
+    }
     return runs.filter((run) => follower.index.get(run) === undefined);
   } finally {
     follower.close();

@@ -11,6 +11,7 @@
  *   I4. A fork has the first events of its parent, by their positions, and then
  *       its own.
  */
+import type { CompactedRun } from '../journal/compaction.ts';
 import type { JournalPosition, StoredRecord } from '../journal/record.ts';
 import { RuntimeError } from '../kernel/errors.ts';
 import { chainHash, type Sha256, sha256 } from '../kernel/hash.ts';
@@ -79,10 +80,13 @@ export type IndexChange =
 
 export class RunIndex {
   readonly #runs = new Map<RunId, RunEntry>();
+  /** Runs that were dropped with the beginning of the journal, oldest first. */
+  readonly compacted: ReadonlyMap<RunId, CompactedRun>;
   readonly #blobs: BlobLookup;
 
-  constructor(blobs: BlobLookup) {
+  constructor(blobs: BlobLookup, compacted: readonly CompactedRun[] = []) {
     this.#blobs = blobs;
+    this.compacted = new Map(compacted.map((run) => [run.id, run]));
   }
 
   apply(record: StoredRecord): IndexChange {

@@ -22,6 +22,7 @@ import { type ErrorMessage, RuntimeError, toErrorMessage } from '../kernel/error
 import type { RunId } from '../kernel/ids.ts';
 import { limits } from '../kernel/limits.ts';
 import { Admission } from './admission.ts';
+import { compactedView, compactedViews } from './compacted-runs.ts';
 import type { DurableWaiters } from './durable-waiters.ts';
 import { type BlobStore, runEndedRecords, runStartedRecords } from './event-record.ts';
 import { outsideMessages } from './fork-point.ts';
@@ -74,6 +75,20 @@ export class RunLifecycle {
 
   view(entry: RunEntry): RunView {
     return runView(entry, this.#workspace(entry.id));
+  }
+
+  /** Every run, those of which no event is left first. */
+  views(): readonly RunView[] {
+    const { index } = this.#parts.follower;
+    const compacted = compactedViews(index, (id) => this.#workspace(id));
+    return [...compacted, ...index.all().map((entry) => this.view(entry))];
+  }
+
+  /** @throws RuntimeError RUN_NOT_FOUND */
+  viewOf(id: string): RunView {
+    const { follower } = this.#parts;
+    const compacted = compactedView(follower.index, id, (run) => this.#workspace(run));
+    return compacted ?? this.view(follower.entry(id));
   }
 
   /** Continues every open run; answers how many go on. Those that cannot are suspended (L1). */

@@ -145,11 +145,11 @@ export class Runtime implements RuntimePort {
   }
 
   runs(): readonly RunView[] {
-    return this.#follower.index.all().map((entry) => this.#lifecycle.view(entry));
+    return this.#lifecycle.views();
   }
 
   run(id: string): RunView {
-    return this.#lifecycle.view(this.#follower.entry(id));
+    return this.#lifecycle.viewOf(id);
   }
 
   events(

@@ -43,6 +43,8 @@ export interface RunView {
     readonly handedToHuman: number;
   };
   readonly error: { readonly code: string; readonly message: string } | null;
+  /** Its events were dropped after a full replay had found them equal. */
+  readonly compacted?: true;
 }
 
 export interface EventView {

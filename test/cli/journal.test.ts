@@ -107,6 +107,40 @@ describe('claw journal repair', () => {
   });
 });
 
+describe('claw journal compact', () => {
+  test('drops what has ended and replays equal, and says what is left', async () => {
+    const data = copyOfRecorded('compacted');
+    const words = (...more: string[]) =>
+      claw(['journal', 'compact', '--before', '1m', ...more], { data });
+    const dry = await words('--dry-run');
+    expect(dry.stdout).toMatch(new RegExp(`^equal +${run}: 82 events, state [0-9a-f]{64}$`, 'm'));
+    expect(dry.stdout).toMatch(/^3 segments, .* 1 runs could go/m);
+    const { status, stdout } = await words('--json');
+    expect(status).toBe(0);
+    expect(oneObject(stdout)).toMatchObject({ done: true, segments: 3, runs: [{ id: run }] });
+    const verified = await claw(['journal', 'verify'], { data });
+    expect(verified.stdout).toMatch(/^dropped +3 segments up to sequence \d+, with 1 runs$/m);
+    expect(verified.status).toBe(0);
+    const { stdout: runs } = await claw(['runs'], { data });
+    expect(runs).toMatch(new RegExp(`^${run} +succeeded \\(compacted\\)`, 'm'));
+    expectFailure(await claw(['replay', run, '--json'], { data }), 'RUN_COMPACTED', /were dropped/);
+    expect((await claw(['replay', '--all', '--json'], { data })).status).toBe(0);
+    expect((await words()).stdout).toContain('Nothing was dropped');
+  });
+
+  test('wants a date, an age or a sequence, and the data directory for itself', async () => {
+    const data = copyOfRecorded('kept');
+    const bad = await claw(['journal', 'compact', '--before', 'soon', '--json'], { data });
+    expectFailure(bad, 'USAGE', /soon is no date/);
+    const early = await claw(['journal', 'compact', '--before', '2020-01-31', '--json'], { data });
+    expect(oneObject(early.stdout)).toMatchObject({ segments: 0, done: false });
+    const owner = openDataDirectory(data, 1);
+    const locked = await claw(['journal', 'compact', '--before', '9', '--json'], { data });
+    expectFailure(locked, 'DATA_DIRECTORY_LOCKED', new RegExp(`${process.pid}`));
+    owner.release();
+  });
+});
+
 describe('claw replay, at a place of a run', () => {
   const data = fixtureFolder(name);
   const replay = (...words: string[]) => claw(['replay', ...words, '--json'], { data });

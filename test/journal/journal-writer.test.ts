@@ -1,11 +1,12 @@
 import { statSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
 import { blobRecord } from '../../src/journal/blob-record.ts';
+import { listSegments } from '../../src/journal/compaction.ts';
 import { journalFolder } from '../../src/journal/data-folders.ts';
 import { type FilePort, nodeFilePort } from '../../src/journal/file-port.ts';
 import { JournalReader } from '../../src/journal/journal-reader.ts';
 import { JournalWriter } from '../../src/journal/journal-writer.ts';
-import { listSegments, segmentPath } from '../../src/journal/segment.ts';
+import { segmentPath } from '../../src/journal/segment.ts';
 import { verifyJournal } from '../../src/journal/verification.ts';
 import { sha256 } from '../../src/kernel/hash.ts';
 import { newRunId, type RunId } from '../../src/kernel/ids.ts';

@@ -13,9 +13,10 @@ export function rewriteJournal(
   to: string,
   change: Change,
   keep: (record: StoredRecord) => boolean = () => true,
+  segmentBytes = 2 * 1024 * 1024,
 ): void {
   const reader = JournalReader.open(from);
-  const writer = JournalWriter.open(to, { segmentBytes: 2 * 1024 * 1024 });
+  const writer = JournalWriter.open(to, { segmentBytes });
   const previous = new Map<string, Buffer>();
   for (const stored of reader.advance()) {
     if (stored.type === 'seal' || stored.type === 'mark') continue;

@@ -1,8 +1,10 @@
 /** `claw journal`: the files of the journal, and whether they are sound. */
 import { Command } from 'commander';
+import { systemClock } from '../../kernel/clock.ts';
 import { exitStatus, RuntimeError } from '../../kernel/errors.ts';
 import { type Host, newCommand, onAction } from '../command.ts';
-import { repairText, verificationText } from '../journal-report.ts';
+import { parseLimit } from '../compaction-limit.ts';
+import { compactionText, repairText, verificationText } from '../journal-report.ts';
 
 interface RepairOptions {
   readonly truncate?: boolean;
@@ -36,5 +38,30 @@ export function journalCommand(host: Host): Command {
   return new Command('journal')
     .description('look after the journal')
     .addCommand(verify)
-    .addCommand(repair);
+    .addCommand(repair)
+    .addCommand(compactCommand(host));
+}
+
+const compactHelp = `
+Only whole segments go, from the beginning, and only where every run in them ended
+before WHERE and replays equal. A run that is open, or whose fork stays, holds back
+its segments and all behind them; the output says which. What stays is verified first.`;
+
+function compactCommand(host: Host): Command {
+  const command = newCommand('compact', 'drop the beginning of the journal, with proof')
+    .requiredOption('--before <where>', 'a date (2026-01-31), an age (30d, 12h) or a sequence')
+    .option('--dry-run', 'prove and say what would go, and change nothing')
+    .addHelpText('after', compactHelp);
+  return onAction<{ readonly before: string; readonly dryRun?: boolean }>(
+    command,
+    host,
+    async ({ services, config, output }, { options: { before, dryRun = false } }) => {
+      const nowMs = systemClock.nowMs();
+      const limit = parseLimit(before, nowMs);
+      const report = await services.compactJournal(config.dataDirectory, limit, { nowMs, dryRun });
+      output.answer(report);
+      output.print(compactionText(report));
+      return exitStatus.ok;
+    },
+  );
 }

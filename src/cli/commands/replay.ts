@@ -80,7 +80,8 @@ function answerOf({ run, events, equal, stateHash, divergence }: ReplayReport): 
 async function replayAll({ output }: CommandContext, journal: ReadOnlyRuntime): Promise<number> {
   const reports: ReplayReport[] = [];
   const refused: { run: string; error: { code: string; message: string } }[] = [];
-  for (const { id } of journal.runs()) {
+  for (const { id, compacted } of journal.runs()) {
+    if (compacted) continue;
     try {
       const report = await journal.replay(id);
       reports.push(answerOf(report));

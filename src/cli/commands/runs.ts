@@ -65,7 +65,8 @@ function listCommand(host: Host): Command {
 
 const header: readonly string[] = ['RUN', 'STATUS', 'STARTED', 'STEPS', 'PIPELINE'];
 
-function cells({ id, status, createdAt, pipeline, progress }: RunView): string[] {
+function cells({ id, createdAt, pipeline, progress, ...run }: RunView): string[] {
+  const status = run.compacted ? `${run.status} (compacted)` : run.status;
   const steps = `${progress.stepsDone}/${progress.stepsTotal}`;
   return [id, status, new Date(createdAt).toISOString(), steps, pipeline];
 }

@@ -1,0 +1,81 @@
+/**
+ * Which texts the rest of a journal needs, once its beginning is dropped. A text
+ * is stored once, so one that a later run names may lie in a segment that goes.
+ *
+ * Invariants
+ *   N1. Whatever looks like a hash, in a body or in a text that is needed, is
+ *       taken for one: too much is kept rather than too little.
+ */
+import { readdirSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
+import type { Sha256 } from '../kernel/hash.ts';
+import { blobHashOf } from './blob-record.ts';
+import { storeBlobFile } from './blob-store.ts';
+import { blobsFolder } from './data-folders.ts';
+import { errorNumber } from './file-port.ts';
+import { JournalReader } from './journal-reader.ts';
+
+const hashPattern = /[0-9a-f]{64}/g;
+
+/**
+ * The texts that something behind the segment `through` names. Those that no record behind
+ * it holds are stored as files.
+ * @returns how many were stored, too.
+ * @throws RuntimeError JOURNAL_CORRUPT, DISK_FULL, JOURNAL_FAILED
+ */
+export function keepNeededBlobs(
+  dataDirectory: string,
+  through: number,
+): { needed: ReadonlySet<Sha256>; stored: number } {
+  const reader = JournalReader.open(dataDirectory);
+  const segmentOf = new Map<Sha256, number>();
+  const named: Sha256[] = [];
+  try {
+    for (const group of reader.groups()) {
+      for (const record of group) {
+        if (record.type === 'blob') segmentOf.set(blobHashOf(record), record.position.segment);
+        else if (record.position.segment > through) named.push(...hashesIn(record.body));
+      }
+    }
+    const needed = new Set<Sha256>();
+    let stored = 0;
+    for (let hash = named.pop(); hash !== undefined; hash = named.pop()) {
+      const content = needed.has(hash) ? null : reader.blob(hash);
+      if (content === null) continue;
+      needed.add(hash);
+      named.push(...hashesIn(content)); // (N1)
+      if ((segmentOf.get(hash) ?? Number.POSITIVE_INFINITY) > through) continue;
+      storeBlobFile(dataDirectory, hash, content);
+      stored += 1;
+    }
+    return { needed, stored };
+  } finally {
+    reader.close();
+  }
+}
+
+/** Removes the files of texts that nobody needs; answers how many. */
+export function removeUnneeded(dataDirectory: string, needed: ReadonlySet<Sha256>): number {
+  let removed = 0;
+  for (const part of namesIn(blobsFolder(dataDirectory))) {
+    for (const name of namesIn(join(blobsFolder(dataDirectory), part))) {
+      if (needed.has(name.slice(0, 64) as Sha256)) continue;
+      rmSync(join(blobsFolder(dataDirectory), part, name), { force: true });
+      removed += 1;
+    }
+  }
+  return removed;
+}
+
+function hashesIn(bytes: Buffer): Sha256[] {
+  return (bytes.toString('latin1').match(hashPattern) ?? []) as Sha256[];
+}
+
+function namesIn(folder: string): string[] {
+  try {
+    return readdirSync(folder);
+  } catch (error) {
+    if (errorNumber(error) === 'ENOENT') return [];
+    throw error;
+  }
+}

@@ -1,0 +1,249 @@
+import { randomBytes } from 'node:crypto';
+import { cpSync, existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { describe, expect, onTestFinished, test } from 'vitest';
+import { openDataDirectory } from '../../src/journal/data-directory.ts';
+import { nodeFilePort } from '../../src/journal/file-port.ts';
+import { JournalReader } from '../../src/journal/journal-reader.ts';
+import { verifyJournal } from '../../src/journal/verification.ts';
+import type { RunId } from '../../src/kernel/ids.ts';
+import { compactJournal } from '../../src/runtime/compact-journal.ts';
+import { planCompaction, surveyJournal } from '../../src/runtime/compaction-plan.ts';
+import { JournalFollower } from '../../src/runtime/journal-follower.ts';
+import { openReadOnly } from '../../src/runtime/read-only.ts';
+import { temporaryFolder, thrownBy } from '../journal/journal-fixture.ts';
+import { runPython } from '../journal/python.ts';
+import { rewriteJournal } from './rewritten-journal.ts';
+import { generated, World } from './world.ts';
+
+const definition = {
+  name: 'demo',
+  agents: { echo: { prompt: '{{document.text}}' } },
+  steps: [{ id: 'echo', agent: 'echo', map: 'documents' }],
+};
+
+/** Does not compress, and is a record. */
+const noise = (): string => randomBytes(15_000).toString('base64');
+const answer = () => generated('yes');
+
+/** A journal of small segments. */
+function open(data: string): World {
+  const world = new World(data, 1, 1_000, { files: nodeFilePort });
+  onTestFinished(() => world.close());
+  return world;
+}
+
+/** Three ended runs and an open one; the third and the open one have a text of the first. */
+function history() {
+  const data = join(temporaryFolder(), 'data');
+  openDataDirectory(data, 1).release();
+  const world = open(data);
+  const shared = noise();
+  const ended = (texts: readonly string[]): RunId => {
+    const run = world.start(definition, texts);
+    world.play(answer);
+    return run;
+  };
+  const first = ended([shared, noise(), noise()]);
+  const afterFirst = { sequence: verifyJournal(data).lastSequence + 1 };
+  const second = ended([noise(), noise(), 'x'.repeat(80_000)]);
+  const limit = { sequence: verifyJournal(data).lastSequence + 1 };
+  const third = ended([shared, noise(), noise()]);
+  const living = world.start(definition, [shared, noise()]);
+  world.start(definition, [noise(), noise(), noise()]);
+  world.play((_operation, _args, { run }) => (run === living ? null : answer()));
+  world.close();
+  return { data, first, second, third, living, afterFirst, limit };
+}
+
+function view(data: string) {
+  const journal = openReadOnly(data);
+  onTestFinished(() => journal.close());
+  return journal;
+}
+
+const segmentsOf = (data: string): string[] =>
+  readdirSync(join(data, 'journal')).filter((name) => name.endsWith('.segment'));
+
+const compact = (data: string, limit: { sequence: number } | { timeMs: number }) =>
+  compactJournal(data, limit, { nowMs: 9 });
+
+describe('a compaction', () => {
+  test('drops runs that replay equal, and leaves the rest as it was', async () => {
+    const { data, first, second, third, living, limit } = history();
+    const before = view(data).runs();
+    const whole = verifyJournal(data);
+    const report = await compact(data, limit);
+    // The shared text and the definition, which all runs have in common.
+    expect(report).toMatchObject({ done: true, held: [], textsKept: 2, textsRemoved: 1 });
+    expect(report.segments).toBeGreaterThan(1);
+    expect(report.runs.map(({ id }) => id)).toEqual([first, second]);
+    expect(segmentsOf(data)).toHaveLength(whole.segments - report.segments);
+    const { segments, lastSequence } = report;
+    expect(verifyJournal(data)).toMatchObject({
+      ok: true,
+      seal: whole.seal,
+      lastSequence: whole.lastSequence,
+      compacted: { segments, runs: 2, lastSequence },
+      runsAffected: [],
+    });
+    const after = view(data);
+    expect(after.runs()).toEqual(
+      before.map((run) => ([first, second].includes(run.id) ? { ...run, compacted: true } : run)),
+    );
+    expect(after.run(first)).toEqual({ ...before[0], compacted: true });
+    expect(await after.replay(third)).toMatchObject({ equal: true });
+    await expect(after.replay(first)).rejects.toMatchObject({ code: 'RUN_COMPACTED' });
+    expect(thrownBy(() => after.events(second, { from: 1, limit: 1 })).code).toBe('RUN_COMPACTED');
+    expect(await after.replay(living)).toMatchObject({ equal: true });
+    const { status, lines } = runPython('scripts/journal_reader.py', [data]);
+    expect(status).toBe(0);
+    expect(lines.at(-1)).toMatchObject({ seal: whole.seal, lastSequence: whole.lastSequence });
+    expect(readdirSync(data).filter((name) => name.startsWith('.'))).toEqual([]);
+  });
+
+  test('is written on, and compacted again', async () => {
+    const { data, first, second, third, living, limit } = history();
+    const once = await compact(data, limit);
+    const world = open(data);
+    const fourth = world.start(definition, [noise(), noise(), noise()]);
+    world.play(answer);
+    world.cancel(living);
+    world.play(answer);
+    world.close();
+    expect(await view(data).replay(fourth)).toMatchObject({ equal: true });
+    const twice = await compact(data, { timeMs: Number.MAX_SAFE_INTEGER });
+    expect(twice.lastSequence).toBeGreaterThan(once.lastSequence);
+    expect(twice.runs.map(({ id }) => id)).toContain(third);
+    const { ok, compacted } = verifyJournal(data);
+    expect({ ok, compacted }).toMatchObject({
+      ok: true,
+      compacted: { lastSequence: twice.lastSequence, runs: 2 + twice.runs.length },
+    });
+    expect(view(data).run(first).compacted).toBe(true);
+    expect(view(data).run(second).compacted).toBe(true);
+    expect(runPython('scripts/journal_reader.py', [data]).status).toBe(0);
+  });
+
+  test('is held back by a run that is open or ended later, and says so', async () => {
+    const { data, living, first } = history();
+    const all = await compactJournal(data, { sequence: 1e9 }, { nowMs: 9, dryRun: true });
+    expect(all).toMatchObject({ done: false, held: [{ run: living, why: 'it has not ended' }] });
+    const [segment] = surveyJournal(data).segments;
+    const sequence = (segment?.lastSequence ?? 0) + 1;
+    const earlier = await compactJournal(data, { sequence }, { nowMs: 9, dryRun: true });
+    expect(earlier.held).toMatchObject([{ run: first, why: 'it ended only after the limit' }]);
+    expect(existsSync(join(data, 'journal/compactions'))).toBe(false);
+    const nothing = await compact(data, { timeMs: 1 });
+    expect(nothing).toMatchObject({ segments: 0, runs: [], held: [], done: false });
+  });
+
+  test('leaves the end of a run that reaches into what stays, which then belongs to none', async () => {
+    const { data, first, second, third, afterFirst } = history();
+    const report = await compact(data, afterFirst);
+    expect(report).toMatchObject({ segments: 1, runs: [{ id: first }], held: [] });
+    const left = JournalReader.open(data);
+    expect(left.advance().some(({ run, type }) => run === first && type === 'event')).toBe(true);
+    left.close();
+    expect(verifyJournal(data)).toMatchObject({ ok: true, runsAffected: [] });
+    expect(runPython('scripts/journal_reader.py', [data]).status).toBe(0);
+    open(data).close();
+    for (const run of [second, third]) {
+      expect(await view(data).replay(run)).toMatchObject({ equal: true });
+    }
+    expect(view(data).runs()).toHaveLength(5);
+  });
+
+  test('keeps a run that does not replay equal, and all behind it', async () => {
+    const { data, first, limit } = history();
+    const forged = join(data, '../forged');
+    openDataDirectory(forged, 1).release();
+    rewriteJournal(
+      data,
+      forged,
+      (body, { run, actorSequence }) => {
+        if (run === first && actorSequence === 2) body.hash = 'f'.repeat(64);
+      },
+      () => true,
+      64 * 1024,
+    );
+    cpSync(join(data, 'blobs'), join(forged, 'blobs'), { recursive: true });
+    const report = await compact(forged, limit);
+    expect(report).toMatchObject({ segments: 0, runs: [], done: false });
+    expect(report.held).toMatchObject([{ run: first, segment: 1 }]);
+    expect(report.held[0]?.why).toMatch(/its replay differs at event \d+/);
+  });
+
+  test('keeps a run that a fork begins with, and its segments, unless the fork goes too', () => {
+    const { data, first, second, third, limit } = history();
+    const survey = surveyJournal(data);
+    const follower = new JournalFollower(data);
+    onTestFinished(() => follower.close());
+    follower.advance();
+    const child = (run: RunId, parent: RunId) => {
+      const entry = follower.entry(run);
+      const started = { ...entry.started, parent: { run: parent, at: 1 } };
+      Object.assign(entry, { started });
+    };
+    child(second, first);
+    expect(planCompaction(survey, follower.index, limit, new Map()).runs).toHaveLength(2);
+    child(third, first);
+    expect(planCompaction(survey, follower.index, limit, new Map())).toMatchObject({
+      through: 0,
+      runs: [],
+      held: [{ run: first, why: `its fork ${third} begins with its events`, segment: 1 }],
+    });
+  });
+
+  test('that a crash interrupts is whole after the next start', async () => {
+    const { data, third, limit } = history();
+    const whole = join(data, '../whole');
+    cpSync(data, whole, { recursive: true });
+    const { segments } = await compact(data, limit);
+    const gone = segmentsOf(whole).slice(0, segments);
+    const done = join(data, '../done');
+    cpSync(data, done, { recursive: true });
+    const { seal } = verifyJournal(whole);
+    for (let left = 1; left <= gone.length; left += 1) {
+      rmSync(data, { recursive: true });
+      cpSync(done, data, { recursive: true });
+      for (const name of gone.slice(-left)) {
+        cpSync(join(whole, 'journal', name), join(data, 'journal', name));
+      }
+      expect(verifyJournal(data)).toMatchObject({ ok: true, seal });
+      expect(runPython('scripts/journal_reader.py', [data]).status).toBe(0);
+      open(data).close();
+      expect(segmentsOf(data)).toEqual(segmentsOf(done));
+      expect(await view(data).replay(third)).toMatchObject({ equal: true });
+    }
+  });
+
+  test('hides no loss: a segment or a list that is missing or another is damage', async () => {
+    const { data, limit } = history();
+    const { segments } = await compact(data, limit);
+    const next = segmentsOf(data)[0] ?? '';
+    const list = join(data, 'journal/compactions');
+    const copy = join(data, '../copy');
+    const spoilt = (spoil: () => void): void => {
+      cpSync(data, copy, { recursive: true });
+      spoil();
+      expect(runPython('scripts/journal_reader.py', [data]).status).toBe(5);
+      expect(thrownBy(() => openReadOnly(data)).code).toBe('JOURNAL_CORRUPT');
+      expect(thrownBy(() => new World(data)).code).toBe('JOURNAL_CORRUPT');
+      rmSync(data, { recursive: true });
+      cpSync(copy, data, { recursive: true });
+    };
+    spoilt(() => rmSync(join(data, 'journal', next)));
+    spoilt(() => rmSync(list));
+    spoilt(() => {
+      const text = readFileSync(list, 'utf8');
+      writeFileSync(list, text.replace('"succeeded"', '"cancelled"'));
+    });
+    spoilt(() => writeFileSync(list, readFileSync(list, 'utf8').slice(0, -1).slice(0, 500)));
+    rmSync(join(data, 'journal', next));
+    expect(verifyJournal(data)).toMatchObject({
+      ok: false,
+      faults: [{ segment: segments + 1, what: 'its file is missing' }],
+    });
+  });
+});
