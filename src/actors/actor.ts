@@ -10,7 +10,7 @@
  *       the same numbers.
  *   F2. An external intention is open from the step that emits it until the
  *       first outcome of its tag is folded, or an amendment asks again under
- *       its tag; then it is aborted.
+ *       its tag; then it is aborted. One whose outcome is unknown stays open.
  */
 import { assert } from '../kernel/assert.ts';
 import { hashJson, type Sha256 } from '../kernel/hash.ts';
@@ -22,7 +22,7 @@ import {
   parseIntentionKey,
   type RunId,
 } from '../kernel/ids.ts';
-import type { ActorEvent } from './event.ts';
+import { type ActorEvent, isAnswer } from './event.ts';
 import type {
   AbortIntention,
   ActIntention,
@@ -59,6 +59,8 @@ export interface Envelope {
 export interface OpenIntention {
   readonly key: IntentionKey;
   readonly intention: ActIntention;
+  /** Whether nobody can say what came of it; only then is it there. */
+  readonly unknown?: true;
 }
 
 export interface Actor {
@@ -130,11 +132,13 @@ function fold(
   incoming: Pick<Envelope, 'from' | 'number' | 'event'>,
 ): Pick<Actor, 'received' | 'open'> {
   const { from, number, event } = incoming;
-  if (event.type === 'outcome') {
-    assert(
-      Object.hasOwn(actor.open, event.tag),
-      `an outcome answers an open intention: ${event.tag} (F2)`,
-    );
+  if (isAnswer(event)) {
+    const open = actor.open[event.tag];
+    assert(open !== undefined, `an outcome answers an open intention: ${event.tag} (F2)`);
+    if (event.type === 'outcome-unknown') {
+      const doubted: OpenIntention = { ...open, unknown: true };
+      return { received: actor.received, open: { ...actor.open, [event.tag]: doubted } };
+    }
     return { received: actor.received, open: withoutTag(actor.open, event.tag) };
   }
   const last = actor.received[from] ?? 0;
@@ -149,6 +153,7 @@ function fold(
 export function branchActor(actor: Actor, run: RunId): Actor {
   const open = Object.entries(actor.open).map(([tag, { key, intention }]) => {
     const here = intentionKey({ ...parseIntentionKey(key), run });
+    // What is unknown of the other run's effect is asked of this one's again.
     return [tag, { key: here, intention }] as const;
   });
   return { ...actor, run, open: Object.fromEntries(open) };

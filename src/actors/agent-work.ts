@@ -214,7 +214,7 @@ export function write(context: AgentContext): Intention {
   const variables = { ...scope, steps: { ...scope.steps, [context.step]: own } };
   return act(
     writeTag,
-    { actuator: 'file', operation: 'write' },
+    { actuator: 'file', operation: step.write.append === true ? 'append' : 'write' },
     {
       path: renderTemplate(step.write.path, variables),
       text: renderTemplate(step.write.template, variables),

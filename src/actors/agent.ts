@@ -206,7 +206,7 @@ export const agentMachine = setup({
         },
       },
     },
-    cancelling: { on: { outcome: 'cancelled' } },
+    cancelling: { on: { outcome: 'cancelled', 'outcome-unknown': 'cancelled' } },
     done: {
       type: 'final',
       entry: intend<AgentArguments>(({ context }) => [

@@ -10,6 +10,7 @@ const effectClasses: Readonly<Record<string, EffectClass>> = {
   'file.read': 'pure',
   'file.list': 'pure',
   'file.write': 'idempotent',
+  'file.append': 'once',
 };
 
 export function effectOf(actuator: string, operation: string): EffectClass {

@@ -85,6 +85,18 @@ export interface OutcomeEvent {
   readonly type: 'outcome';
   readonly tag: string;
   readonly outcome: Outcome;
+  /** Where it did not come from the actuator: who said so, and why. */
+  readonly by?: { readonly who: 'human'; readonly reason: string | null };
+}
+
+/**
+ * Nobody can say whether an effect that must not be repeated happened (law D3).
+ * Its intention stays open until a human says what came of it.
+ */
+export interface OutcomeUnknownEvent {
+  readonly type: 'outcome-unknown';
+  readonly tag: string;
+  readonly error: ErrorMessage;
 }
 
 export interface CancelEvent {
@@ -192,6 +204,7 @@ export interface DocumentCancelledEvent {
 export type ActorEvent =
   | StartEvent
   | OutcomeEvent
+  | OutcomeUnknownEvent
   | CancelEvent
   | AmendEvent
   | RunStepEvent
@@ -209,3 +222,8 @@ export type ActorEvent =
 
 /** An event as a machine sees it: with the time of its record, in milliseconds since the epoch. */
 export type TimedEvent = ActorEvent & { readonly at: number };
+
+/** Whether an event speaks of an open intention, which its key orders, and not of a message. */
+export function isAnswer(event: ActorEvent): event is OutcomeEvent | OutcomeUnknownEvent {
+  return event.type === 'outcome' || event.type === 'outcome-unknown';
+}

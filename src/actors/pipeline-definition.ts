@@ -157,6 +157,12 @@ const stepSchema = z
       .strictObject({
         path: z.string().describe('File in the workspace, a Mustache template.'),
         template: z.string().describe('Content, a Mustache template.'),
+        append: z
+          .boolean()
+          .optional()
+          .describe(
+            'Add to the end of the file. If a crash leaves open whether it was added, the run waits for claw resolve.',
+          ),
       })
       .optional()
       .describe('A file that the step writes once its agent is done.'),

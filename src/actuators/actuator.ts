@@ -33,7 +33,13 @@ export interface Operation<A = unknown, R = unknown> {
   readonly outside?: boolean;
   readonly arguments: z.ZodType<A>;
   readonly result: z.ZodType<R>;
+  /**
+   * Of a `once` operation that throws OUTCOME_UNKNOWN, nobody can say whether it
+   * happened; what else it throws says that it did not.
+   */
   perform(args: A, context: ActuatorContext): Promise<R>;
+  /** Of a `once` operation: its result, if it happened. */
+  presumed?(args: A): R;
 }
 
 export interface Actuator {

@@ -1,5 +1,5 @@
 /**
- * Files of the run's workspace: read, list, write.
+ * Files of the run's workspace: read, list, write, append.
  *
  * Invariants
  *   A1. Nothing outside the workspace is opened (workspace-path.ts), and
@@ -7,6 +7,8 @@
  *   A2. A file is whole or absent: written beside, synced, renamed into place.
  *   A3. A write whose content is already there does not touch the file, so a
  *       repeat after a crash changes nothing; it still makes it durable.
+ *   A4. What is appended goes into the file in one write. Once that has begun,
+ *       a failure leaves open whether it is there.
  */
 import { constants } from 'node:fs';
 import {
@@ -31,6 +33,7 @@ import { assertStillReal, type Located, locate, shownPath } from './workspace-pa
 /** Names of files that are being written; a crash may leave one, no listing shows it. */
 const temporaryPattern = /^\.claw-[0-9a-f]{16}\.tmp$/;
 const readFlags = constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK;
+const appendFlags = constants.O_WRONLY | constants.O_APPEND | constants.O_NOFOLLOW;
 const createFlags =
   constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL | constants.O_NOFOLLOW;
 
@@ -65,6 +68,14 @@ export function fileActuator(): Actuator {
         result: z.strictObject({ path: z.string(), bytes: z.number(), sha256: z.string() }),
         perform: ({ path, text }, context) =>
           explained(path, () => writeText({ path, text }, context)),
+      }),
+      append: operation({
+        effect: 'once',
+        arguments: operationArguments['file.append'],
+        result: z.strictObject({ path: z.string(), appended: z.number() }),
+        perform: ({ path, text }, context) =>
+          explained(path, () => appendText({ path, text }, context)),
+        presumed: ({ path, text }) => ({ path, appended: Buffer.byteLength(text) }),
       }),
     },
   };
@@ -136,6 +147,43 @@ async function writeText(
   await assertStillReal(dirname(target), path);
   await replaceFile(target, content, sha256(context.key).slice(0, 16));
   return result;
+}
+
+async function appendText(
+  { path, text }: { path: string; text: string },
+  context: ActuatorContext,
+): Promise<{ path: string; appended: number }> {
+  const content = Buffer.from(text, 'utf8');
+  const located = await locate(context.workspace, path);
+  const target = join(located.existing, ...located.missing);
+  if (located.missing.length > 0) {
+    await createFolders(located);
+    await assertStillReal(dirname(target), path);
+    const file = await open(target, createFlags, 0o644);
+    await file.close();
+    await syncFolder(dirname(target));
+  }
+  await withFile(target, path, appendFlags, async (file) => {
+    const { size } = await file.stat();
+    if (size + content.length > limits.workspaceFileBytesMax) throw tooLarge(path);
+    await appendDurably(file, content, path); // (A4)
+  });
+  return { path, appended: content.length };
+}
+
+async function appendDurably(file: FileHandle, content: Buffer, path: string): Promise<void> {
+  if (content.length === 0) return;
+  try {
+    const { bytesWritten } = await file.write(content);
+    if (bytesWritten !== content.length) throw new Error('the write was cut short');
+    await file.sync();
+  } catch (cause) {
+    throw new RuntimeError(
+      'OUTCOME_UNKNOWN',
+      `Nobody can say whether the text is at the end of ${shownPath(path)}.`,
+      { cause },
+    );
+  }
 }
 
 /** Whether the file has this content already; if so it is synced, since a crash may have come first. */

@@ -11,7 +11,8 @@
  *       happen twice is refused.
  *   G3. One key is carried out once at a time: a second request joins the
  *       first, and one that comes after its completion gets the same outcome
- *       (law D3). A failed one may be tried again under its key.
+ *       (law D3). A failed one may be tried again under its key. What must
+ *       not be repeated, and was stopped or broke on its way, is unknown.
  *   G4. A key stands for one intention: the same key with other arguments is
  *       refused.
  *   G5. For a fork nothing is carried out that reaches beyond its own files,
@@ -215,7 +216,8 @@ export class ActuatorGateway {
     const outcome = this.#carryOut(admitted, turn, controller.signal).then((ended) => {
       actor.ended(key);
       this.#inFlight.delete(key);
-      if (ended.status === 'completed') this.#remembered.set(key, digest, ended);
+      if (ended.status === 'completed' || ended.status === 'unknown')
+        this.#remembered.set(key, digest, ended);
       return ended;
     });
     this.#inFlight.set(key, { digest, controller, outcome });
@@ -230,12 +232,14 @@ export class ActuatorGateway {
   ): Promise<IntentionOutcome> {
     const { request, operation } = admitted;
     const { key, run } = request;
+    let begun = false;
     try {
       await orAborted(turn, signal);
       if (operation.effect !== 'pure') {
         await orAborted(this.#options.whenDurable(request.journalPosition), signal); // (G2)
       }
       if (signal.aborted) throw aborted();
+      begun = true;
       const value = await operation.perform(admitted.args, {
         key,
         run,
@@ -246,9 +250,16 @@ export class ActuatorGateway {
       });
       return { key, status: 'completed', value: checkedResult(request, operation, value) };
     } catch (error) {
-      return { key, status: 'failed', error: failure(error, signal) };
+      const what = failure(error, signal);
+      const isUnknown = begun && operation.effect === 'once' && leavesOpen(what, signal); // (G3)
+      return { key, status: isUnknown ? 'unknown' : 'failed', error: what };
     }
   }
+}
+
+/** Whether an operation that began, and must not be repeated, may have happened. */
+function leavesOpen({ code }: ErrorMessage, signal: AbortSignal): boolean {
+  return signal.aborted || code === 'OUTCOME_UNKNOWN' || code === 'INTERNAL';
 }
 
 /** The result as plain JSON; whatever else an actuator gives never enters the journal. */

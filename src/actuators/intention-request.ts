@@ -87,7 +87,11 @@ export type IntentionRequest = z.input<typeof intentionRequestSchema>;
  */
 export type IntentionOutcome =
   | { readonly key: string; readonly status: 'completed'; readonly value: Json }
-  | { readonly key: string; readonly status: 'failed' | 'refused'; readonly error: ErrorMessage };
+  | {
+      readonly key: string;
+      readonly status: 'failed' | 'refused' | 'unknown';
+      readonly error: ErrorMessage;
+    };
 
 /** The first problem of a failed parse, as one short clause. */
 export function firstProblem(error: z.ZodError): string {

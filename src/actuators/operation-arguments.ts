@@ -13,6 +13,7 @@ export const operationArguments = {
   'file.read': z.strictObject({ path: workspacePath }),
   'file.list': z.strictObject({ path: workspacePath.default('.') }),
   'file.write': z.strictObject({ path: workspacePath, text: z.string() }),
+  'file.append': z.strictObject({ path: workspacePath, text: z.string() }),
   'clock.wake': z.strictObject({
     /** Milliseconds since the epoch. */
     at: z.number().int().min(0).max(8.64e15),

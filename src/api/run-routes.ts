@@ -24,6 +24,15 @@ const forkSchema = z.strictObject({
   allowEffects: z.boolean().optional(),
 });
 
+const resolveSchema = z.strictObject({
+  key: z.string().max(400),
+  outcome: z.union([
+    z.enum(['done', 'failed']),
+    z.record(z.string(), z.json()).transform((given) => given as JsonObject),
+  ]),
+  reason: z.string().max(2_000).optional(),
+});
+
 function toForkRequest({ at, set, allowEffects }: z.output<typeof forkSchema>): ForkRequest {
   return {
     at,
@@ -76,6 +85,12 @@ export function addRunRoutes(app: FastifyInstance, runtime: RuntimePort): void {
     const body = parseRequest(forkSchema, request.body, 'The request body');
     const run = await runtime.fork(id, toForkRequest(body));
     return reply.code(201).header('location', `/v1/runs/${run.id}`).send(run);
+  });
+
+  app.post('/v1/runs/:id/effects/resolve', async (request) => {
+    const { id } = parseRequest(runParametersSchema, request.params, 'The address');
+    const { reason, ...body } = parseRequest(resolveSchema, request.body, 'The request body');
+    return runtime.resolve(id, { ...body, ...(reason === undefined ? {} : { reason }) });
   });
 
   app.post('/v1/runs/:id/cancel', async (request) => {

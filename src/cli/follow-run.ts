@@ -1,6 +1,6 @@
 /** A run that has just begun, followed to its end and reported. */
 import { exitStatus } from '../kernel/errors.ts';
-import type { RunView } from '../runtime/views.ts';
+import type { EventView, RunView } from '../runtime/views.ts';
 import type { CommandContext } from './command.ts';
 import { ProgressView } from './progress-view.ts';
 import { copyReport, reportPath } from './report-file.ts';
@@ -11,7 +11,7 @@ import type { RunTarget } from './run-target.ts';
 export async function followToEnd(
   { io, output }: CommandContext,
   target: RunTarget,
-  { id }: RunView,
+  { id }: { readonly id: string },
 ): Promise<RunView | null> {
   output.notice(`run ${id}`);
   const progress = new ProgressView(output.stderr);
@@ -21,7 +21,11 @@ export async function followToEnd(
   });
   try {
     const run = await Promise.race([
-      target.follow(id, (event) => progress.onEvent(event)),
+      target.follow(id, (event) => {
+        progress.onEvent(event);
+        const doubt = doubtOf(event);
+        if (doubt !== null) output.notice(doubt);
+      }),
       interrupted,
     ]);
     progress.finish();
@@ -44,4 +48,10 @@ export function reportRun({ output }: CommandContext, run: RunView, out: string 
   const failure = runFailure(run);
   if (failure === null) return exitStatus.ok;
   throw failure;
+}
+
+/** What a run waits for that nobody but a human can say; null for any other event. */
+function doubtOf({ cause, event }: EventView): string | null {
+  if (event.type !== 'outcome-unknown') return null;
+  return `The run waits: nobody can say what came of an effect. Look, then: claw resolve ${cause} --outcome done|failed`;
 }

@@ -19,6 +19,7 @@ import { generateCommand } from './commands/generate.ts';
 import { gridCommand } from './commands/grid.ts';
 import { journalCommand } from './commands/journal.ts';
 import { replayCommand } from './commands/replay.ts';
+import { resolveCommand } from './commands/resolve.ts';
 import { runCommand } from './commands/run.ts';
 import { runsCommand } from './commands/runs.ts';
 import { sandboxCommand } from './commands/sandbox.ts';
@@ -94,6 +95,7 @@ function newProgram(host: Host): Command {
     runsCommand,
     eventsCommand,
     effectsCommand,
+    resolveCommand,
     contextCommand,
     replayCommand,
     diffCommand,

@@ -2,7 +2,14 @@
 
 import { assert } from '../kernel/assert.ts';
 import { limits } from '../kernel/limits.ts';
-import type { EventView, ForkRequest, RunView, StartRunRequest } from '../runtime/views.ts';
+import type {
+  EffectView,
+  EventView,
+  ForkRequest,
+  ResolveRequest,
+  RunView,
+  StartRunRequest,
+} from '../runtime/views.ts';
 import type { CommandContext } from './command.ts';
 import { findServer } from './connect.ts';
 import type { RunningRuntime } from './services.ts';
@@ -13,6 +20,9 @@ export interface RunTarget {
   /** Every event from the first one; resolves with the ended run. */
   follow(id: string, onEvent: (event: EventView) => void): Promise<RunView>;
   cancel(id: string): Promise<RunView>;
+  resolve(id: string, request: ResolveRequest): Promise<EffectView>;
+  /** Whether the runs go on when this target is closed. */
+  readonly outlives: boolean;
   /** What becomes of an open run that nobody follows any more, for people. */
   afterInterrupt(id: string): string;
   /** Leaves a server as it is; stops a runtime of this process. */
@@ -41,6 +51,8 @@ export function localTarget(runtime: RunningRuntime): RunTarget {
       return run;
     },
     cancel: (id) => runtime.cancel(id),
+    resolve: (id, request) => runtime.resolve(id, request),
+    outlives: false,
     afterInterrupt: (id) => `Stopped; claw up goes on with the run ${id}.`,
     close: () => runtime.stop(),
   };
@@ -61,6 +73,8 @@ export async function openRunTarget(context: CommandContext): Promise<RunTarget>
     fork: (id, request) => server.fork(id, request),
     follow: (id, onEvent) => server.follow(id, onEvent),
     cancel: (id) => server.cancel(id),
+    resolve: (id, request) => server.resolve(id, request),
+    outlives: true,
     afterInterrupt: (id) =>
       `The run ${id} goes on in the server at ${server.url}; claw cancel ${id} ends it.`,
     close: async () => server.close(),

@@ -9,16 +9,21 @@ import type { StreamMessage } from '../api/websocket.ts';
 import { type ErrorMessage, fromErrorMessage, RuntimeError } from '../kernel/errors.ts';
 import type { BusView } from '../runtime/bus-view.ts';
 import type {
+  EffectView,
   EventView,
   ForkRequest,
   GeneratedText,
   GenerateTextRequest,
+  ResolveRequest,
   RunView,
   StartRunRequest,
 } from '../runtime/views.ts';
 
 /** What tells a run from the answer of a stranger on the same port. */
 const runSchema = z.looseObject({ id: z.string(), status: z.string(), events: z.number() });
+
+/** Likewise for an effect. */
+const effectSchema = z.looseObject({ key: z.string(), status: z.string() });
 
 /** Likewise for its view of the bus. */
 const busSchema = z.looseObject({
@@ -44,6 +49,11 @@ export class ServerClient {
 
   fork(id: string, request: ForkRequest): Promise<RunView> {
     return this.#run(`/v1/runs/${encodeURIComponent(id)}/fork`, request);
+  }
+
+  async resolve(id: string, request: ResolveRequest): Promise<EffectView> {
+    const path = `/v1/runs/${encodeURIComponent(id)}/effects/resolve`;
+    return this.#parsed(effectSchema, await this.#fetch(path, { body: request }));
   }
 
   cancel(id: string): Promise<RunView> {

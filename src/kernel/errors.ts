@@ -393,6 +393,24 @@ export const errorCatalogue = {
     'A run has no actor of that name.',
     'See claw events, which names the actors of a run.',
   ),
+  EFFECT_NOT_FOUND: entry(
+    badInput,
+    404,
+    'A run has no effect of that key.',
+    'See claw effects RUN, which lists the keys.',
+  ),
+  EFFECT_SETTLED: entry(
+    badInput,
+    409,
+    'It is known what came of the effect, or somebody is at work on it.',
+    'Nothing to do.',
+  ),
+  OUTCOME_INVALID: entry(
+    badInput,
+    400,
+    'An outcome is not one that its operation can have.',
+    'Say done or failed, or give the outcome as JSON.',
+  ),
   FORK_INVALID: entry(
     badInput,
     400,

@@ -151,6 +151,8 @@ export const limits = {
   runSeedMax: 2 ** 31 - 1,
   /** Runs in progress at once. */
   openRunsMax: 64,
+  /** How long `claw resolve` waits for a run that has just been started to be in doubt, ms. */
+  resolveWaitMsMax: 5_000,
   /** Forks of one `claw grid`. */
   gridForksMax: 256,
 

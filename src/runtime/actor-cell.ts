@@ -7,6 +7,7 @@
  *       gaps or duplicates; a message that came too early is held back.
  */
 import type { Actor, Envelope } from '../actors/actor.ts';
+import { isAnswer } from '../actors/event.ts';
 import type { SigningKey } from '../identity/signing-key.ts';
 import { assert } from '../kernel/assert.ts';
 import { limits } from '../kernel/limits.ts';
@@ -47,7 +48,7 @@ export class ActorCell {
   /** Takes a message into the mailbox, drops a duplicate, or holds an early one (C1). */
   accept(envelope: Envelope): void {
     assert(this.#mailbox.length < limits.mailboxMax, 'a mailbox stays within its bound');
-    if (envelope.event.type === 'outcome') {
+    if (isAnswer(envelope.event)) {
       this.#mailbox.push(envelope);
       return;
     }

@@ -22,6 +22,7 @@ import {
   type OpenIntention,
   type StepEffects,
 } from '../actors/actor.ts';
+import { isAnswer } from '../actors/event.ts';
 import { isDone } from '../actors/step.ts';
 import { type AppendRecord, recordDigest } from '../journal/record.ts';
 import { assert } from '../kernel/assert.ts';
@@ -268,7 +269,7 @@ export class ActorHost {
   /** An outcome counts only while its intention is open under its key (H4). */
   #isCurrent(cell: ActorCell, envelope: Envelope): boolean {
     const { event } = envelope;
-    if (event.type !== 'outcome') return true;
+    if (!isAnswer(event)) return true;
     return cell.actor.open[event.tag]?.key === envelope.cause;
   }
 
@@ -326,7 +327,11 @@ export class ActorHost {
       this.deliver(envelope);
     }
     for (const open of effects.acts) this.#act(cell, open, position);
-    for (const open of effects.aborts) this.#ports.abort(open);
+    for (const open of effects.aborts) {
+      // Nobody is at work on it any more who could say that it has stopped.
+      if (open.unknown === true) this.#doubt(cell, open);
+      else this.#ports.abort(open);
+    }
   }
 
   /** A new actor lives where the actors of its document live, and documents take turns. */
@@ -360,8 +365,12 @@ export class ActorHost {
       this.#act(cell, open, 0);
       return;
     }
+    if (open.unknown !== true) this.#doubt(cell, open);
+  }
+
+  #doubt(cell: ActorCell, open: OpenIntention): void {
     const { run, id: actor } = cell.actor;
-    const message = `Nobody can say whether ${open.intention.actuator}.${open.intention.operation} happened before the restart.`;
+    const message = `Nobody can say whether ${open.intention.actuator}.${open.intention.operation} happened before the restart; claw resolve says what came of it.`;
     const outcome = { status: 'unknown', error: { code: 'OUTCOME_UNKNOWN', message } } as const;
     this.deliverOutcome({ run, actor, key: open.key, tag: open.intention.tag, outcome });
   }

@@ -9,6 +9,7 @@
  *       unanswered once the run has ended. An amendment of a fork that asks again
  *       withdraws what was asked before.
  *   L3. A fork's effects have keys of the fork, those of its parent's events too.
+ *   L4. An unknown outcome is none: it has no answer until a human gives one.
  */
 import { effectOf, isKnownOperation } from '../actors/effects.ts';
 import {
@@ -34,6 +35,10 @@ export function effectLedger(follower: JournalFollower, entry: RunEntry): Effect
     if (body.event.type === 'outcome' && body.cause !== null) {
       const key = intentionKey({ ...parseIntentionKey(body.cause), run: entry.id }); // (L3)
       settle(effects.get(key), body.event.outcome, at);
+    }
+    if (body.event.type === 'outcome-unknown' && body.cause !== null) {
+      const key = intentionKey({ ...parseIntentionKey(body.cause), run: entry.id });
+      doubt(effects.get(key), body.event.error.code); // (L4)
     }
     for (const [index, { kind, target }] of body.intentions.entries()) {
       if (kind !== 'act') continue;
@@ -69,6 +74,12 @@ function wanted(
   const [actuator = '', name = ''] = operation.split('.');
   const effect = isKnownOperation(actuator, name) ? effectOf(actuator, name) : null;
   return { key, actor, operation, effect, status: 'open', code: null, requested, answered: null };
+}
+
+function doubt(effect: MutableEffect | undefined, code: string): void {
+  if (effect === undefined || effect.answered !== null) return;
+  effect.status = 'unknown';
+  effect.code = code;
 }
 
 function withdraw(effects: Iterable<MutableEffect>, actor: string, operation: string): void {

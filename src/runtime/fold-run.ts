@@ -16,6 +16,7 @@ import {
   newActor,
   type StepEffects,
 } from '../actors/actor.ts';
+import { isAnswer } from '../actors/event.ts';
 import type { FinishIntention } from '../actors/intention.ts';
 import { isDone, isMachineName, machineVersion } from '../actors/step.ts';
 import type { StoredRecord } from '../journal/record.ts';
@@ -155,7 +156,7 @@ function machineOf(entry: StreamRecord, body: EventBody): Divergence | ReturnTyp
 
 /** An outcome answers the intention that its actor has open under that tag, and no other. */
 function answersOpen(actor: Actor, { event, cause }: EventBody): boolean {
-  return event.type !== 'outcome' || actor.open[event.tag]?.key === cause;
+  return !isAnswer(event) || actor.open[event.tag]?.key === cause;
 }
 
 type Stepped = { readonly effects: StepEffects } | { readonly divergence: Divergence };
@@ -188,7 +189,7 @@ export function replayStep(
 }
 
 function receipt(entry: StreamRecord, body: EventBody): ReceivedMessage | null {
-  if (body.event.type === 'outcome') return null;
+  if (isAnswer(body.event)) return null;
   return {
     key: body.cause === null ? outsideKey(body.actor, body.number) : (body.cause as IntentionKey),
     digest: hashJson(body.event),

@@ -2,12 +2,12 @@
  * What a fork is asked to do otherwise: settings of agents, which become
  * another definition, and outcomes of intentions that were in flight.
  */
-import { z } from 'zod';
 import { checks } from '../actors/checks/index.ts';
 import type { Outcome } from '../actors/outcome.ts';
-import { type ErrorCode, isErrorCode, RuntimeError } from '../kernel/errors.ts';
+import { RuntimeError } from '../kernel/errors.ts';
 import { isJsonObject, type Json, type JsonObject } from '../kernel/json.ts';
 import type { OpenThere } from './fork-inspection.ts';
+import { givenOutcomeSchema } from './given-outcome.ts';
 import { parsePipelineObject } from './pipeline-file.ts';
 
 /** Settings of an agent that a fork can change. */
@@ -15,17 +15,6 @@ const settings = ['model', 'temperature', 'prompt', 'system'] as const;
 type Setting = (typeof settings)[number];
 
 const outcomeName = 'outcome';
-
-const outcomeSchema = z.union([
-  z.strictObject({ status: z.literal('completed'), value: z.json() }),
-  z.strictObject({
-    status: z.enum(['failed', 'refused', 'unknown']),
-    error: z.strictObject({
-      code: z.custom<ErrorCode>(isErrorCode, 'a code of docs/errors.md is expected'),
-      message: z.string(),
-    }),
-  }),
-]);
 
 /**
  * The definition with the changes. `model` and `temperature` are of every agent,
@@ -88,12 +77,12 @@ export function changedOutcomes(
 ): Readonly<Record<string, Outcome>> {
   const given = set[outcomeName];
   if (given === undefined) return {};
-  const single = outcomeSchema.safeParse(given);
+  const single = givenOutcomeSchema.safeParse(given);
   if (single.success) return { [onlyPlace(open)]: single.data };
   if (!isJsonObject(given)) throw notAnOutcome();
   return Object.fromEntries(
     Object.entries(given).map(([name, value]) => {
-      const parsed = outcomeSchema.safeParse(value);
+      const parsed = givenOutcomeSchema.safeParse(value);
       if (!parsed.success) throw notAnOutcome();
       return [placeNamed(name, open), parsed.data];
     }),

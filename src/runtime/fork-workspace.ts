@@ -3,15 +3,15 @@
  * after the events that it begins with. What those wrote is written again;
  * what the parent began with is copied, if it is still what it was.
  */
-import { copyFile, mkdir } from 'node:fs/promises';
+import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileActuator } from '../actuators/file.ts';
 import { workspacesFolder } from '../journal/data-folders.ts';
 import { systemClock } from '../kernel/clock.ts';
 import { RuntimeError } from '../kernel/errors.ts';
+import { sha256 } from '../kernel/hash.ts';
 import type { IntentionKey, RunId } from '../kernel/ids.ts';
 import type { FileChange } from './fork-inspection.ts';
-import type { CpuPool } from './pool/client.ts';
 import type { WorkspaceFile } from './run-workspace.ts';
 
 export interface ForkedFiles {
@@ -28,13 +28,13 @@ export interface ForkedFiles {
  * Makes the workspace of a fork.
  * @throws RuntimeError FORK_WORKSPACE_LOST, and what a write throws
  */
-export async function restoreWorkspace(files: ForkedFiles, pool: CpuPool): Promise<string> {
+export async function restoreWorkspace(files: ForkedFiles): Promise<void> {
   const { dataDirectory, run, initial, changes } = files;
   const workspace = join(workspacesFolder(dataDirectory), run);
   await mkdir(workspace, { recursive: true, mode: 0o700 });
-  const written = new Set(changes.map(({ arguments: { path } }) => path));
   for (const file of initial) {
-    if (!written.has(file.name)) await copyInitial(file, workspace, files, pool);
+    const first = changes.find(({ arguments: { path } }) => path === file.name);
+    if (first?.operation !== 'write') await copyInitial(file, workspace, files);
   }
   const { operations } = fileActuator();
   for (const [index, change] of changes.entries()) {
@@ -49,21 +49,19 @@ export async function restoreWorkspace(files: ForkedFiles, pool: CpuPool): Promi
       recorded: async () => undefined,
     });
   }
-  return workspace;
 }
 
-/** From whichever parent still has it. */
+/** From whichever parent still has it, whatever was appended to it since. */
 async function copyInitial(
-  { name, sha256 }: WorkspaceFile,
+  { name, sha256: expected, bytes }: WorkspaceFile,
   workspace: string,
   { dataDirectory, parents }: ForkedFiles,
-  pool: CpuPool,
 ): Promise<void> {
   for (const parent of parents) {
     const source = join(workspacesFolder(dataDirectory), parent, name);
-    const found = await pool.run('hash-file', { path: source }).catch(() => null);
-    if (found?.sha256 !== sha256) continue;
-    await copyFile(source, join(workspace, name));
+    const content = (await readFile(source).catch(() => null))?.subarray(0, bytes);
+    if (content === undefined || sha256(content) !== expected) continue;
+    await writeFile(join(workspace, name), content);
     return;
   }
   throw new RuntimeError(

@@ -51,7 +51,7 @@ export async function prepareFork(
   try {
     const { changes } = inspection;
     const parents = lineage(entry, index);
-    await restoreWorkspace({ dataDirectory, run, parents, initial, changes }, pool);
+    await restoreWorkspace({ dataDirectory, run, parents, initial, changes });
   } catch (error) {
     await rm(join(workspacesFolder(dataDirectory), run), { recursive: true, force: true });
     throw error;

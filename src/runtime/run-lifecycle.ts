@@ -170,6 +170,11 @@ export class RunLifecycle {
     return this.ended(entry);
   }
 
+  /** Mail from outside for an actor of an open run. @throws RuntimeError OUTBOX_FULL */
+  deliver(envelope: Envelope): void {
+    this.#toOwner(envelope);
+  }
+
   /** A run that cannot go on stays as it is: it can be looked at, replayed and cancelled. */
   suspend(run: RunId, reason: Reason): void {
     const entry = this.#parts.follower.index.get(run);

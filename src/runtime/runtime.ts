@@ -7,6 +7,7 @@ import { DeadLetterList } from '../bus/dead-letters.ts';
 import type { ModelInfo } from '../inference/model-port.ts';
 import { type DataDirectory, openDataDirectory } from '../journal/data-directory.ts';
 import type { JournalMode } from '../journal/journal-writer.ts';
+import { assert } from '../kernel/assert.ts';
 import { systemClock } from '../kernel/clock.ts';
 import { fromErrorMessage, RuntimeError, toErrorMessage } from '../kernel/errors.ts';
 import type { RunId } from '../kernel/ids.ts';
@@ -24,7 +25,9 @@ import type { TokenNotice } from './inference-worker/protocol.ts';
 import { JournalFollower } from './journal-follower.ts';
 import type { DurableNotice } from './journal-worker/protocol.ts';
 import { CpuPool } from './pool/client.ts';
+import { resolution } from './resolve-effect.ts';
 import { runContexts, runTranscript } from './run-contexts.ts';
+import type { RunEntry } from './run-index.ts';
 import { RunLifecycle } from './run-lifecycle.ts';
 import { type RuntimeThreads, startThreads } from './runtime-threads.ts';
 import { topics } from './topics.ts';
@@ -37,6 +40,7 @@ import type {
   GeneratedText,
   GenerateTextRequest,
   HealthView,
+  ResolveRequest,
   RuntimePort,
   RunView,
   SandboxReport,
@@ -187,6 +191,40 @@ export class Runtime implements RuntimePort {
 
   async cancel(id: string): Promise<RunView> {
     return this.#lifecycle.cancel(this.#follower.entry(id));
+  }
+
+  async resolve(id: string, request: ResolveRequest): Promise<EffectView> {
+    const entry = this.#follower.entry(id);
+    const { key } = request;
+    const find = () => effectLedger(this.#follower, entry).find((each) => each.key === key);
+    const next = entry.events.length + 1;
+    // A run that was interrupted may be about to say that nobody knows.
+    if (find()?.status === 'open') {
+      const patience = AbortSignal.timeout(limits.resolveWaitMsMax);
+      await this.#heardOf(entry, next, key, patience);
+    }
+    this.#lifecycle.deliver(resolution(this.#follower, entry, request));
+    while (find()?.answered === null && entry.ended === null && entry.suspended === null) {
+      await this.#heardOf(entry, entry.events.length + 1, key);
+    }
+    const effect = find();
+    assert(effect !== undefined, 'an effect that was resolved is in the ledger');
+    return effect;
+  }
+
+  /** Resolves once an event from `from` on speaks of the intention, the run is over, or with the signal. */
+  async #heardOf(entry: RunEntry, from: number, key: string, until?: AbortSignal): Promise<void> {
+    const over = new AbortController();
+    const heard = new Promise<void>((resolve) => {
+      const stop = this.#feed.subscribe(entry, from, ({ cause }) => {
+        if (cause === key) resolve();
+      });
+      over.signal.addEventListener('abort', stop, { once: true });
+    });
+    const signal = AbortSignal.any([over.signal, ...(until === undefined ? [] : [until])]);
+    const ended = this.#lifecycle.ended(entry, signal).catch(() => undefined);
+    await Promise.race([heard, ended]);
+    over.abort();
   }
 
   async generate(

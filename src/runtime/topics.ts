@@ -65,7 +65,10 @@ export interface OutcomeMessage {
 
 /** The outcome as the actor's mail. */
 export function outcomeEnvelope({ run, actor, key, tag, outcome }: OutcomeMessage): Envelope {
-  const event = { type: 'outcome', tag, outcome } as const;
+  const event =
+    outcome.status === 'unknown'
+      ? ({ type: 'outcome-unknown', tag, error: outcome.error } as const)
+      : ({ type: 'outcome', tag, outcome } as const);
   return { run, to: actor, from: '@actuator', number: 0, cause: key, event, machine: null };
 }
 

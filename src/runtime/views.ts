@@ -134,6 +134,15 @@ export interface ForkRequest {
   readonly allowEffects?: boolean;
 }
 
+/** What came of an effect whose outcome is unknown, said by a human. */
+export interface ResolveRequest {
+  /** As `EffectView` has it. */
+  readonly key: string;
+  /** `done`: it happened. `failed`: it did not. Or the outcome itself. */
+  readonly outcome: 'done' | 'failed' | JsonObject;
+  readonly reason?: string;
+}
+
 export interface GenerateTextRequest {
   readonly prompt: string;
   readonly system?: string;
@@ -206,6 +215,8 @@ export interface RuntimePort {
   /** Resolves when the run has ended. Aborting the signal ends the waiting, by a rejection. */
   ended(id: string, signal?: AbortSignal): Promise<RunView>;
   cancel(id: string): Promise<RunView>;
+  /** Tells the run what came of an effect; resolves once it is recorded. */
+  resolve(id: string, request: ResolveRequest): Promise<EffectView>;
   generate(
     request: GenerateTextRequest,
     onToken?: (token: { text: string; confidence: number | null }) => void,

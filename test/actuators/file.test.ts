@@ -188,3 +188,32 @@ test.skipIf(process.platform === 'win32')('does not wait at a pipe', async () =>
   execFileSync(makePipe, [join(workspace, 'pipe')]);
   expect(await codeOf(call('read', { path: 'pipe' }))).toBe('FILE_NOT_FOUND');
 });
+
+test('appends in the order of the calls, to a new file and to an old one', async () => {
+  expect(await call('append', { path: 'sub/log.md', text: 'één\n' })).toEqual({
+    path: 'sub/log.md',
+    appended: 6,
+  });
+  await call('append', { path: 'sub/log.md', text: 'two\n' });
+  await call('append', { path: 'sub/log.md', text: '' });
+  expect(readFileSync(join(workspace, 'sub/log.md'), 'utf8')).toBe('één\ntwo\n');
+  const { presumed } = operations.append ?? {};
+  expect(presumed?.({ path: 'sub/log.md', text: 'één\n' })).toEqual({
+    path: 'sub/log.md',
+    appended: 6,
+  });
+});
+
+test('appends nothing outside, to no folder, and not beyond what a file may have', async () => {
+  const append = (path: string, text = 'x') => codeOf(call('append', { path, text }));
+  writeFileSync(join(base, 'secret'), 's');
+  symlinkSync(join(base, 'secret'), join(workspace, 'link'));
+  mkdirSync(join(workspace, 'folder'));
+  writeFileSync(join(workspace, 'full'), Buffer.alloc(limits.workspaceFileBytesMax));
+  expect(await append('../secret')).toBe('FILE_OUTSIDE_WORKSPACE');
+  expect(await append('link')).toBe('FILE_OUTSIDE_WORKSPACE');
+  expect(await append('folder')).toBe('FILE_NOT_FOUND');
+  expect(await append('full')).toBe('FILE_TOO_LARGE');
+  expect(readFileSync(join(base, 'secret'), 'utf8')).toBe('s');
+  expect(statSync(join(workspace, 'full')).size).toBe(limits.workspaceFileBytesMax);
+});

@@ -136,6 +136,32 @@ test('refuses what must not happen twice while the journal is relaxed, and nothi
   }
 });
 
+test('what must not be repeated is unknown once it has begun and nobody knows its end', async () => {
+  for (const [effect, how, expected] of [
+    ['once', 'unknown', ['unknown', 'OUTCOME_UNKNOWN']],
+    ['once', 'broken', ['unknown', 'INTERNAL']],
+    ['once', 'abort', ['unknown', 'INTENTION_ABORTED']],
+    ['once', 'refused', ['failed', 'FILE_NOT_FOUND']],
+    ['idempotent', 'unknown', ['failed', 'OUTCOME_UNKNOWN']],
+    ['idempotent', 'abort', ['failed', 'INTENTION_ABORTED']],
+  ] as const) {
+    const { actuator, calls } = probe(effect);
+    const gateway = open([actuator]);
+    const wanted = request({ effect });
+    const outcome = gateway.perform(wanted);
+    await settled();
+    if (how === 'abort') gateway.abort(wanted.key);
+    const code = how === 'refused' ? 'FILE_NOT_FOUND' : 'OUTCOME_UNKNOWN';
+    calls[0]?.reject(how === 'broken' ? new Error('gone') : new RuntimeError(code, 'No.'));
+    const found = errorOf(await outcome);
+    expect(found[0]).toBe(expected[0]);
+    if (how !== 'abort') expect(found).toEqual(expected);
+    if (expected[0] !== 'unknown') continue;
+    expect(errorOf(await gateway.perform(wanted))).toEqual(found);
+    expect(calls).toHaveLength(1);
+  }
+});
+
 test('of a fork nothing reaches beyond its own files unless it may', async () => {
   for (const [effect, outside, isWithheld] of [
     ['idempotent', true, true],

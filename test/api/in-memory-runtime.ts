@@ -14,6 +14,7 @@ import type {
   GeneratedText,
   GenerateTextRequest,
   HealthView,
+  ResolveRequest,
   RunStatus,
   RuntimePort,
   RunView,
@@ -36,6 +37,7 @@ interface StoredRun {
 
 export class InMemoryRuntime implements RuntimePort {
   readonly started: StartRunRequest[] = [];
+  readonly resolved: ResolveRequest[] = [];
   readonly forked: { readonly id: string; readonly request: ForkRequest }[] = [];
   readonly generations: GenerateTextRequest[] = [];
   /** Aborted generations and scripts. */
@@ -109,6 +111,13 @@ export class InMemoryRuntime implements RuntimePort {
     const fork: RunView = { ...view, id: newRunId(), parent: { run: view.id, at: request.at } };
     this.#store(fork);
     return fork;
+  }
+
+  async resolve(id: string, request: ResolveRequest): Promise<EffectView> {
+    const effect = this.effects(id).find(({ key }) => key === request.key);
+    if (effect === undefined) throw new RuntimeError('EFFECT_NOT_FOUND', 'There is none.');
+    this.resolved.push(request);
+    return { ...effect, status: 'completed' };
   }
 
   runs(): readonly RunView[] {

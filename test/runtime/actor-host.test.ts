@@ -465,8 +465,8 @@ describe('after a restart', () => {
     expect(of.acts).toEqual([]);
     const last = agentEvents(of, run).at(-1) ?? 0;
     expect(of.follower.event(of.follower.entry(run), last).event).toMatchObject({
-      type: 'outcome',
-      outcome: { status: 'unknown', error: { code: 'OUTCOME_UNKNOWN' } },
+      type: 'outcome-unknown',
+      error: { code: 'OUTCOME_UNKNOWN' },
     });
   });
 

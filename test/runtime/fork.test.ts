@@ -128,6 +128,19 @@ describe('a fork that changes something', () => {
     expect(await readOnly(dataDirectory).replay(changed.id)).toMatchObject({ equal: true });
   });
 
+  test('tells actors that have not begun as well', async () => {
+    const { runtime, fork } = await ended(2);
+    const changed = await fork({ temperature: 0.2 }, 1);
+    const own = allEvents(runtime, changed).slice(1);
+    const starts = own.filter(({ event }) => event.type === 'start');
+    const old = starts.filter(
+      ({ event }) => !String(event.definition).includes('"temperature":0.2'),
+    );
+    const told = own.filter(({ event }) => event.type === 'amend').map(({ actor }) => actor);
+    expect(old.length).toBeGreaterThan(2);
+    expect(told.sort()).toEqual(['run', ...old.map(({ actor }) => actor)].sort());
+  });
+
   test('may be forked again, before and behind where it began', async () => {
     const { dataDirectory, runtime, parent, at, fork } = await ended(1);
     const first = await fork({ temperature: 0.3 });
