@@ -27,7 +27,7 @@ const pipeline = {
 beforeAll(() => {
   openDataDirectory(data, 0).release();
   const world = new World(data);
-  runs = [1, 2, 3].map(() => world.start(pipeline, ['one']));
+  runs = [1, 2, 3, 4].map(() => world.start(pipeline, ['one']));
   world.play(() => null);
   world.close();
 });
@@ -67,6 +67,10 @@ test('settles an effect that nobody else can, and the run goes on to its end', a
   const { stdout } = await claw(['effects', failed], { data });
   expect(stdout).toMatch(/file\.append +once +failed \(ACTUATOR_FAILED\)/);
 
+  // Two starts since the crash have found it open, and one has said so.
+  const doubts = (await claw(['events', given, '--json'], { data })).stdout;
+  expect(doubts.split('"outcome-unknown"')).toHaveLength(2);
+
   const file = join(folder, 'outcome.json');
   const third = await keyOf(given, 'unknown');
   writeFileSync(file, '{"status":"completed","value":{"path":"log.md"}}');
@@ -77,6 +81,18 @@ test('settles an effect that nobody else can, and the run goes on to its end', a
 
   const replayed = await claw(['replay', '--all', '--json'], { data });
   expect(replayed.status).toBe(0);
+});
+
+test('a cancel does not wait for an answer, and the effect stays in doubt', async () => {
+  const run = runs[3] ?? '';
+  const cancelled = await claw(['cancel', run], { data });
+  expect(cancelled.stdout).toContain('is cancelled');
+  const key = await keyOf(run, 'unknown');
+  expectFailure(
+    await claw(['resolve', key, '--outcome', 'done', '--json'], { data }),
+    'RUN_NOT_OPEN',
+    /has ended/,
+  );
 });
 
 test('says what is wrong with what it is asked', async () => {
