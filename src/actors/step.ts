@@ -1,8 +1,9 @@
 /**
  * The one place that steps a machine: `(state, event) → (state', intentions)`.
- * It is pure; a faster stepper can take its place if it returns the same.
+ * It is pure. A state goes on with the stepper that it began with; both kinds
+ * return the same.
  */
-import { type AnyStateMachine, getInitialSnapshot, transition } from 'xstate';
+import type { AnyStateMachine } from 'xstate';
 import { assert } from '../kernel/assert.ts';
 import { canonicalJson, type Sha256, sha256 } from '../kernel/hash.ts';
 import type { Json, JsonObject } from '../kernel/json.ts';
@@ -12,6 +13,8 @@ import type { TimedEvent } from './event.ts';
 import type { IntendParameters } from './intend.ts';
 import type { Intention, MachineName } from './intention.ts';
 import { pipelineMachine } from './pipeline.ts';
+import type { MachineSnapshot, StepperKind } from './stepper.ts';
+import { stepperOf } from './steppers.ts';
 import { supervisorMachine } from './supervisor.ts';
 
 const machines: Readonly<Record<MachineName, AnyStateMachine>> = {
@@ -20,12 +23,13 @@ const machines: Readonly<Record<MachineName, AnyStateMachine>> = {
   agent: agentMachine,
 };
 
-export type Snapshot = ReturnType<typeof transition<AnyStateMachine>>[0];
+const action = 'intend';
 
 /** A machine in some state. Opaque: `stateToJson` is its plain form. */
 export interface MachineState {
   readonly machine: MachineName;
-  readonly snapshot: Snapshot;
+  readonly snapshot: MachineSnapshot;
+  readonly stepper: StepperKind;
 }
 
 /** The state as plain JSON: what is hashed, journaled and sent between threads. */
@@ -44,8 +48,12 @@ export function isMachineName(name: string): name is MachineName {
   return Object.hasOwn(machines, name);
 }
 
-export function initialState(machine: MachineName): MachineState {
-  return { machine, snapshot: getInitialSnapshot(machines[machine]) };
+export function initialState(machine: MachineName, stepper: StepperKind = 'compact'): MachineState {
+  return {
+    machine,
+    snapshot: stepperOf(machines[machine], action, stepper).initial(),
+    stepper,
+  };
 }
 
 /**
@@ -54,34 +62,28 @@ export function initialState(machine: MachineName): MachineState {
  */
 export function stepMachine<Parameters>(
   machine: AnyStateMachine,
-  snapshot: Snapshot,
+  snapshot: MachineSnapshot,
   taken: { readonly event: { readonly type: string }; readonly action: string },
-): { snapshot: Snapshot; emitted: readonly Parameters[] } {
-  const [next, actions] = transition(machine, snapshot, taken.event);
-  assert(next.status !== 'error', `the machine ${machine.id} does not fail`);
-  const emitted = actions.map((action) => {
-    // XState's types know only its own actions here, not those of a setup.
-    const { type, params } = action as { type: string; params: unknown };
-    assert(type === taken.action, `the machine ${machine.id} has no action ${type}`);
-    return params as Parameters;
-  });
-  return { snapshot: next, emitted };
+  stepper: StepperKind = 'compact',
+): { snapshot: MachineSnapshot; emitted: readonly Parameters[] } {
+  const stepped = stepperOf(machine, taken.action, stepper).step(snapshot, taken.event);
+  return { snapshot: stepped.snapshot, emitted: stepped.emitted as readonly Parameters[] };
 }
 
 export function step(
   state: MachineState,
   event: TimedEvent,
 ): { state: MachineState; intentions: readonly Intention[] } {
-  const { machine } = state;
-  const taken = { event, action: 'intend' };
+  const { machine, stepper } = state;
   const { snapshot, emitted } = stepMachine<IntendParameters>(
     machines[machine],
     state.snapshot,
-    taken,
+    { event, action },
+    stepper,
   );
   const intentions = emitted.flatMap((parameters) => parameters.intentions);
   assert(intentions.length <= limits.intentionsPerStepMax, 'a step stays within its intentions');
-  return { state: { machine, snapshot }, intentions };
+  return { state: { machine, snapshot, stepper }, intentions };
 }
 
 export function isDone(state: MachineState): boolean {
@@ -97,14 +99,13 @@ export function stateToJson(state: MachineState): MachineStateJson {
   };
 }
 
-export function stateFromJson(machine: MachineName, json: MachineStateJson): MachineState {
-  const { value, context } = json;
-  const snapshot = machines[machine].resolveState({
-    value: value as string,
-    context,
-    status: json.status,
-  });
-  return { machine, snapshot };
+export function stateFromJson(
+  machine: MachineName,
+  json: MachineStateJson,
+  stepper: StepperKind = 'compact',
+): MachineState {
+  const snapshot = stepperOf(machines[machine], action, stepper).restore(json);
+  return { machine, snapshot, stepper };
 }
 
 /** Actor hash (DESIGN 4a): machine id, version and canonical JSON of the state. */

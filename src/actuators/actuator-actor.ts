@@ -6,12 +6,13 @@ import {
   type ActuatorLimits,
   actuatorMachine,
 } from '../actors/actuator.ts';
-import { type Snapshot, stepMachine } from '../actors/step.ts';
+import { stepMachine } from '../actors/step.ts';
+import type { MachineSnapshot } from '../actors/stepper.ts';
 import { assert } from '../kernel/assert.ts';
 import { RuntimeError } from '../kernel/errors.ts';
 
 export class ActuatorActor {
-  #snapshot: Snapshot;
+  #snapshot: MachineSnapshot;
   readonly #turns = new Map<string, PromiseWithResolvers<void>>();
 
   constructor(bounds: ActuatorLimits) {

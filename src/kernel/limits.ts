@@ -129,6 +129,8 @@ export const limits = {
   /** A pool thread without work ends after this long. */
   poolIdleMsMax: 5_000,
 
+  /** Eventless transitions that one step of a machine may take before it rests. */
+  microstepsMax: 10_000,
   /** Most intentions one step of an actor may emit. */
   intentionsPerStepMax: 1_024,
   /** Items of documents that a pipeline reads back with one intention. */

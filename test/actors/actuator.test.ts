@@ -7,13 +7,14 @@ import {
   type ActuatorLimits,
   actuatorMachine,
 } from '../../src/actors/actuator.ts';
-import { type Snapshot, stepMachine } from '../../src/actors/step.ts';
+import { stepMachine } from '../../src/actors/step.ts';
+import type { MachineSnapshot } from '../../src/actors/stepper.ts';
 
 class Driven {
-  #snapshot: Snapshot;
+  #snapshot: MachineSnapshot;
 
   constructor(limits: ActuatorLimits) {
-    this.#snapshot = getInitialSnapshot(actuatorMachine, limits) as Snapshot;
+    this.#snapshot = getInitialSnapshot(actuatorMachine, limits) as MachineSnapshot;
   }
 
   get state(): unknown {
