@@ -102,7 +102,13 @@ export interface Services {
   /** A copy of the data directory, beside its owner. @throws RuntimeError as `backUp` of `journal/backup.ts` */
   backUp(dataDirectory: string, folder: string): Promise<BackupReport>;
   /** @throws RuntimeError as `exportRun` of `runtime/run-archive.ts` */
-  exportRun(dataDirectory: string, run: string, file: string): Promise<ArchiveReport>;
+  exportRun(
+    dataDirectory: string,
+    run: string,
+    file: string,
+    /** Regular expressions beside the common rules; null to redact nothing. */
+    patterns: readonly string[] | null,
+  ): Promise<ArchiveReport>;
   /** Takes the lock of the data directory. @throws RuntimeError as `importRun`, DATA_DIRECTORY_LOCKED */
   importRun(dataDirectory: string, file: string): Promise<ArchiveReport>;
   /** The live process that owns the data directory, or null. */
@@ -164,13 +170,17 @@ export const realServices: Services = {
     const { backUp } = await import('../journal/backup.ts');
     return backUp(dataDirectory, folder, systemClock.nowMs());
   },
-  exportRun: async (dataDirectory, run, file) => {
-    const [{ checkDataDirectory }, { exportRun }] = await Promise.all([
-      import('../journal/data-directory.ts'),
-      import('../runtime/run-archive.ts'),
-    ]);
+  exportRun: async (dataDirectory, run, file, patterns) => {
+    const [{ checkDataDirectory }, { exportRun }, { commonRules, Redactor, userRule }] =
+      await Promise.all([
+        import('../journal/data-directory.ts'),
+        import('../runtime/run-archive.ts'),
+        import('../runtime/redactor.ts'),
+      ]);
     checkDataDirectory(dataDirectory);
-    return exportRun(dataDirectory, run, file);
+    const own = patterns?.map((each, index) => userRule(each, index + 1));
+    const redactor = own === undefined ? null : new Redactor([...own, ...commonRules]);
+    return exportRun(dataDirectory, run, file, redactor);
   },
   importRun: async (dataDirectory, file) => {
     const [{ openDataDirectory }, { importRun }] = await Promise.all([

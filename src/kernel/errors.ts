@@ -369,6 +369,12 @@ export const errorCatalogue = {
     'What would be left of the journal is not the same as before, so nothing was dropped.',
     'See claw journal verify.',
   ),
+  RUN_NOT_REDACTED: entry(
+    badInput,
+    422,
+    'The run cannot be told again without what the rules match.',
+    'Use other patterns; the message says where it fails.',
+  ),
   BACKUP_REFUSED: entry(
     badInput,
     409,

@@ -91,6 +91,8 @@ export const limits = {
   blobFileBytesMax: 512 * MiB,
   /** Largest record of what was dropped from the beginning of a journal; about 1 KiB a run. */
   compactionsBytesMax: 256 * MiB,
+  /** Different texts that a redacted export replaces. */
+  redactionsMax: 100_000,
   /** Largest file that a run is exported to. */
   archiveBytesMax: 512 * MiB,
   /** In the relaxed mode the disk has what is older than this. */

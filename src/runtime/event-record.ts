@@ -51,6 +51,8 @@ export interface RunStartedBody {
   /** Machine versions that the run began with. */
   readonly machines: readonly string[];
   readonly stepsTotal: number;
+  /** Only of a run from a redacted archive: how many texts each rule replaced. */
+  readonly redacted?: Readonly<Record<string, number>>;
   /** Only of a fork. */
   readonly parent?: ForkedFrom;
 }

@@ -38,6 +38,9 @@ import { limits } from '../kernel/limits.ts';
 import { type RunStartedBody, rawBodyOf } from './event-record.ts';
 import { lineage } from './fork-point.ts';
 import { JournalFollower } from './journal-follower.ts';
+import { redactedRecords } from './redact-run.ts';
+import type { Redactor } from './redactor.ts';
+import { replayShard } from './replay-run.ts';
 import type { RunEntry } from './run-index.ts';
 
 /** What an archive holds. */
@@ -46,6 +49,8 @@ export interface ArchiveReport {
   readonly events: number;
   readonly texts: number;
   readonly bytes: number;
+  /** How many texts each rule replaced, of a redacted archive. */
+  readonly redacted?: Readonly<Record<string, number>>;
 }
 
 /** Types that tell a run; snapshots only shorten the way. */
@@ -56,14 +61,20 @@ const told = new Set<StoredRecord['type']>(['run-started', 'branch', 'event', 'r
  * @throws RuntimeError RUN_NOT_FOUND, RUN_NOT_ENDED, RUN_DAMAGED, FILE_EXISTS,
  *   RUN_TOO_LARGE, JOURNAL_CORRUPT, BLOB_MISSING, DISK_FULL, JOURNAL_FAILED
  */
-export function exportRun(dataDirectory: string, id: string, target: string): ArchiveReport {
+export function exportRun(
+  dataDirectory: string,
+  id: string,
+  target: string,
+  redactor: Redactor | null = null,
+): ArchiveReport {
   if (existsSync(target)) {
     throw new RuntimeError('FILE_EXISTS', `${target} is there already; name another file.`);
   }
   const runs = requireEnded(dataDirectory, id);
   const run = runs.at(-1);
   assert(run !== undefined, 'a run is its own last one');
-  const { records, events, texts } = recordsOf(dataDirectory, runs);
+  const { records, events, texts } =
+    redactor === null ? recordsOf(dataDirectory, runs) : redactedOf(dataDirectory, run, redactor);
   const groups = groupsOf(records);
   const bytes = segmentBytesFor(groups.map((group) => sizeOf(group)));
   if (bytes > limits.archiveBytesMax) {
@@ -78,11 +89,13 @@ export function exportRun(dataDirectory: string, id: string, target: string): Ar
     for (const group of groups) writer.writeGroup([encoded(group)]);
     writer.mark(records.at(-1)?.timeMs ?? 0);
     writer.close();
+    if (redactor !== null) requireReplay(folder, run);
     renameSync(segmentPath(journalFolder(folder), 1), target);
   } finally {
     rmSync(folder, { recursive: true, force: true });
   }
-  return { run, events, texts, bytes };
+  const redacted = redactor === null ? {} : { redacted: redactor.counts };
+  return { run, events, texts, bytes, ...redacted };
 }
 
 /**
@@ -210,6 +223,40 @@ function recordsOf(
   }
   const records = [...found.values()].flatMap((run) => [...run.records, ...run.end]);
   return { records, events, texts: texts.size };
+}
+
+/** The run told again, with the same kinds of records. */
+function redactedOf(
+  dataDirectory: string,
+  run: RunId,
+  redactor: Redactor,
+): { records: AppendRecord[]; events: number; texts: number } {
+  const follower = new JournalFollower(dataDirectory, { verifyDigests: true });
+  const texts = new Set<Sha256>();
+  try {
+    follower.advance();
+    const entry = follower.entry(run);
+    const records = redactedRecords(follower, entry, redactor, (blobs, timeMs) =>
+      [...blobs].flatMap(([hash, content]) => {
+        if (texts.has(hash)) return [];
+        texts.add(hash);
+        return [archivedText(run, hash, content, timeMs)];
+      }),
+    );
+    return { records, events: entry.events.length, texts: texts.size };
+  } finally {
+    follower.close();
+  }
+}
+
+/** A redacted run is another one than was, so it is replayed before it is given away. */
+function requireReplay(folder: string, run: RunId): void {
+  const { divergence } = replayShard({ dataDirectory: folder, run, shard: 0, shards: 1 });
+  if (divergence === null) return;
+  throw new RuntimeError(
+    'RUN_NOT_REDACTED',
+    `The run ${run} does not replay at event ${divergence.sequence} over the redacted texts; use other patterns.`,
+  );
 }
 
 class ArchivedRun {

@@ -212,3 +212,24 @@ test('claw runs export and import carry a run to another data directory', async 
   expect((await claw(['replay', run], { data })).stdout).toContain('Replay: equal. 82 events');
   expectFailure(await claw(['runs', 'import', file, '--json'], { data }), 'RUN_EXISTS', /already/);
 });
+
+test('claw runs export --redact says what it replaced, and refuses what it cannot', async () => {
+  const file = join(folder, 'redacted.claw');
+  const data = fixtureFolder(name);
+  const exported = await claw(['runs', 'export', run, file, '--redact', 'no such text'], { data });
+  expect(exported.status).toBe(0);
+  expect(exported.stdout).toMatch(/^redacted +pattern 1: 0 different texts$/m);
+  expect(exported.stdout).toMatch(/^redacted +email: \d+ different texts$/m);
+  const elsewhere = join(folder, 'redacted');
+  expect((await claw(['runs', 'import', file], { data: elsewhere })).status).toBe(0);
+  const replay = await claw(['replay', run], { data: elsewhere });
+  expect(replay.stdout).toContain('Replay: equal. 82 events');
+  const more = ['runs', 'export', run, join(folder, 'more.claw'), '--json', '--redact'];
+  expectFailure(await claw([...more, '('], { data }), 'USAGE', /is no pattern/);
+  expectFailure(
+    await claw([...more, '[a-z]{4,}'], { data }),
+    'RUN_NOT_REDACTED',
+    /otherwise|match/,
+  );
+  expect(readdirSync(folder)).not.toContain('more.claw');
+});

@@ -16,14 +16,32 @@ export function runsCommand(host: Host): Command {
     .addCommand(importCommand(host));
 }
 
+interface ExportOptions {
+  readonly redact?: true | readonly string[];
+}
+
+const redactHelp = `
+--redact stands behind FILE. It replaces e-mail addresses, keys and tokens, account, card and
+telephone numbers, and whatever matches the regular expressions behind it, by texts of the
+same shape, the same one everywhere. The run is told again over these texts, so that it
+replays; where it would decide otherwise, nothing is written. What no rule matches stays.`;
+
 function exportCommand(host: Host): Command {
   const command = newCommand('export', 'write an ended run into one file, to replay it elsewhere')
     .argument('<run>', 'id of the run')
-    .argument('<file>', 'new file');
-  return onAction(command, host, async ({ services, config, output, io }, { words }) => {
+    .argument('<file>', 'new file')
+    .option('--redact [pattern...]', 'replace sensitive texts, and what these patterns match')
+    .addHelpText('after', redactHelp);
+  return onAction<ExportOptions>(command, host, async (context, { words, options: { redact } }) => {
+    const { services, config, output, io } = context;
     const [run = '', file = ''] = words;
-    const report = await services.exportRun(config.dataDirectory, run, resolve(io.cwd, file));
+    const patterns = redact === undefined ? null : redact === true ? [] : redact;
+    const target = resolve(io.cwd, file);
+    const report = await services.exportRun(config.dataDirectory, run, target, patterns);
     output.answer(report);
+    for (const [rule, count] of Object.entries(report.redacted ?? {})) {
+      output.print(`redacted     ${rule}: ${count} different texts`);
+    }
     output.print(`${archiveText(report)} are in ${file}.`);
     return exitStatus.ok;
   });

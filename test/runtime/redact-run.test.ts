@@ -1,0 +1,169 @@
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { describe, expect, onTestFinished, test } from 'vitest';
+import { blobContent } from '../../src/journal/blob-record.ts';
+import { openDataDirectory } from '../../src/journal/data-directory.ts';
+import { JournalReader } from '../../src/journal/journal-reader.ts';
+import { verifyJournal } from '../../src/journal/verification.ts';
+import { openReadOnly } from '../../src/runtime/read-only.ts';
+import { commonRules, Redactor, userRule } from '../../src/runtime/redactor.ts';
+import { exportRun, importRun } from '../../src/runtime/run-archive.ts';
+import { fixtureFolder, fixtureNames, recordedFacts } from '../journal/fixtures.ts';
+import { temporaryFolder, thrownBy } from '../journal/journal-fixture.ts';
+import { generated, World } from './world.ts';
+
+function newData(): string {
+  const folder = join(temporaryFolder(), 'data');
+  openDataDirectory(folder, 0).release();
+  return folder;
+}
+
+/** All bytes of the journal, its texts unpacked. */
+function everything(data: string): string {
+  const reader = JournalReader.open(data);
+  const parts = reader
+    .advance()
+    .flatMap((record) =>
+      record.type === 'blob' ? [record.body, blobContent(record)] : [record.body],
+    );
+  reader.close();
+  return Buffer.concat(parts).toString('latin1');
+}
+
+async function replayed(data: string, run: string) {
+  const journal = openReadOnly(data);
+  onTestFinished(() => journal.close());
+  return { report: await journal.replay(run), view: journal.run(run) };
+}
+
+const secrets = [
+  'alice.smith@example.com',
+  'sk-live_abcdefgh12345678',
+  'DE89 3704 0044 0532 0130 00',
+  '4111 1111 1111 1111',
+  '+49 30 1234567',
+  'Project Nightingale',
+];
+
+describe('the rules', () => {
+  const redactor = () => new Redactor([userRule('Project \\w+', 1), ...commonRules]);
+
+  test('replace each text by one of its shape, the same everywhere', () => {
+    const rules = redactor();
+    for (const secret of secrets) {
+      const text = rules.text(`to ${secret}, again ${secret}.`);
+      const [, first = '', second = ''] = /^to (.*), again (.*)\.$/.exec(text) ?? [];
+      expect(first).not.toBe(secret);
+      expect(second).toBe(first);
+      expect(first.replace(/\p{L}/gu, 'a').replace(/\d/g, '1')).toBe(
+        secret.replace(/\p{L}/gu, 'a').replace(/\d/g, '1'),
+      );
+      expect(rules.text(text)).toBe(text);
+      expect(redactor().text(secret)).not.toBe(first);
+    }
+    const found = Object.values(rules.counts).reduce((sum, count) => sum + count, 0);
+    expect(found).toBe(secrets.length);
+  });
+
+  test('leave other texts alone, and keep apart what was apart', () => {
+    const rules = redactor();
+    const plain =
+      'On 2026-01-31 at 12:30 we sold 1,200 parts for 17.50 or 0.4601535201072693, see README.md@2.';
+    expect(rules.text(plain)).toBe(plain);
+    const many = Array.from({ length: 200 }, (_, index) => rules.text(`m${index}@a.io`));
+    expect(new Set(many).size).toBe(200);
+    expect(thrownBy(() => userRule('(', 1)).code).toBe('USAGE');
+    expect(thrownBy(() => userRule('x*', 1)).code).toBe('USAGE');
+    const narrow = new Redactor([userRule('\\d', 1)]);
+    expect(thrownBy(() => narrow.text('number 7')).code).toBe('RUN_NOT_REDACTED');
+  });
+});
+
+const definition = {
+  name: 'demo',
+  agents: { echo: { prompt: '{{document.text}}' }, again: { prompt: '{{steps.echo.output}}' } },
+  steps: [
+    { id: 'echo', agent: 'echo', map: 'documents' },
+    { id: 'again', agent: 'again', map: 'documents', needs: ['echo'] },
+  ],
+};
+
+function spoken() {
+  const data = newData();
+  const world = new World(data);
+  const long = 'What they wrote. '.repeat(60);
+  const run = world.start(definition, [`${secrets.join('; ')} ${long}`, `${long} ${secrets[0]}`]);
+  world.play(() => generated(`They said: ${secrets.join(' and ')}. ${long}`));
+  world.close();
+  return { data, run };
+}
+
+const ownRule = () => new Redactor([userRule('Project Nightingale', 1), ...commonRules]);
+
+describe('a redacted archive', () => {
+  test('has no byte of what was replaced, and replays equal elsewhere', async () => {
+    const { data, run } = spoken();
+    for (const secret of secrets) expect(everything(data)).toContain(secret);
+    const file = join(temporaryFolder(), 'run.claw');
+    const report = exportRun(data, run, file, ownRule());
+    expect(report.redacted).toEqual({
+      'pattern 1': 1,
+      email: 1,
+      secret: 1,
+      iban: 1,
+      card: 1,
+      phone: 1,
+    });
+    const target = newData();
+    importRun(target, file);
+    expect(verifyJournal(target)).toMatchObject({ ok: true });
+    const content = everything(target);
+    expect(content).toContain('They said: ');
+    expect(content).toContain('"redacted":{"pattern 1":1');
+    for (const secret of secrets) {
+      expect(content).not.toContain(secret);
+      expect(readFileSync(file).includes(secret)).toBe(false);
+    }
+    const [before, after] = [await replayed(data, run), await replayed(target, run)];
+    expect(after.report).toMatchObject({ equal: true, events: before.report.events });
+    expect(after.view.status).toBe('succeeded');
+    expect(after.view.stateHash).not.toBe(before.view.stateHash);
+    expect(after.view.progress).toEqual(before.view.progress);
+  });
+
+  test.each(fixtureNames)(
+    'of %s replays equal, and is the same where nothing matches',
+    async (name) => {
+      const { run, events, stateHash, resultHash } = recordedFacts(name);
+      const file = join(temporaryFolder(), 'run.claw');
+      exportRun(
+        fixtureFolder(name),
+        run,
+        file,
+        new Redactor([userRule('no such text', 1), ...commonRules]),
+      );
+      const target = newData();
+      importRun(target, file);
+      const { report, view } = await replayed(target, run);
+      expect(report).toMatchObject({ equal: true, events });
+      expect(view).toMatchObject({ stateHash, resultHash });
+    },
+  );
+
+  test('is refused, and leaves no file, where the run would go another way', () => {
+    const name = fixtureNames[0] ?? '';
+    const folder = temporaryFolder();
+    const file = join(folder, 'run.claw');
+    // Every name of a step or a route is another then, so that other messages are sent.
+    const error = thrownBy(() =>
+      exportRun(
+        fixtureFolder(name),
+        recordedFacts(name).run,
+        file,
+        new Redactor([userRule('[a-z]{4,}', 1)]),
+      ),
+    );
+    expect(error.code).toBe('RUN_NOT_REDACTED');
+    expect(thrownBy(() => readFileSync(file)).code).toBe('ENOENT');
+  });
+});
