@@ -5,6 +5,7 @@ import { blobContent } from '../../src/journal/blob-record.ts';
 import { openDataDirectory } from '../../src/journal/data-directory.ts';
 import { JournalReader } from '../../src/journal/journal-reader.ts';
 import { verifyJournal } from '../../src/journal/verification.ts';
+import { sha256 } from '../../src/kernel/hash.ts';
 import { openReadOnly } from '../../src/runtime/read-only.ts';
 import { commonRules, Redactor, userRule } from '../../src/runtime/redactor.ts';
 import { exportRun, importRun } from '../../src/runtime/run-archive.ts';
@@ -92,17 +93,18 @@ function spoken() {
   const data = newData();
   const world = new World(data);
   const long = 'What they wrote. '.repeat(60);
-  const run = world.start(definition, [`${secrets.join('; ')} ${long}`, `${long} ${secrets[0]}`]);
+  const texts = [`${secrets.join('; ')} ${long}`, `${long} ${secrets[0]}`];
+  const run = world.start(definition, texts);
   world.play(() => generated(`They said: ${secrets.join(' and ')}. ${long}`));
   world.close();
-  return { data, run };
+  return { data, run, texts };
 }
 
 const ownRule = () => new Redactor([userRule('Project Nightingale', 1), ...commonRules]);
 
 describe('a redacted archive', () => {
   test('has no byte of what was replaced, and replays equal elsewhere', async () => {
-    const { data, run } = spoken();
+    const { data, run, texts } = spoken();
     for (const secret of secrets) expect(everything(data)).toContain(secret);
     const file = join(temporaryFolder(), 'run.claw');
     const report = exportRun(data, run, file, ownRule());
@@ -123,6 +125,11 @@ describe('a redacted archive', () => {
     for (const secret of secrets) {
       expect(content).not.toContain(secret);
       expect(readFileSync(file).includes(secret)).toBe(false);
+    }
+    // Who knows a text could tell by its hash that it was there.
+    for (const text of texts) {
+      expect(everything(data)).toContain(sha256(text));
+      expect(content).not.toContain(sha256(text));
     }
     const [before, after] = [await replayed(data, run), await replayed(target, run)];
     expect(after.report).toMatchObject({ equal: true, events: before.report.events });
@@ -165,5 +172,14 @@ describe('a redacted archive', () => {
     );
     expect(error.code).toBe('RUN_NOT_REDACTED');
     expect(thrownBy(() => readFileSync(file)).code).toBe('ENOENT');
+  });
+
+  test('is refused where an actor makes what a rule matches of something else', () => {
+    const name = 'inbox-format-2';
+    const file = join(temporaryFolder(), 'run.claw');
+    // A confidence is a number, which no rule sees, and then part of a sentence.
+    const rules = new Redactor([userRule('\\d\\.\\d{12,}', 1)]);
+    const redacted = () => exportRun(fixtureFolder(name), recordedFacts(name).run, file, rules);
+    expect(redacted).toThrow(/event \d+ makes a text that a rule matches/);
   });
 });
