@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { cpSync, existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, onTestFinished, test } from 'vitest';
+import { backUp } from '../../src/journal/backup.ts';
 import { openDataDirectory } from '../../src/journal/data-directory.ts';
 import { nodeFilePort } from '../../src/journal/file-port.ts';
 import { JournalReader } from '../../src/journal/journal-reader.ts';
@@ -193,6 +194,19 @@ describe('a compaction', () => {
       runs: [],
       held: [{ run: first, why: `its fork ${third} begins with its events`, segment: 1 }],
     });
+  });
+
+  test('is followed by the backup of before', async () => {
+    const { data, first, third, limit } = history();
+    const copy = join(data, '../copy');
+    backUp(data, copy, 1);
+    const { segments } = await compact(data, limit);
+    // The list and two texts are new, the dropped segments and one text are gone.
+    expect(backUp(data, copy, 2).files).toMatchObject({ copied: 3, removed: segments + 1 });
+    expect(segmentsOf(copy)).toEqual(segmentsOf(data));
+    expect(verifyJournal(copy)).toEqual(verifyJournal(data));
+    expect(view(copy).run(first).compacted).toBe(true);
+    expect(await view(copy).replay(third)).toMatchObject({ equal: true });
   });
 
   test('that a crash interrupts is whole after the next start', async () => {
