@@ -181,6 +181,10 @@ describe('a compaction', () => {
     const follower = new JournalFollower(data);
     onTestFinished(() => follower.close());
     follower.advance();
+    // The last segment stays, even where no run needs it.
+    const empty = { ...survey, runs: new Map() };
+    const all = planCompaction(empty, follower.index, { sequence: 1e9 }, new Map());
+    expect(all.through).toBe(survey.segments.length - 1);
     const child = (run: RunId, parent: RunId) => {
       const entry = follower.entry(run);
       const started = { ...entry.started, parent: { run: parent, at: 1 } };
