@@ -23,6 +23,7 @@ import { resolveCommand } from './commands/resolve.ts';
 import { runCommand } from './commands/run.ts';
 import { runsCommand } from './commands/runs.ts';
 import { sandboxCommand } from './commands/sandbox.ts';
+import { testCommand } from './commands/test.ts';
 import { topCommand } from './commands/top.ts';
 import { upCommand } from './commands/up.ts';
 import { reportFailure } from './failure.ts';
@@ -98,6 +99,7 @@ function newProgram(host: Host): Command {
     resolveCommand,
     contextCommand,
     replayCommand,
+    testCommand,
     diffCommand,
     forkCommand,
     gridCommand,

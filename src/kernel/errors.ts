@@ -417,6 +417,12 @@ export const errorCatalogue = {
     'An outcome is not one that its operation can have.',
     'Say done or failed, or give the outcome as JSON.',
   ),
+  CASE_INVALID: entry(
+    badInput,
+    400,
+    'A recorded test case is absent or not whole.',
+    'Record it again with claw test record RUN.',
+  ),
   FORK_INVALID: entry(
     badInput,
     400,
