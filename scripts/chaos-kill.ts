@@ -1,8 +1,9 @@
 /**
- * Kills the whole process group of `claw up` with SIGKILL at random instants
- * of the example run, and checks what comes out.
+ * Kills at random instants of a run, and checks what comes out: SIGKILL to the
+ * whole process group of `claw up`, and the end of a single host thread in a
+ * process that goes on. `npm test` does both shortly.
  *
- *   node scripts/chaos-kill.ts [--instants 20] [--seed 1]
+ *   npm run test:chaos [-- --instants 200] [--workers 50] [--hosts 2] [--seed 1]
  *        [--pipeline FILE] [--input DIR]
  *
  * Exit status 0 when every killed run gave the result of an undisturbed one.
@@ -10,20 +11,23 @@
 
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
-import { randomInstants, runKilled } from '../test/crash/kill-run.ts';
+import { runHostKilled } from '../test/crash/kill-host.ts';
+import { type KilledRun, randomInstants, runKilled } from '../test/crash/kill-run.ts';
 
 const example = (path: string): string =>
   fileURLToPath(new URL(`../examples/inbox/${path}`, import.meta.url));
 const { values } = parseArgs({
   options: {
-    instants: { type: 'string', default: '20' },
+    instants: { type: 'string', default: '200' },
+    workers: { type: 'string', default: '50' },
+    hosts: { type: 'string', default: '2' },
     seed: { type: 'string', default: '1' },
     pipeline: { type: 'string', default: example('pipeline.yaml') },
     input: { type: 'string', default: example('messages') },
   },
 });
-const wanted = Number(values.instants);
 const random = randomInstants(Number(values.seed));
+const hosts = Number(values.hosts);
 const plan = { pipeline: values.pipeline, input: values.input, runMsMax: 300_000 };
 
 const undisturbed = await runKilled({ ...plan, instants: [] });
@@ -31,26 +35,46 @@ const lengthMs = (undisturbed.run.endedAt ?? 0) - undisturbed.run.createdAt;
 console.log(
   `undisturbed: ${undisturbed.run.status}, result ${undisturbed.run.resultHash}, ${lengthMs} ms`,
 );
-
-let kills = 0;
 let failures = undisturbed.problems.length;
-for (let round = 1; kills < wanted; round += 1) {
-  const count = Math.min(wanted - kills, 1 + random(3));
-  // The first anywhere in the run, the next ones in what is probably left of it.
-  const instants = Array.from({ length: count }, (_, index) =>
-    random(index === 0 ? lengthMs * 0.9 : lengthMs * 0.4),
-  );
-  const killed = await runKilled({ ...plan, instants });
-  kills += killed.kills;
+
+function problemsOf(killed: KilledRun): string[] {
   const problems = [...killed.problems];
   if (killed.run.status !== 'succeeded') problems.push(`The run ended as ${killed.run.status}.`);
   if (killed.run.resultHash !== undisturbed.run.resultHash)
     problems.push('The result hash is another.');
   if (killed.report !== undisturbed.report) problems.push('The report is another.');
-  failures += problems.length;
-  console.log(
-    `round ${round}: killed ${killed.kills} times (at ${instants.join(', ')} ms), ${killed.run.events} events, ${problems.length === 0 ? 'equal' : problems.join(' ')}`,
-  );
+  return problems;
 }
-console.log(`${kills} kills, ${failures} problems, seed ${values.seed}`);
+
+/** Rounds of up to `perRound` kills each, until there were enough. */
+async function chaos(
+  what: string,
+  wanted: number,
+  perRound: number,
+  kill: (instants: readonly number[]) => Promise<KilledRun>,
+): Promise<void> {
+  let kills = 0;
+  for (let round = 1; kills < wanted; round += 1) {
+    const count = Math.min(wanted - kills, 1 + random(perRound));
+    // The first anywhere in the run, the next ones in what is probably left of it.
+    const instants = Array.from({ length: count }, (_, index) =>
+      random(index === 0 ? lengthMs * 0.9 : lengthMs * 0.4),
+    );
+    const killed = await kill(instants);
+    kills += killed.kills;
+    const problems = problemsOf(killed);
+    failures += problems.length;
+    console.log(
+      `${what}, round ${round}: killed ${killed.kills} times (at ${instants.join(', ')} ms), ${killed.run.events} events, ${problems.length === 0 ? 'equal' : problems.join(' ')}`,
+    );
+  }
+  console.log(`${what}: ${kills} kills, ${failures} problems so far, seed ${values.seed}`);
+}
+
+await chaos('processes', Number(values.instants), 3, (instants) =>
+  runKilled({ ...plan, instants }),
+);
+await chaos('hosts', Number(values.workers), 5, (instants) =>
+  runHostKilled({ ...plan, instants, hosts, pick: () => random(1_000) / 1_000 }),
+);
 process.exitCode = failures === 0 ? 0 : 1;

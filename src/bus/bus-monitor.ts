@@ -79,10 +79,12 @@ export class BusMonitor {
    * Tells that a thread has ended, whatever it was doing: nobody waits for it
    * any more (M1), and what it held in the arena is free (M2). Called once its
    * code runs no more.
+   * @param startsAgain Another thread takes its seat: what is sent to it
+   *   meanwhile waits. Only for threads that pass no leases on.
    */
-  threadEnded(id: ThreadId): void {
+  threadEnded(id: ThreadId, startsAgain = false): void {
     const { index: ended } = this.#peer(id);
-    this.#subscriptions.end(ended);
+    if (!startsAgain) this.#subscriptions.end(ended);
     for (const peer of this.#peers) {
       const position = peer.inbox.producerPosition();
       if (peer.inbox.producerEnded(ended) && peer.ringer !== null) ring(peer.ringer); // (M1)

@@ -45,7 +45,7 @@ export { threadId } from './thread-id.ts';
 export type { Topic } from './topic.ts';
 export { defineTopic } from './topic.ts';
 export type { Bus, BusSeat, EndpointSpec, ThreadSpec } from './topology.ts';
-export { createBus, seatOf } from './topology.ts';
+export { createBus, newSeatOf, seatOf } from './topology.ts';
 
 export class Endpoint {
   readonly self: ThreadId;
@@ -54,7 +54,7 @@ export class Endpoint {
   /** Place of this thread on the bus, and its producer slot in rings beside it. */
   readonly index: number;
   readonly #waits: EndpointSpec['waits'];
-  readonly #listeners: readonly MessagePort[];
+  readonly #listeners: MessagePort[];
   readonly #table: TopicTable;
   readonly #peers: readonly Peer[];
   readonly #inbox: Peer['inbox'];
@@ -74,7 +74,7 @@ export class Endpoint {
     const { peers, topics, shared } = spec;
     this.self = spec.self;
     this.#waits = spec.waits;
-    this.#listeners = spec.listeners;
+    this.#listeners = [...spec.listeners];
     this.#table = new TopicTable(
       peers.map(({ id }) => id),
       topics,
@@ -284,6 +284,16 @@ export class Endpoint {
       isBlocked: () => this.#isBlocked(),
       onWake: () => this.#counters.wakeUp(),
     });
+  }
+
+  /** Hears one more bell: that of a thread which has taken the place of another. */
+  addListener(listener: MessagePort): void {
+    if (this.#closed) {
+      listener.close();
+      return;
+    }
+    this.#listeners.push(listener);
+    this.#listening?.add(listener);
   }
 
   /** Leaves the bus once everything in the outbox has left. Only for threads with an event loop. */

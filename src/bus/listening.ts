@@ -54,10 +54,13 @@ export class Listening {
     this.#parts = parts;
     // Doorbells do not suffice: their ports close when the threads behind them end.
     this.#keepAlive = setInterval(() => undefined, longestTimerMs);
-    hear(parts.listeners, () => {
-      parts.onWake();
-      this.nudge();
-    });
+    hear(parts.listeners, this.#onRing);
+    this.nudge();
+  }
+
+  /** Hears one more bell, which may have rung before. */
+  add(listener: MessagePort): void {
+    hear([listener], this.#onRing);
     this.nudge();
   }
 
@@ -80,6 +83,11 @@ export class Listening {
     clearInterval(this.#keepAlive);
     if (this.#slice !== null) clearImmediate(this.#slice);
   }
+
+  readonly #onRing = (): void => {
+    this.#parts.onWake();
+    this.nudge();
+  };
 
   readonly #runSlice = (): void => {
     this.#slice = null;

@@ -127,6 +127,33 @@ export function createBus({ threads, topics, arena }: BusSpec): Bus {
   return { seats: new Map(seats), monitor };
 }
 
+/** The seat of a thread that starts again, and what its new bells need at the other end. */
+export interface NewSeat {
+  readonly seat: BusSeat;
+  /** Where each of the rung threads hears it; given to `Endpoint.addListener` there. */
+  readonly bells: ReadonlyMap<ThreadId, MessagePort>;
+}
+
+/**
+ * The seat of a thread that has ended, for one that takes its place: the same
+ * memory, and new bells, for the old ones ended with their thread.
+ * @param rung The threads in an event loop that it will send to; it may send to no other such thread.
+ */
+export function newSeatOf(bus: Bus, id: ThreadId, rung: readonly ThreadId[]): NewSeat {
+  const { spec } = seatOf(bus, id);
+  assert(spec.waits === 'atomics', 'a thread that hears bells itself keeps its seat');
+  const bells = new Map<ThreadId, MessagePort>();
+  const ringers: MessagePort[] = [];
+  const peers = spec.peers.map((peer): PeerSpec => {
+    if (!rung.includes(peer.id)) return { ...peer, ringer: null };
+    const { ringer, listener } = createDoorbell();
+    bells.set(peer.id, listener);
+    ringers.push(ringer);
+    return { ...peer, ringer };
+  });
+  return { seat: { spec: { ...spec, peers }, transferList: ringers }, bells };
+}
+
 /** The seat of a thread that is on the bus. */
 export function seatOf(bus: Bus, id: ThreadId): BusSeat {
   const seat = bus.seats.get(id);

@@ -72,6 +72,11 @@ export class JournalProducer {
     return this.#ring.producerPosition();
   }
 
+  /** What any thread has appended by now is durable once `durablePosition()` is here. */
+  appendedPosition(): number {
+    return this.#ring.producerPosition();
+  }
+
   /** Everything appended before this ring position is durable. */
   durablePosition(): number {
     return this.#progress.ringPosition();

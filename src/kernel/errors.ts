@@ -572,6 +572,12 @@ export const errorCatalogue = {
     'Wait until one of them ends.',
   ),
   RUN_FAILED: entry(runFailed, 422, 'The run ended without its result.', 'claw events shows why.'),
+  EVENT_FATAL: entry(
+    runFailed,
+    500,
+    'The thread of an actor died each time at the same event, so its run is suspended.',
+    'Start the runtime again to let it go on, or cancel the run; claw events shows its last events.',
+  ),
   REPLAY_DIVERGED: entry(
     diverged,
     409,

@@ -153,6 +153,11 @@ export const limits = {
   hostsMax: 32,
   /** Largest seed of a run. */
   runSeedMax: 2 ** 31 - 1,
+  /** Hosts that may die at the same event before its run is suspended. */
+  deathsPerEventMax: 3,
+  /** Deaths of hosts within the window below before the runtime stops. */
+  hostRestartsMax: 10,
+  hostRestartWindowMs: 10_000,
   /** Runs in progress at once. */
   openRunsMax: 64,
   /** How long `claw resolve` waits for a run that has just been started to be in doubt, ms. */

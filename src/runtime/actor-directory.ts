@@ -129,6 +129,15 @@ export class ActorDirectory {
     return this.#swap(slot, pack(noOwner, to.epoch), pack(to.host + 1, epoch)) ? epoch : null;
   }
 
+  /** Forgets every actor. Only while no thread inserts or claims: a search meanwhile may find none. */
+  clear(): void {
+    for (let slot = 0; slot < this.#slots; slot += 1) {
+      Atomics.store(this.#words, slot * 4 + 2, pack(gone, 0));
+      Atomics.store(this.#keys, slot * 2, emptyKey);
+    }
+    Atomics.store(this.#words, this.#longestProbe, 0);
+  }
+
   /** Slots that a search looks at, at most. */
   get longestProbe(): number {
     return Atomics.load(this.#words, this.#longestProbe);

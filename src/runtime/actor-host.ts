@@ -13,8 +13,11 @@
  *       key; later ones change nothing (law D3).
  *   H5. A step that cannot be taken or released ends its run on this host,
  *       never the host: the other runs go on.
+ *   H6. An adoption counts only under the epoch that the directory names: one
+ *       that was meant for a host before this one in its seat changes nothing.
  */
 import {
+  type Actor,
   actorFromJson,
   applyEvent,
   type Envelope,
@@ -26,12 +29,13 @@ import { isAnswer } from '../actors/event.ts';
 import { isDone } from '../actors/step.ts';
 import { type AppendRecord, recordDigest } from '../journal/record.ts';
 import { assert } from '../kernel/assert.ts';
-import { RuntimeError, toErrorMessage } from '../kernel/errors.ts';
+import { toErrorMessage } from '../kernel/errors.ts';
 import type { ActorId, RunId } from '../kernel/ids.ts';
 import { limits } from '../kernel/limits.ts';
 import { ActorCell } from './actor-cell.ts';
 import { eventRecords, runEndedRecords, snapshotRecords } from './event-record.ts';
 import type { HostPorts, HostSeat } from './host-ports.ts';
+import { isDiskFailure, isRefusal, isTooLarge } from './step-failure.ts';
 import { type AdoptMessage, type OutcomeMessage, outcomeEnvelope } from './topics.ts';
 
 /** More than can be open at once, so that nothing on its way is older. */
@@ -51,21 +55,6 @@ interface Waking {
 
 function cellKey(run: RunId, actor: ActorId): string {
   return `${run}:${actor}`;
-}
-
-function isTooLarge(error: unknown): error is RuntimeError {
-  return error instanceof RuntimeError && error.code === 'BUS_MESSAGE_TOO_LARGE';
-}
-
-function isRefusal(error: unknown): error is RuntimeError {
-  return isTooLarge(error) || (error instanceof RuntimeError && error.code === 'INTENTION_INVALID');
-}
-
-/** Without its disk the runtime must stop; that is no fault of the run. */
-function isDiskFailure(error: unknown): boolean {
-  return (
-    error instanceof RuntimeError && (error.code === 'DISK_FULL' || error.code === 'JOURNAL_FAILED')
-  );
 }
 
 export class ActorHost {
@@ -125,14 +114,14 @@ export class ActorHost {
 
   /** Takes over an actor that main has rebuilt, and the mail that waited for it. */
   adopt(message: AdoptMessage): void {
-    if (this.#forgotten.has(message.actor.run)) return;
     const actor = actorFromJson(message.actor);
     const key = cellKey(actor.run, actor.id);
+    if (this.#forgotten.has(actor.run) || !this.#isMine(actor, message.epoch)) return; // (H6)
+    if (this.#cells.has(key)) return; // Under one epoch both adoptions bring the same state.
     const digest =
       message.previousDigest === null ? null : Buffer.from(message.previousDigest, 'hex');
     const cell = new ActorCell(actor, message.epoch, digest, this.#ports.clock.monotonicMs());
     cell.begins = message.begins;
-    assert(!this.#cells.has(key), `the actor ${actor.id} is not here already`);
     this.#cells.set(key, cell);
     const waiting = this.#waking.get(key);
     this.#waking.delete(key);
@@ -169,7 +158,9 @@ export class ActorHost {
       const envelope = cell.next();
       if (envelope === undefined) continue;
       if (this.#isCurrent(cell, envelope)) {
+        this.#ports.stepping(cell.actor);
         this.#step(cell, envelope);
+        this.#ports.stepping(null);
         done += 1;
       }
       this.#schedule(cell);
@@ -192,6 +183,11 @@ export class ActorHost {
       }
     }
     return hibernated;
+  }
+
+  #isMine({ run, id }: Actor, epoch: number): boolean {
+    const owner = this.#ports.directory.lookup(run, id);
+    return owner.state === 'owned' && owner.host === this.#seat.index && owner.epoch === epoch;
   }
 
   #accept(cell: ActorCell, envelope: Envelope): void {

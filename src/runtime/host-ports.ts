@@ -1,5 +1,5 @@
 /** What an actor host is given: its thread's ports, and its place among the hosts. */
-import type { Envelope, OpenIntention } from '../actors/actor.ts';
+import type { Actor, Envelope, OpenIntention } from '../actors/actor.ts';
 import type { SigningKey } from '../identity/signing-key.ts';
 import type { AppendRecord } from '../journal/record.ts';
 import type { Clock } from '../kernel/clock.ts';
@@ -15,6 +15,8 @@ export interface HostPorts {
   readonly directory: ActorDirectory;
   /** Where the long texts of a record go. */
   readonly storeBlobs: BlobStore;
+  /** The host begins with the actor's next event; null: it has done with it. */
+  stepping(actor: Actor | null): void;
   /** Appends one atomic batch; returns the position that has to become durable. */
   append(records: readonly AppendRecord[]): number;
   sendEnvelope(host: number, envelope: Envelope): void;

@@ -8,6 +8,8 @@
  *       start of the runtime suffers from it.
  *   L2. Once a run has ended or is suspended, no thread keeps an actor, a key or
  *       mail of it.
+ *   L3. From the death of a host until its runs go on no run begins or forks, and
+ *       nothing is sent to actors; what was begun before is continued once.
  */
 import { rmSync } from 'node:fs';
 import { join } from 'node:path';
@@ -65,6 +67,11 @@ export class RunLifecycle {
   readonly #broken = new Map<RunId, Reason>();
   /** Forks whose actors are not on their hosts yet. */
   readonly #beginning = new Map<RunId, Promise<unknown>>();
+  /** Mail from outside for runs that are not over: no journal sends it again when a host dies with it. */
+  readonly #outside = new Map<RunId, Envelope[]>();
+  /** Counts the deaths of hosts (L3). */
+  #era = 0;
+  #paused = false;
   #closed = false;
 
   constructor(parts: LifecycleParts) {
@@ -91,15 +98,35 @@ export class RunLifecycle {
     return compacted ?? this.view(follower.entry(id));
   }
 
-  /** Continues every open run; answers how many go on. Those that cannot are suspended (L1). */
+  /** A host has died: nothing goes on until `resumeAll` (L3). */
+  pause(): void {
+    this.#era += 1;
+    this.#paused = true;
+  }
+
+  /** Every host has ended: no actor lives and nobody waits for one. */
+  forgetActors(): void {
+    this.#parts.threads.directory.clear();
+    this.#wakes.clear();
+  }
+
+  /**
+   * Continues every open run; answers how many go on. Those that cannot are
+   * suspended (L1). It stops where a further `pause` overtakes it.
+   */
   async resumeAll(): Promise<number> {
+    const era = this.#era;
     const open = this.#parts.follower.index.open();
     const ports = this.#ports();
     const recovered = await recoverRuns(open, ports);
     let resumed = 0;
     for (const entry of open) {
+      if (era !== this.#era) return resumed;
       if (await this.#tryResume(entry, recovered.get(entry.id), ports)) resumed += 1;
     }
+    if (era !== this.#era) return resumed;
+    this.#paused = false;
+    for (const envelope of [...this.#outside.values()].flat()) this.#toOwner(envelope);
     return resumed;
   }
 
@@ -112,7 +139,7 @@ export class RunLifecycle {
     const { dataDirectory, pool, threads, durable, follower } = this.#parts;
     return this.#admission.hold(async (admit) => {
       const prepared = await prepareRun(request, { dataDirectory, pool, model, admit });
-      await this.#room();
+      await this.#ready();
       const position = threads.producer.append(this.#firstRecords(prepared));
       try {
         deliverFirst(rootStart(prepared.run, prepared.body), this.#ports());
@@ -136,10 +163,12 @@ export class RunLifecycle {
     return this.#admission.hold(async (admit) => {
       const context = { dataDirectory, pool, model, admit, index: follower.index };
       const prepared = await prepareFork(parent, request, context);
-      await this.#room();
+      await this.#ready();
+      const era = this.#era;
       await durable.whenDurable(threads.producer.append(this.#firstRecords(prepared)));
       const entry = follower.entry(prepared.run);
-      await this.#goOn(entry);
+      if (era === this.#era) await this.#goOn(entry);
+      await this.#ready();
       return this.view(entry);
     });
   }
@@ -153,12 +182,13 @@ export class RunLifecycle {
   /** Asks the run to stop; resolves when it has. @throws RuntimeError RUN_NOT_OPEN */
   async cancel(entry: RunEntry): Promise<RunView> {
     await this.#beginning.get(entry.id);
+    await this.#ready();
     if (entry.ended !== null) {
       throw new RuntimeError('RUN_NOT_OPEN', `The run ${entry.id} has already ended.`);
     }
     if (entry.suspended !== null) return this.#cancelSuspended(entry);
     const number = outsideMessages(entry, this.#parts.follower.index) + 1;
-    this.#toOwner({
+    const envelope: Envelope = {
       run: entry.id,
       to: rootActor,
       from: '@runtime',
@@ -166,12 +196,16 @@ export class RunLifecycle {
       cause: null,
       event: { type: 'cancel' },
       machine: null,
-    });
+    };
+    await this.deliver(envelope);
     return this.ended(entry);
   }
 
   /** Mail from outside for an actor of an open run. @throws RuntimeError OUTBOX_FULL */
-  deliver(envelope: Envelope): void {
+  async deliver(envelope: Envelope): Promise<void> {
+    const { run } = envelope;
+    await this.#ready();
+    this.#outside.set(run, [...(this.#outside.get(run) ?? []), envelope]);
     this.#toOwner(envelope);
   }
 
@@ -229,11 +263,12 @@ export class RunLifecycle {
     }
   }
 
-  /** A fork goes on like a run after a restart. */
+  /** A fork goes on like a run after a restart, unless all runs do so meanwhile (L3). */
   async #goOn(entry: RunEntry): Promise<void> {
+    const era = this.#era;
     const ports = this.#ports();
     const resumed = recoverRuns([entry], ports).then((recovered) =>
-      this.#tryResume(entry, recovered.get(entry.id), ports),
+      era === this.#era ? this.#tryResume(entry, recovered.get(entry.id), ports) : false,
     );
     this.#beginning.set(entry.id, resumed);
     await resumed.finally(() => this.#beginning.delete(entry.id));
@@ -245,6 +280,8 @@ export class RunLifecycle {
     ports: ResumePorts,
   ): Promise<boolean> {
     const { parent } = entry.started;
+    const era = this.#era;
+    if (entry.ended !== null || entry.suspended !== null) return false;
     try {
       // Said before any actor of it acts.
       if (parent?.allowEffects === false) {
@@ -253,7 +290,8 @@ export class RunLifecycle {
       await resumeRun(entry, recovered, ports);
       return true;
     } catch (error) {
-      this.suspend(entry.id, reasonOf(error));
+      // What was overtaken half way is no fault of the run.
+      if (era === this.#era) this.suspend(entry.id, reasonOf(error));
       return false;
     }
   }
@@ -271,8 +309,9 @@ export class RunLifecycle {
   /** Takes the run's actors and keys off every thread (L2), and tells who waited. */
   #over(entry: RunEntry): void {
     const { directory, hosts } = this.#parts.threads;
+    this.#outside.delete(entry.id);
     for (const actor of entry.actors.keys()) directory.remove(entry.id, actor);
-    for (const { index } of hosts) {
+    for (let index = 0; index < hosts.count; index += 1) {
       this.#sendSoon(hostThread(index), topics.runEnded, { run: entry.id });
     }
     this.#sendSoon(actuatorThread, topics.runEnded, { run: entry.id });
@@ -286,15 +325,28 @@ export class RunLifecycle {
 
   #ports(): ResumePorts {
     const { dataDirectory, pool, threads } = this.#parts;
+    const era = this.#era;
     return {
       dataDirectory,
       pool,
       directory: threads.directory,
-      hosts: threads.hosts.length,
-      room: () => this.#room(),
+      hosts: threads.hosts.count,
+      room: () => this.#roomIn(era),
       adopt: (host, message) => this.#send(hostThread(host), topics.adopt, message),
       deliver: (host, envelope) => this.#send(hostThread(host), topics.envelope, envelope),
     };
+  }
+
+  async #roomIn(era: number): Promise<void> {
+    await this.#room();
+    if (era === this.#era) return;
+    throw new RuntimeError('INTERNAL', 'A host has died before the run went on.');
+  }
+
+  /** Waits until runs may begin (L3) and there is room for the first message. */
+  async #ready(): Promise<void> {
+    do await this.#room();
+    while (this.#paused && !this.#closed && (await sleep(limits.outboxRetryMs, true)));
   }
 
   /** Waits until the outbox takes what one actor brings along, or nothing is sent any more. */

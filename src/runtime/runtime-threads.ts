@@ -8,6 +8,7 @@
  *       claim is written.
  *   T3. Once a thread has ended, whatever ended it, nobody waits for what it
  *       left unfinished in a ring, and what it held in the arena is free.
+ *   T4. The end of a host is told, and is no failure: hosts start again.
  */
 import { availableParallelism } from 'node:os';
 import type { BusMonitor } from '../bus/bus-monitor.ts';
@@ -33,7 +34,7 @@ import { limits } from '../kernel/limits.ts';
 import { ActorDirectory } from './actor-directory.ts';
 import { type ActuatorWorker, startActuatorWorker } from './actuator-worker/client.ts';
 import type { RuntimeConfig } from './config.ts';
-import { type HostWorker, startHostWorker } from './host-worker/client.ts';
+import { type HostDeath, HostPool } from './host-pool.ts';
 import { type InferenceWorker, startInferenceWorker } from './inference-worker/client.ts';
 import { type JournalWorkerClient, startJournalWorker } from './journal-worker/client.ts';
 import { modelSettings } from './model-settings.ts';
@@ -55,7 +56,7 @@ export interface RuntimeThreads {
   readonly directory: ActorDirectory;
   readonly inference: InferenceWorker;
   readonly model: Promise<ModelInfo>;
-  readonly hosts: readonly HostWorker[];
+  readonly hosts: HostPool;
   readonly names: readonly string[];
   /** Ends every thread. Resolves within limits.shutdownMsMax. */
   stop(): Promise<void>;
@@ -114,12 +115,14 @@ async function withDeadline(promise: Promise<unknown>): Promise<void> {
 }
 
 /**
- * @param onFailure Called when a thread ends that nobody stopped.
+ * @param onFailure Called when a thread ends that nobody stopped, unless it is a host.
+ * @param onHostDeath Called when a host ends that nobody stopped (T4).
  * @throws RuntimeError JOURNAL_CORRUPT, DATA_VERSION_NEWER, DISK_FULL, JOURNAL_FAILED
  */
 export async function startThreads(
   config: RuntimeConfig,
   onFailure: (error: RuntimeError) => void,
+  onHostDeath: (death: HostDeath) => unknown,
 ): Promise<RuntimeThreads> {
   const { dataDirectory } = config;
   const count = hostCount(config);
@@ -133,8 +136,8 @@ export async function startThreads(
   const directoryMemory = ActorDirectory.allocate();
   const memory = allocateJournalMemory();
   let stopping = false;
-  const ended = (id: ThreadId): void => {
-    monitor.threadEnded(id);
+  const ended = (id: ThreadId, startsAgain = false): void => {
+    monitor.threadEnded(id, startsAgain);
     journal.producerEnded(monitor.indexOf(id)); // (T3)
   };
   const failed = (id: ThreadId, name: string) => (cause: Error | null) => {
@@ -175,36 +178,32 @@ export async function startThreads(
       if (error !== null && !stopping) onFailure(error);
     },
   });
-  const started: HostWorker[] = [];
+  const hosts = new HostPool({
+    bus,
+    endpoint,
+    count,
+    dataDirectory,
+    journal: memory,
+    directory: directoryMemory,
+    onEnded: (id) => ended(id, !stopping),
+    onDeath: (death) => onHostDeath(death),
+    hear: (bell) => actuators.hear(bell),
+  });
   const stop = async (): Promise<void> => {
     stopping = true;
-    for (const id of hostIds) endpoint.send(id, topics.close, null);
-    await withDeadline(Promise.all(started.map(({ exited }) => exited)));
+    await withDeadline(hosts.close());
     endpoint.send(actuatorThread, topics.close, null);
     await withDeadline(Promise.all([actuators.exited, inference.close()]));
-    await Promise.all([...started.map((host) => host.terminate()), actuators.terminate()]);
+    await Promise.all([hosts.end(), actuators.terminate()]);
     await withDeadline(journal.close()); // (T2)
     endpoint.close();
     monitor.close();
   };
-  const startHosts = hostIds.map(async (id, index) => {
-    const seat = seatOf(bus, id);
-    const data = { index, count, dataDirectory, journal: memory, directory: directoryMemory };
-    const host = await startHostWorker(
-      { ...data, endpoint: seat.spec },
-      seat.transferList,
-      (_, error) => failed(id, `host ${index}`)(error),
-    );
-    started.push(host);
-    return host;
-  });
-  const hosts = await Promise.all(startHosts).catch(async (error: unknown) => {
-    await Promise.allSettled(startHosts);
+  try {
+    await hosts.start(); // (T1)
+  } catch (error) {
     await stop();
     throw error;
-  });
-  for (const { index, publicKey } of hosts) {
-    endpoint.send(actuatorThread, topics.hostKey, { host: `host-${index}`, publicKey }); // (T1)
   }
 
   return {

@@ -20,6 +20,8 @@ import { effectLedger } from './effect-ledger.ts';
 import { EventFeed } from './event-feed.ts';
 import { readEventsPage } from './events-page.ts';
 import { generatedText, generationOf, refuseMismatch } from './generate-text.ts';
+import type { HostDeath } from './host-pool.ts';
+import { HostRecovery } from './host-recovery.ts';
 import { InferenceClient } from './inference-worker/client.ts';
 import type { TokenNotice } from './inference-worker/protocol.ts';
 import { JournalFollower } from './journal-follower.ts';
@@ -30,6 +32,7 @@ import { runContexts, runTranscript } from './run-contexts.ts';
 import type { RunEntry } from './run-index.ts';
 import { RunLifecycle } from './run-lifecycle.ts';
 import { type RuntimeThreads, startThreads } from './runtime-threads.ts';
+import { isDiskFailure } from './step-failure.ts';
 import { topics } from './topics.ts';
 import { productVersion } from './version.ts';
 import type {
@@ -72,6 +75,7 @@ export class Runtime implements RuntimePort {
   readonly #hooks: RuntimeHooks;
   readonly #feed: EventFeed;
   readonly #lifecycle: RunLifecycle;
+  readonly #recovery: HostRecovery;
   readonly #pool = new CpuPool();
   readonly #durable = new DurableWaiters();
   readonly #deadLetters = new DeadLetterList();
@@ -100,6 +104,25 @@ export class Runtime implements RuntimePort {
       pool: this.#pool,
       onNotice: (text) => hooks.onNotice?.(text),
     });
+    this.#recovery = new HostRecovery({
+      endHosts: () => threads.hosts.end(),
+      startHosts: () => threads.hosts.start(),
+      whenJournaled: async () => {
+        await threads.model;
+        await this.#durable.whenDurable(threads.producer.appendedPosition());
+      },
+      pause: () => this.#lifecycle.pause(),
+      forgetActors: () => this.#lifecycle.forgetActors(),
+      resumeAll: () => this.#lifecycle.resumeAll(),
+      suspend: (run, error) => this.#lifecycle.suspend(run, error),
+      onNotice: (text) => hooks.onNotice?.(text),
+      onFailure: (error) => this.fail(error),
+    });
+  }
+
+  /** A host has died that nobody stopped. */
+  hostDied(death: HostDeath): void {
+    this.#recovery.died(death);
   }
 
   /** Begins to listen, waits for the model, and continues the open runs. */
@@ -113,7 +136,9 @@ export class Runtime implements RuntimePort {
       );
     }
     this.#model = await this.#threads.model;
-    this.#resumed = await this.#lifecycle.resumeAll();
+    // A host that has died by now continues the runs in its own way.
+    if (this.#recovery.deaths === 0) this.#resumed = await this.#lifecycle.resumeAll();
+    await this.#recovery.settled();
   }
 
   get recovered(): { readonly runs: number; readonly bytesCut: number } {
@@ -131,6 +156,7 @@ export class Runtime implements RuntimePort {
       version: productVersion,
       model: { name: model.name, backend: model.backend, demonstration: model.demonstration },
       threads: this.#threads.names,
+      hostRestarts: this.#recovery.restarts,
       journal: this.#journalMode,
       openRuns: this.#follower.index.open().length,
     };
@@ -203,7 +229,7 @@ export class Runtime implements RuntimePort {
       const patience = AbortSignal.timeout(limits.resolveWaitMsMax);
       await this.#heardOf(entry, next, key, patience);
     }
-    this.#lifecycle.deliver(resolution(this.#follower, entry, request));
+    await this.#lifecycle.deliver(resolution(this.#follower, entry, request));
     while (find()?.answered === null && entry.ended === null && entry.suspended === null) {
       await this.#heardOf(entry, entry.events.length + 1, key);
     }
@@ -258,6 +284,7 @@ export class Runtime implements RuntimePort {
 
   async #stop(): Promise<void> {
     const stopping = new RuntimeError('JOURNAL_FAILED', 'The runtime is stopping.');
+    this.#recovery.stop();
     this.#durable.fail(stopping);
     this.#lifecycle.fail(stopping);
     this.#bus.stop();
@@ -268,6 +295,7 @@ export class Runtime implements RuntimePort {
 
   /** A thread or the journal is gone: nothing may be acknowledged any more. */
   fail(error: RuntimeError): void {
+    this.#recovery.stop();
     this.#durable.fail(error);
     this.#lifecycle.fail(error);
     this.#hooks.onFailure?.(error);
@@ -290,11 +318,17 @@ export class Runtime implements RuntimePort {
       this.#follow(notice);
     });
     endpoint.on(topics.wake, (wake) => this.#lifecycle.wake(wake));
-    endpoint.on(topics.hostFailed, ({ error }) => this.fail(fromErrorMessage(error)));
+    endpoint.on(topics.hostFailed, ({ error }) => this.#hostFailed(fromErrorMessage(error)));
     endpoint.on(topics.runBroken, ({ run, error }) => this.#lifecycle.suspend(run, error));
     // Whoever stops the thread waits for its end, which comes after this.
     endpoint.on(topics.closed, () => undefined);
     endpoint.on(topics.token, (notice) => this.#token(notice));
+  }
+
+  /** Without its disk the runtime stops; whatever else ended a host, hosts start again. */
+  #hostFailed(error: RuntimeError): void {
+    if (isDiskFailure(error)) this.fail(error);
+    else this.#hooks.onNotice?.(`A host fails: ${error.message}`);
   }
 
   #token(notice: TokenNotice): void {
@@ -336,11 +370,17 @@ export async function startRuntime(
   const data = openDataDirectory(config.dataDirectory, systemClock.nowMs());
   let runtime: Runtime | null = null;
   let threads: RuntimeThreads | null = null;
+  const early: HostDeath[] = [];
   try {
-    threads = await startThreads(config, (error) => runtime?.fail(error));
+    threads = await startThreads(
+      config,
+      (error) => runtime?.fail(error),
+      (death) => (runtime === null ? early.push(death) : runtime.hostDied(death)),
+    );
     const follower = new JournalFollower(config.dataDirectory);
     follower.advance();
     runtime = new Runtime({ config, data, threads, follower, hooks });
+    for (const death of early) runtime.hostDied(death);
     await runtime.open();
     return runtime;
   } catch (error) {

@@ -186,6 +186,8 @@ export interface HealthView {
     readonly demonstration: boolean;
   };
   readonly threads: readonly string[];
+  /** How often hosts have started again because one had died. */
+  readonly hostRestarts: number;
   readonly journal: JournalMode;
   readonly openRuns: number;
 }

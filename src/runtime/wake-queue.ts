@@ -19,6 +19,11 @@ export class WakeQueue {
     this.#wakes.add(wake);
   }
 
+  /** The hosts that asked have ended. */
+  clear(): void {
+    this.#wakes.clear();
+  }
+
   /** Wakes of a run that has ended need no answer. */
   forgetRun(run: RunId): void {
     for (const wake of this.#wakes) if (wake.run === run) this.#wakes.delete(wake);

@@ -62,6 +62,7 @@ export class InMemoryRuntime implements RuntimePort {
       model: { name: 'in-memory', backend: 'llama.cpp', demonstration: true },
       threads: ['main'],
       journal: 'durable',
+      hostRestarts: 0,
       openRuns: [...this.#runs.values()].filter(({ view }) => view.status === 'running').length,
     };
   }

@@ -104,7 +104,7 @@ export async function waitForEnd(server: Server, run: string, msMax: number): Pr
 }
 
 /** Inode of each finished file of the workspace: a second write would give it another one. */
-function workspaceFiles(folder: string): Map<string, number> {
+export function workspaceFiles(folder: string): Map<string, number> {
   const files = new Map<string, number>();
   for (const entry of readdirSync(folder, { recursive: true, withFileTypes: true })) {
     const path = join(entry.parentPath, entry.name);
@@ -126,7 +126,7 @@ async function allEvents(server: Server, run: string): Promise<EventView[]> {
   return events;
 }
 
-function doubledOutcomes(events: readonly EventView[]): string[] {
+export function doubledOutcomes(events: readonly EventView[]): string[] {
   const folded = new Map<string, number>();
   for (const { event, cause } of events) {
     if (event.type === 'outcome' && cause !== null) folded.set(cause, (folded.get(cause) ?? 0) + 1);
@@ -136,7 +136,7 @@ function doubledOutcomes(events: readonly EventView[]): string[] {
     .map(([key]) => `The outcome of ${key} was folded twice.`);
 }
 
-function rewritten(
+export function rewritten(
   before: ReadonlyMap<string, number>,
   after: ReadonlyMap<string, number>,
 ): string[] {

@@ -127,6 +127,7 @@ export class World {
     return {
       clock: this.clock,
       directory: this.directory,
+      stepping: () => undefined,
       storeBlobs: this.store,
       append: (records) => {
         this.deeds.push({ type: 'append', records });

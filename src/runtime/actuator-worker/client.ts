@@ -1,10 +1,12 @@
 /** Starts the actuator worker, from the main thread. */
-import { Worker } from 'node:worker_threads';
+import { type MessagePort, Worker } from 'node:worker_threads';
 import type { BusSeat } from '../../bus/endpoint.ts';
 import { siblingModule } from '../../kernel/module-url.ts';
 import type { ActuatorWorkerData } from './protocol.ts';
 
 export interface ActuatorWorker {
+  /** Gives it the bell of a host that has taken the place of another. */
+  hear(bell: MessagePort): void;
   /** Resolves when the thread has ended. */
   readonly exited: Promise<void>;
   terminate(): Promise<void>;
@@ -32,6 +34,7 @@ export function startActuatorWorker(
     });
   });
   return {
+    hear: (bell) => worker.postMessage(bell, [bell]),
     exited,
     terminate: async () => {
       await worker.terminate();

@@ -7,7 +7,7 @@
  *       so that no outcome is ever refused.
  */
 import { join } from 'node:path';
-import { isMainThread, workerData } from 'node:worker_threads';
+import { isMainThread, type MessagePort, parentPort, workerData } from 'node:worker_threads';
 import type { Outcome } from '../../actors/outcome.ts';
 import { blobsActuator } from '../../actuators/blobs.ts';
 import { clockActuator } from '../../actuators/clock.ts';
@@ -120,6 +120,9 @@ endpoint.on(topics.journalFailed, () =>
   durable.fail(new RuntimeError('JOURNAL_FAILED', 'The journal has failed.')),
 );
 endpoint.on(topics.close, () => void close());
+parentPort?.on('message', (bell: MessagePort) => endpoint.addListener(bell));
+// The endpoint alone keeps this thread alive.
+parentPort?.unref();
 endpoint.subscribe(topics.durable);
 // What became durable before this thread subscribed.
 const { ringPosition, ...end } = new JournalProgress(data.journalProgress).read();

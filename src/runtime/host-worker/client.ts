@@ -18,12 +18,12 @@ export interface HostWorker {
 /**
  * Starts the thread and waits until it is ready.
  * @throws RuntimeError INTERNAL when the thread ends first.
- * @param onExit Called when the thread ends, with its exit code.
+ * @param onExit Called when the thread ends, with the error that ended it, if any.
  */
 export async function startHostWorker(
   data: HostWorkerData,
   transferList: readonly MessagePort[],
-  onExit: (index: number, error: Error | null) => void,
+  onExit: (error: Error | null) => void,
 ): Promise<HostWorker> {
   const worker = new Worker(siblingModule(import.meta.url, 'entry'), {
     name: `host-${data.index}`,
@@ -36,7 +36,7 @@ export async function startHostWorker(
   });
   const exited = new Promise<void>((resolve) => {
     worker.once('exit', () => {
-      onExit(data.index, failure);
+      onExit(failure);
       resolve();
     });
   });

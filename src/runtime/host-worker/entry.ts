@@ -21,6 +21,7 @@ import { limits } from '../../kernel/limits.ts';
 import { ActorDirectory } from '../actor-directory.ts';
 import { ActorHost } from '../actor-host.ts';
 import { parseOutcomeMessage } from '../outcome-message.ts';
+import { SteppedEvent } from '../stepped-event.ts';
 import { actuatorThread, hostThread, mainThread, topics } from '../topics.ts';
 import type { HostReady, HostWorkerData } from './protocol.ts';
 
@@ -34,6 +35,7 @@ const endpoint = openEndpoint(data.endpoint);
 const journal = new JournalProducer(data.journal, endpoint.index);
 const hostKey = generateKeyPair();
 const hostName = `host-${data.index}`;
+const stepped = new SteppedEvent(data.stepped);
 let closing = false;
 
 function send<Body>(to: ThreadId, topic: Topic<Body>, body: NoInfer<Body>): void {
@@ -55,6 +57,7 @@ const host = new ActorHost(
     clock: systemClock,
     directory: new ActorDirectory(data.directory),
     storeBlobs: (blobs, timeMs) => storeBlobs(data.dataDirectory, blobs, timeMs),
+    stepping: (actor) => stepped.set(actor),
     append: (records) => journal.append(records),
     sendEnvelope: (index, envelope) => send(hostThread(index), topics.envelope, envelope),
     newKey: (run, actor) => {

@@ -11,6 +11,8 @@ export interface HostWorkerData {
   readonly endpoint: EndpointSpec;
   readonly journal: JournalMemory;
   readonly directory: SharedArrayBuffer;
+  /** Memory of the `SteppedEvent`. */
+  readonly stepped: SharedArrayBuffer;
 }
 
 /** First and only message to main: the key that vouches for the keys of this host's actors. */

@@ -11,6 +11,7 @@
  *       taken.
  *   J4. An idle journal and a closing one end in a mark, so that damage to
  *       their last group is told from a torn tail.
+ *   J5. Progress also passes what dead producers left half written.
  */
 import { isMainThread, parentPort, workerData } from 'node:worker_threads';
 import type { ThreadCounters } from '../../bus/bus-counters.ts';
@@ -68,6 +69,7 @@ class JournalLoop {
   readonly #notices: Notices;
   readonly #counters: ThreadCounters;
   #marked = true;
+  #published = -1;
   #syncedMs = systemClock.monotonicMs();
 
   constructor(
@@ -108,7 +110,11 @@ class JournalLoop {
       if (this.#ring.drain(this.#stage, 1) === 0) break;
       batches += 1;
     }
-    if (batches === 0) return false;
+    if (batches === 0) {
+      // Whoever waits for what a dead producer left half written learns that it is passed (J5).
+      if (this.#ring.consumerPosition() !== this.#published) this.#publish();
+      return false;
+    }
     this.#writer.commit();
     this.#marked = false;
     this.#publish();
@@ -149,6 +155,7 @@ class JournalLoop {
   #publish(): void {
     const { committed } = this.#writer; // (J1)
     const ringPosition = this.#ring.consumerPosition();
+    this.#published = ringPosition;
     this.#progress.publish({ ...committed, ringPosition });
     this.#notices.publish({ position: ringPosition, ...committed });
   }

@@ -1,0 +1,97 @@
+/**
+ * A run whose hosts are killed: a runtime in this process, one of its host
+ * threads ended alone at random instants. Afterwards everything that such a
+ * death could have broken is looked at.
+ */
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { verifyJournal } from '../../src/journal/verification.ts';
+import { openReadOnly } from '../../src/runtime/read-only.ts';
+import { type Runtime, startRuntime } from '../../src/runtime/runtime.ts';
+import type { EventView } from '../../src/runtime/views.ts';
+import { killHost } from './host-threads.ts';
+import {
+  doubledOutcomes,
+  type KilledRun,
+  type KillPlan,
+  rewritten,
+  workspaceFiles,
+} from './kill-run.ts';
+
+function allEvents(runtime: Runtime, run: string): EventView[] {
+  const events: EventView[] = [];
+  for (;;) {
+    const page = runtime.events(run, { from: events.length + 1, limit: 1_000 });
+    if (page.length === 0) return events;
+    events.push(...page);
+  }
+}
+
+function openEffects(runtime: Runtime, run: string): string[] {
+  return runtime
+    .effects(run)
+    .filter(({ status }) => status !== 'completed')
+    .map(({ key, status }) => `The effect ${key} is ${status}.`);
+}
+
+async function replayProblems(dataDirectory: string, run: string, hash: string): Promise<string[]> {
+  const readOnly = openReadOnly(dataDirectory);
+  try {
+    const { equal, stateHash } = await readOnly.replay(run);
+    return [
+      ...(equal ? [] : ['The replay is not equal.']),
+      ...(stateHash === hash ? [] : ['The replay has another state hash than the run.']),
+      ...(verifyJournal(dataDirectory).ok ? [] : ['The journal is damaged.']),
+    ];
+  } finally {
+    readOnly.close();
+  }
+}
+
+/** Runs the pipeline in this process, killing one host at each instant that meets it in progress. */
+export async function runHostKilled(
+  plan: KillPlan & { readonly hosts: number; readonly pick: () => number },
+): Promise<KilledRun> {
+  const dataDirectory = mkdtempSync(join(tmpdir(), 'claw-kill-'));
+  const problems: string[] = [];
+  const runtime = await startRuntime(
+    {
+      dataDirectory,
+      host: '127.0.0.1',
+      port: 0,
+      model: {},
+      journal: 'durable',
+      debug: false,
+      hosts: plan.hosts,
+    },
+    { onFailure: (error) => problems.push(`The runtime has stopped: ${error}`) },
+  );
+  try {
+    const request = { pipeline: plan.pipeline, input: { folder: plan.input }, seed: 1 };
+    const { id } = await runtime.startRun(request);
+    const workspace = join(dataDirectory, 'workspaces', id);
+    let kills = 0;
+    let before = new Map<string, number>();
+    for (const instant of plan.instants) {
+      await sleep(instant);
+      if (runtime.run(id).status !== 'running') break;
+      const seen = workspaceFiles(workspace);
+      problems.push(...rewritten(before, seen));
+      before = seen;
+      if (await killHost(plan.pick())) kills += 1;
+    }
+    const run = await runtime.ended(id, AbortSignal.timeout(plan.runMsMax));
+    problems.push(...rewritten(before, workspaceFiles(workspace)));
+    problems.push(...doubledOutcomes(allEvents(runtime, id)), ...openEffects(runtime, id));
+    const name = String(run.outputs?.report ?? 'report.md');
+    const report = readFileSync(join(workspace, name), 'utf8');
+    await runtime.stop();
+    problems.push(...(await replayProblems(dataDirectory, id, run.stateHash)));
+    return { run, report, kills, problems };
+  } finally {
+    await runtime.stop();
+    rmSync(dataDirectory, { recursive: true, force: true });
+  }
+}
