@@ -16,6 +16,7 @@ import {
   onAction,
 } from '../command.ts';
 import { withReadOnly } from '../read-only.ts';
+import { type Inspected, inspectEvent, inspectorPort } from '../replay-inspect.ts';
 import { divergenceText, stepThrough } from '../replay-stepper.ts';
 import { actorsText, stepText } from '../replay-view.ts';
 import { replayStatus, replayVerdict } from '../run-summary.ts';
@@ -27,6 +28,8 @@ interface ReplayOptions {
   readonly actor?: string;
   readonly break?: readonly string[];
   readonly step?: boolean;
+  /** Without a port the one of Node.js. */
+  readonly inspect?: number | true;
 }
 
 export function replayCommand(host: Host): Command {
@@ -41,16 +44,25 @@ export function replayCommand(host: Host): Command {
       'stop at type=T, actor=A, state=S or where=EXPRESSION; may be repeated',
       collected,
     )
-    .option('--step', 'go through the run by hand, forward and back');
+    .option('--step', 'go through the run by hand, forward and back')
+    .option(
+      '--inspect [port]',
+      "wait for a debugger and stop in the machine's source, at the event of --until or --break, at the first that diverges, or at the first",
+      integer({ min: 0, max: 65_535 }),
+    );
   return onAction<ReplayOptions>(command, host, (context, { words: [run], options }) =>
     withReadOnly(context, async (journal) => {
       if (options.all === true) {
         if (run !== undefined) throw new RuntimeError('USAGE', 'Give a run or --all, not both.');
+        if (options.inspect !== undefined) {
+          throw new RuntimeError('USAGE', '--inspect stops in one run; name it instead of --all.');
+        }
         return replayAll(context, journal);
       }
       if (run === undefined) {
         throw new RuntimeError('USAGE', 'Name a run, or give --all; claw runs lists them.');
       }
+      if (options.inspect !== undefined) return inspect(context, journal, run, options);
       const looks =
         options.until !== undefined ||
         options.actor !== undefined ||
@@ -65,9 +77,12 @@ async function replayOne(
   { output }: CommandContext,
   journal: ReadOnlyRuntime,
   run: string,
+  inspect?: () => Inspected,
 ): Promise<number> {
   const report = await journal.replay(run);
-  output.answer(answerOf(report));
+  // Last, because its threads and an inspector that ends are too much for Node.js at once.
+  const inspected = inspect === undefined ? {} : { inspected: inspect() };
+  output.answer({ ...answerOf(report), ...inspected });
   output.print(`${replayVerdict(report)}\nstate hash   ${report.stateHash}`);
   return replayStatus(report);
 }
@@ -126,6 +141,47 @@ async function look(
     showPlace(context, session, { run, actor: options.actor });
   }
   return session.divergence === null ? exitStatus.ok : exitStatus.diverged;
+}
+
+/** Replays the run, and stops in the machine at the chosen event, under a debugger. */
+function inspect(
+  context: CommandContext,
+  journal: ReadOnlyRuntime,
+  run: string,
+  options: ReplayOptions,
+): Promise<number> {
+  if (options.step === true) {
+    throw new RuntimeError('USAGE', 'Give --inspect or --step, not both.');
+  }
+  const begin = (): ReplaySession => journal.session(run, options.actor);
+  const port =
+    options.inspect === undefined || options.inspect === true ? inspectorPort : options.inspect;
+  const sequence = chosenEvent(begin(), options);
+  return replayOne(context, journal, run, () =>
+    inspectEvent(begin, { sequence, port }, context.output),
+  );
+}
+
+/**
+ * The event of --until or --break; without them the first that diverges, or the first.
+ * @throws RuntimeError USAGE
+ */
+function chosenEvent(session: ReplaySession, { until, break: where = [] }: ReplayOptions): number {
+  const breakpoints = where.map(parseBreakpoint);
+  go(session, breakpoints, until);
+  if (session.divergence !== null) return session.divergence.sequence;
+  if (until === undefined && where.length === 0) session.goTo(1);
+  if (session.current === null) session.forward();
+  const { current } = session;
+  const last = until ?? Number.POSITIVE_INFINITY;
+  if (
+    current === null ||
+    current.event.sequence > last ||
+    (breakpoints.length > 0 && !breakpoints.some((holds) => holds(current)))
+  ) {
+    throw new RuntimeError('USAGE', 'There is no such event to stop at; claw events lists them.');
+  }
+  return current.event.sequence;
 }
 
 /** To the first breakpoint up to `until`, or to `until`, or to the end. */
