@@ -39,6 +39,7 @@ import {
   stateToJson,
   step,
 } from './step.ts';
+import type { StepperKind } from './stepper.ts';
 
 /** Who sent an event: an actor of the run, the world outside, or an actuator's outcome. */
 export type Sender = ActorId | '@runtime' | '@actuator';
@@ -103,9 +104,22 @@ export interface StepEffects {
   readonly finish: FinishIntention | null;
 }
 
-export function newActor(run: RunId, id: ActorId, machine: MachineName): Actor {
+export function newActor(
+  run: RunId,
+  id: ActorId,
+  machine: MachineName,
+  stepper: StepperKind = 'compact',
+): Actor {
   const sequence = 0 as ActorSequence;
-  return { run, id, sequence, state: initialState(machine), sent: {}, received: {}, open: {} };
+  return {
+    run,
+    id,
+    sequence,
+    state: initialState(machine, stepper),
+    sent: {},
+    received: {},
+    open: {},
+  };
 }
 
 function targetOf(intention: Intention): string {

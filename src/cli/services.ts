@@ -4,6 +4,7 @@
  * did not build must not break the commands that do without it.
  */
 
+import type { StepperKind } from '../actors/stepper.ts';
 import type { ModelPort } from '../inference/model-port.ts';
 import type { BackupReport } from '../journal/backup.ts';
 import type { RepairMode, RepairReport } from '../journal/repair.ts';
@@ -59,7 +60,8 @@ export interface ReadOnlyRuntime {
   effects(id: string): readonly EffectView[];
   contexts(id: string): readonly ContextView[];
   transcript(id: string, hash: string): TranscriptView;
-  replay(id: string): Promise<ReplayReport>;
+  /** @param stepper What steps the machines: their compiled tables unless said. */
+  replay(id: string, stepper?: StepperKind): Promise<ReplayReport>;
   /** Where two runs part. */
   diff(left: string, right: string): RunDiff | Promise<RunDiff>;
   /** A run to go through step by step, or one actor of it. */

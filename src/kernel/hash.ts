@@ -3,8 +3,8 @@
  * that this system compares.
  */
 import { hash } from 'node:crypto';
-import canonicalize from 'canonicalize';
 import { assert } from './assert.ts';
+import { canonicalText } from './canonical-json.ts';
 
 /** Lower-case hexadecimal SHA-256, 64 characters. */
 export type Sha256 = string & { readonly __brand: 'Sha256' };
@@ -23,7 +23,7 @@ export function sha256Bytes(bytes: string | Uint8Array): Buffer {
  * @throws AssertionError when the value has no JSON form (undefined, a function).
  */
 export function canonicalJson(value: unknown): string {
-  const text = canonicalize(value);
+  const text = canonicalText(value);
   assert(text !== undefined, 'value has no canonical JSON form');
   return text;
 }

@@ -19,9 +19,11 @@ import {
 import { isAnswer } from '../actors/event.ts';
 import type { FinishIntention } from '../actors/intention.ts';
 import { isDone, isMachineName, machineVersion } from '../actors/step.ts';
+import type { StepperKind } from '../actors/stepper.ts';
 import type { StoredRecord } from '../journal/record.ts';
-import { hashJson, type Sha256 } from '../kernel/hash.ts';
+import { canonicalJson, hashJson, type Sha256 } from '../kernel/hash.ts';
 import type { ActorId, IntentionKey, RunId } from '../kernel/ids.ts';
+import { cachedBlobs } from './blob-cache.ts';
 import { type BlobLookup, contextOf, type EventBody, eventOf } from './event-record.ts';
 import { Amendments, type ForkPoint, inRun } from './fork-point.ts';
 
@@ -124,7 +126,7 @@ function compare(
     const difference = `The state is another: ${JSON.stringify(actorToJson(effects.actor).state).slice(0, 2_000)}`;
     return diverged(entry, body, { expected: body.hash, actual: effects.hash, difference });
   }
-  if (hashJson(effects.digests) !== hashJson(body.intentions)) {
+  if (canonicalJson(effects.digests) !== canonicalJson(body.intentions)) {
     const expected = JSON.stringify(body.intentions);
     const actual = JSON.stringify(effects.digests);
     return diverged(entry, body, { expected, actual, difference: 'The intentions are others.' });
@@ -141,7 +143,11 @@ function compare(
   return null;
 }
 
-function machineOf(entry: StreamRecord, body: EventBody): Divergence | ReturnType<typeof newActor> {
+function machineOf(
+  entry: StreamRecord,
+  body: EventBody,
+  stepper: StepperKind,
+): Divergence | ReturnType<typeof newActor> {
   const [name = ''] = body.machine.split('@');
   if (!isMachineName(name) || machineVersion(name) !== body.machine) {
     const actual = isMachineName(name) ? machineVersion(name) : 'no such machine';
@@ -151,7 +157,7 @@ function machineOf(entry: StreamRecord, body: EventBody): Divergence | ReturnTyp
       difference: 'The machine has another version.',
     });
   }
-  return newActor(entry.record.run as RunId, body.actor, name);
+  return newActor(entry.record.run as RunId, body.actor, name, stepper);
 }
 
 /** An outcome answers the intention that its actor has open under that tag, and no other. */
@@ -166,10 +172,11 @@ export function replayStep(
   entry: StreamRecord,
   body: EventBody,
   known: Actor | undefined,
+  stepper: StepperKind = 'compact',
 ): Stepped {
   // The first event of a fork finds the actor of its parent.
   const actor =
-    known === undefined ? machineOf(entry, body) : inRun(known, entry.record.run as RunId);
+    known === undefined ? machineOf(entry, body, stepper) : inRun(known, entry.record.run as RunId);
   if ('difference' in actor) return { divergence: actor };
   const cannot = (actual: string): Stepped => ({
     divergence: diverged(entry, body, {
@@ -205,6 +212,8 @@ export interface FoldOptions {
   readonly keepSends: boolean;
   /** Where the run and its parents are forks, in order. */
   readonly points?: readonly ForkPoint[];
+  /** What steps the machines; both kinds return the same. */
+  readonly stepper?: StepperKind;
 }
 
 /** The first event of a fork names the event of the parent that it goes on from. */
@@ -227,8 +236,9 @@ function brokenChain(
 export function foldRun(
   entries: Iterable<StreamRecord>,
   blobs: BlobLookup,
-  { keepSends, points = [] }: FoldOptions,
+  { keepSends, points = [], stepper = 'compact' }: FoldOptions,
 ): FoldedRun {
+  const lookup = cachedBlobs(blobs);
   const actors = new Map<ActorId, Actor>();
   const progress = new Map<ActorId, Progress>();
   const amendments = new Amendments();
@@ -253,8 +263,8 @@ export function foldRun(
 
   for (const entry of entries) {
     passPoints(entry.sequence);
-    const body = eventOf(entry.record, blobs);
-    const stepped = replayStep(entry, body, actors.get(body.actor));
+    const body = eventOf(entry.record, lookup);
+    const stepped = replayStep(entry, body, actors.get(body.actor), stepper);
     const broken = brokenChain(entry, body, progress.get(body.actor));
     if ('divergence' in stepped || broken !== null) {
       divergence = 'divergence' in stepped ? stepped.divergence : broken;

@@ -3,6 +3,7 @@
  * server that is writing, needs no lock and changes nothing.
  */
 import { join } from 'node:path';
+import type { StepperKind } from '../actors/stepper.ts';
 import { checkDataDirectory } from '../journal/data-directory.ts';
 import { workspacesFolder } from '../journal/data-folders.ts';
 import { compactedView, compactedViews } from './compacted-runs.ts';
@@ -62,11 +63,11 @@ export class ReadOnlyRuntime {
   }
 
   /** @throws RuntimeError RUN_NOT_FOUND, JOURNAL_CORRUPT */
-  async replay(id: string): Promise<ReplayReport> {
+  async replay(id: string, stepper?: StepperKind): Promise<ReplayReport> {
     const entry = this.#follower.entry(id);
     const pool = new CpuPool();
     try {
-      return await replayRun(this.#dataDirectory, entry, pool);
+      return await replayRun(this.#dataDirectory, entry, pool, stepper);
     } finally {
       await pool.close();
     }

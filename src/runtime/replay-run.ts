@@ -4,6 +4,7 @@
  * else (law D4).
  */
 import type { Envelope } from '../actors/actor.ts';
+import type { StepperKind } from '../actors/stepper.ts';
 import { hashJson, sha256Bytes } from '../kernel/hash.ts';
 import type { ActorId } from '../kernel/ids.ts';
 import {
@@ -29,6 +30,7 @@ export interface ReplayRequest {
   /** This task folds the actors of one shard of `shards`; actors do not depend on each other. */
   readonly shard: number;
   readonly shards: number;
+  readonly stepper?: StepperKind;
 }
 
 export type ReplayResult = Pick<
@@ -95,6 +97,7 @@ export function replayShard(request: ReplayRequest): ReplayResult {
     const records = follower.records(entry, sequencesOf(entry, belongs));
     const folded = foldRun(records, follower.blob, {
       keepSends: false,
+      stepper: request.stepper ?? 'compact',
       points: forkPoints(entry, follower.index),
     });
     const { events, divergence, finish, received } = folded;

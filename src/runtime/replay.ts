@@ -1,5 +1,6 @@
 /** Verifies a run by replaying it in the pool, and answers with the first divergence. */
 
+import type { StepperKind } from '../actors/stepper.ts';
 import { hashJson, type Sha256 } from '../kernel/hash.ts';
 import type { IntentionKey } from '../kernel/ids.ts';
 import { type Divergence, outsideKey } from './fold-run.ts';
@@ -73,6 +74,7 @@ export async function replayRun(
   dataDirectory: string,
   entry: RunEntry,
   pool: CpuPool,
+  stepper: StepperKind = 'compact',
 ): Promise<ReplayReport> {
   if (entry.damaged) throw runDamaged(entry);
   const shards = Math.min(
@@ -81,7 +83,7 @@ export async function replayRun(
   );
   const results = await Promise.all(
     Array.from({ length: shards }, (_, shard) =>
-      pool.run('replay-range', { dataDirectory, run: entry.id, shard, shards }),
+      pool.run('replay-range', { dataDirectory, run: entry.id, shard, shards, stepper }),
     ),
   );
   const divergences = results.flatMap(({ divergence }) =>

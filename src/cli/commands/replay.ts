@@ -4,7 +4,8 @@
  * one of the other options it goes to a place in the run and shows it. Exit
  * status 0, or 3 where a replay diverges.
  */
-import type { Command } from 'commander';
+import { type Command, Option } from 'commander';
+import type { StepperKind } from '../../actors/stepper.ts';
 import { exitStatus, RuntimeError, toErrorMessage } from '../../kernel/errors.ts';
 import { type Breakpoint, parseBreakpoint } from '../../runtime/breakpoint.ts';
 import {
@@ -30,6 +31,7 @@ interface ReplayOptions {
   readonly step?: boolean;
   /** Without a port the one of Node.js. */
   readonly inspect?: number | true;
+  readonly stepper?: StepperKind;
 }
 
 export function replayCommand(host: Host): Command {
@@ -49,6 +51,11 @@ export function replayCommand(host: Host): Command {
       '--inspect [port]',
       "wait for a debugger and stop in the machine's source, at the event of --until or --break, at the first that diverges, or at the first",
       integer({ min: 0, max: 65_535 }),
+    )
+    .addOption(
+      new Option('--stepper <kind>', 'what steps the machines: their compiled tables, or XState')
+        .choices(['compact', 'xstate'])
+        .default('compact'),
     );
   return onAction<ReplayOptions>(command, host, (context, { words: [run], options }) =>
     withReadOnly(context, async (journal) => {
@@ -57,7 +64,7 @@ export function replayCommand(host: Host): Command {
         if (options.inspect !== undefined) {
           throw new RuntimeError('USAGE', '--inspect stops in one run; name it instead of --all.');
         }
-        return replayAll(context, journal);
+        return replayAll(context, journal, options.stepper);
       }
       if (run === undefined) {
         throw new RuntimeError('USAGE', 'Name a run, or give --all; claw runs lists them.');
@@ -68,7 +75,9 @@ export function replayCommand(host: Host): Command {
         options.actor !== undefined ||
         options.break !== undefined ||
         options.step === true;
-      return looks ? look(context, journal, run, options) : replayOne(context, journal, run);
+      return looks
+        ? look(context, journal, run, options)
+        : replayOne(context, journal, run, { stepper: options.stepper });
     }),
   );
 }
@@ -77,11 +86,11 @@ async function replayOne(
   { output }: CommandContext,
   journal: ReadOnlyRuntime,
   run: string,
-  inspect?: () => Inspected,
+  how: { readonly stepper?: StepperKind | undefined; readonly inspect?: () => Inspected },
 ): Promise<number> {
-  const report = await journal.replay(run);
+  const report = await journal.replay(run, how.stepper);
   // Last, because its threads and an inspector that ends are too much for Node.js at once.
-  const inspected = inspect === undefined ? {} : { inspected: inspect() };
+  const inspected = how.inspect === undefined ? {} : { inspected: how.inspect() };
   output.answer({ ...answerOf(report), ...inspected });
   output.print(`${replayVerdict(report)}\nstate hash   ${report.stateHash}`);
   return replayStatus(report);
@@ -92,13 +101,17 @@ function answerOf({ run, events, equal, stateHash, divergence }: ReplayReport): 
 }
 
 /** Every run of the journal; what cannot be replayed is named and keeps nobody else from it. */
-async function replayAll({ output }: CommandContext, journal: ReadOnlyRuntime): Promise<number> {
+async function replayAll(
+  { output }: CommandContext,
+  journal: ReadOnlyRuntime,
+  stepper: StepperKind | undefined,
+): Promise<number> {
   const reports: ReplayReport[] = [];
   const refused: { run: string; error: { code: string; message: string } }[] = [];
   for (const { id, compacted } of journal.runs()) {
     if (compacted) continue;
     try {
-      const report = await journal.replay(id);
+      const report = await journal.replay(id, stepper);
       reports.push(answerOf(report));
       output.print(
         report.equal
@@ -157,9 +170,10 @@ function inspect(
   const port =
     options.inspect === undefined || options.inspect === true ? inspectorPort : options.inspect;
   const sequence = chosenEvent(begin(), options);
-  return replayOne(context, journal, run, () =>
-    inspectEvent(begin, { sequence, port }, context.output),
-  );
+  return replayOne(context, journal, run, {
+    stepper: options.stepper,
+    inspect: () => inspectEvent(begin, { sequence, port }, context.output),
+  });
 }
 
 /**
