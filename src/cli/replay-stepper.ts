@@ -4,7 +4,7 @@
  */
 import type { Breakpoint } from '../runtime/breakpoint.ts';
 import type { Output } from './output.ts';
-import { actorsText, stepText } from './replay-view.ts';
+import { actorsText, stateLines, stepText } from './replay-view.ts';
 import type { ReplaySession } from './services.ts';
 
 const help = `n [N]     on by one event, or by N      (also an empty line)
@@ -92,6 +92,13 @@ export function divergenceText({
   expected,
   actual,
   difference,
+  state,
 }: NonNullable<ReplaySession['divergence']>): string {
-  return `Here the replay diverges, at event ${sequence}.\nexpected ${expected}\nactual   ${actual}\n${difference}`;
+  return [
+    `Here the replay diverges, at event ${sequence}.`,
+    `expected ${expected}`,
+    `actual   ${actual}`,
+    difference,
+    ...stateLines(state),
+  ].join('\n');
 }

@@ -3,6 +3,7 @@ import type { Json } from '../kernel/json.ts';
 import type { JsonChange } from '../kernel/json-diff.ts';
 import { textOf } from '../runtime/breakpoint.ts';
 import type { ReplayedActor, ReplayedStep } from '../runtime/replay-session.ts';
+import type { StateDifference } from '../runtime/state-difference.ts';
 import { alignedRows } from './aligned-rows.ts';
 
 /** Texts of events and states can be whole documents. */
@@ -34,6 +35,17 @@ function changeText({ path, before, after }: JsonChange): string {
   if (before === undefined) return `  + ${place}: ${short(after)}`;
   if (after === undefined) return `  - ${place}: ${short(before)}`;
   return `  ~ ${place}: ${short(before)} → ${short(after)}`;
+}
+
+/** How the state of a divergence differs from the journaled one, as far as that is known. */
+export function stateLines(state: StateDifference | undefined): string[] {
+  if (state === undefined) return [];
+  const { expected, actual, changes } = state;
+  const about =
+    expected === null
+      ? 'The journal has only the hash of its state. What the event changes here:'
+      : `expected ${short(expected)}\nactual   ${short(actual)}\nFrom expected to actual:`;
+  return [about, ...changeLines(changes)];
 }
 
 /** A line for each actor. */

@@ -2,6 +2,7 @@
 import { exitStatus, isErrorCode, RuntimeError } from '../kernel/errors.ts';
 import { isJsonObject } from '../kernel/json.ts';
 import type { RunView } from '../runtime/views.ts';
+import { stateLines } from './replay-view.ts';
 import { reportPath } from './report-file.ts';
 import { runAnswers } from './run-answers.ts';
 import type { ReplayReport } from './services.ts';
@@ -59,6 +60,7 @@ export function replayVerdict(report: ReplayReport): string {
     `expected ${divergence.expected}`,
     `actual   ${divergence.actual}`,
     divergence.difference,
+    ...stateLines(divergence.state),
   ].join('\n');
 }
 

@@ -16,6 +16,7 @@ import type { RuntimeConfig } from '../runtime/config.ts';
 import type { ReplaySession } from '../runtime/replay-session.ts';
 import type { ArchiveReport } from '../runtime/run-archive.ts';
 import type { RunDiff } from '../runtime/run-diff.ts';
+import type { StateDifference } from '../runtime/state-difference.ts';
 import type {
   ContextView,
   EffectView,
@@ -49,6 +50,7 @@ export interface ReplayReport {
     readonly expected: string;
     readonly actual: string;
     readonly difference: string;
+    readonly state?: StateDifference;
   } | null;
 }
 

@@ -26,6 +26,7 @@ import type { ActorId, IntentionKey, RunId } from '../kernel/ids.ts';
 import { cachedBlobs } from './blob-cache.ts';
 import { type BlobLookup, contextOf, type EventBody, eventOf } from './event-record.ts';
 import { Amendments, type ForkPoint, inRun } from './fork-point.ts';
+import { type StateDifference, stateDifference } from './state-difference.ts';
 
 /** Where a replay found something else than the journal says. */
 export interface Divergence {
@@ -40,6 +41,8 @@ export interface Divergence {
   readonly actual: string;
   /** One sentence. */
   readonly difference: string;
+  /** Where the state is another. */
+  readonly state?: StateDifference;
 }
 
 export interface FoldedActor {
@@ -96,7 +99,7 @@ export interface StreamRecord {
 function diverged(
   entry: StreamRecord,
   body: EventBody,
-  found: Pick<Divergence, 'expected' | 'actual' | 'difference'>,
+  found: Pick<Divergence, 'expected' | 'actual' | 'difference' | 'state'>,
 ): Divergence {
   return {
     sequence: entry.sequence,
@@ -111,6 +114,7 @@ function diverged(
 function compare(
   entry: StreamRecord,
   body: EventBody,
+  before: Actor,
   effects: ReturnType<typeof applyEvent>,
 ): Divergence | null {
   if (effects.actor.sequence !== entry.record.actorSequence) {
@@ -123,8 +127,12 @@ function compare(
     });
   }
   if (effects.hash !== body.hash) {
-    const difference = `The state is another: ${JSON.stringify(actorToJson(effects.actor).state).slice(0, 2_000)}`;
-    return diverged(entry, body, { expected: body.hash, actual: effects.hash, difference });
+    return diverged(entry, body, {
+      expected: body.hash,
+      actual: effects.hash,
+      difference: 'The state is another.',
+      state: stateDifference(before, effects.actor, body.hash),
+    });
   }
   if (canonicalJson(effects.digests) !== canonicalJson(body.intentions)) {
     const expected = JSON.stringify(body.intentions);
@@ -188,7 +196,7 @@ export function replayStep(
   if (!answersOpen(actor, body)) return cannot('the intention that it answers is not open');
   try {
     const effects = applyEvent(actor, body, entry.record.timeMs);
-    const divergence = compare(entry, body, effects);
+    const divergence = compare(entry, body, actor, effects);
     return divergence === null ? { effects } : { divergence };
   } catch (error) {
     return cannot(error instanceof Error ? error.message : String(error));

@@ -468,13 +468,20 @@ describe('reading', () => {
       expected: 'aaaa',
       actual: 'bbbb',
       difference: 'The state is another.',
+      state: {
+        expected: { value: 'waiting' },
+        actual: { value: 'done' },
+        changes: [{ path: '/value', before: 'waiting', after: 'done' }],
+      },
     };
     const replay = { run: id, events: 4, equal: false, stateHash: 'cc', divergence };
     const json = await run(['replay', id, '--json'], { runtime, replay });
     expect(json.status).toBe(exitStatus.diverged);
     expect(JSON.parse(json.stdout)).toEqual(replay);
     const plain = await run(['replay', id], { runtime, replay });
-    for (const part of ['event 4', 'aaaa', 'bbbb', divergence.difference]) {
+    const diff =
+      'actual   {"value":"done"}\nFrom expected to actual:\n  ~ /value: "waiting" → "done"';
+    for (const part of ['event 4', 'aaaa', 'bbbb', divergence.difference, diff]) {
       expect(plain.stdout).toContain(part);
     }
   });

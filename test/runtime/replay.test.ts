@@ -4,6 +4,8 @@
  */
 import { closeSync, openSync, readFileSync, writeFileSync } from 'node:fs';
 import { describe, expect, onTestFinished, test } from 'vitest';
+import { type Actor, actorToJson } from '../../src/actors/actor.ts';
+import { actorHash, stateFromJson } from '../../src/actors/step.ts';
 import { openDataDirectory } from '../../src/journal/data-directory.ts';
 import { journalFolder } from '../../src/journal/data-folders.ts';
 import { nodeFilePort } from '../../src/journal/file-port.ts';
@@ -12,7 +14,9 @@ import { alignRecord, recordDescriptor } from '../../src/journal/record-descript
 import { readSegmentHeader, segmentPath } from '../../src/journal/segment.ts';
 import { hashJson, sha256 } from '../../src/kernel/hash.ts';
 import { actorId, type RunId } from '../../src/kernel/ids.ts';
-import { foldRun, type StreamRecord, undelivered } from '../../src/runtime/fold-run.ts';
+import { diffJson } from '../../src/kernel/json-diff.ts';
+import { eventOf } from '../../src/runtime/event-record.ts';
+import { foldRun, replayStep, type StreamRecord, undelivered } from '../../src/runtime/fold-run.ts';
 import { JournalFollower } from '../../src/runtime/journal-follower.ts';
 import { CpuPool } from '../../src/runtime/pool/client.ts';
 import { openReadOnly } from '../../src/runtime/read-only.ts';
@@ -151,8 +155,49 @@ describe('folding the records of a run', () => {
       sequence,
       actor: answered?.record.actor,
       actorSequence: answered?.record.actorSequence,
-      difference: expect.stringContaining('yes, indeed!'),
+      difference: 'The state is another.',
+      state: { expected: null },
     });
+    const { actual, changes } = folded.divergence?.state ?? {};
+    expect(JSON.stringify(actual)).toContain('yes, indeed!');
+    expect(JSON.stringify(changes)).toContain('yes, indeed!');
+  });
+
+  test('a state that is the journaled one but for some changes is shown beside it', () => {
+    const of = record();
+    const actors = new Map<string, Actor>();
+    let found = 0;
+    for (const entry of of.entries) {
+      const body = eventOf(entry.record, of.world.follower.blob);
+      const before = actors.get(body.actor);
+      const stepped = replayStep(entry, body, before);
+      if (!('effects' in stepped)) throw new Error('the recording diverges');
+      const after = stepped.effects.actor;
+      actors.set(body.actor, after);
+      if (before === undefined) continue;
+      // As if the machine had not changed its value then, and does now.
+      const { state } = actorToJson(after);
+      const { value } = actorToJson(before).state;
+      if (hashJson(value) === hashJson(state.value)) continue;
+      const expected = { ...state, value };
+      const hash = actorHash(stateFromJson(after.state.machine, expected));
+      const folded = fold(
+        of,
+        changed(of, entry.sequence, (written) => {
+          written.hash = hash;
+        }),
+      );
+      const made = diffJson(actorToJson(before).state as never, state as never).length;
+      if (made > 8) continue;
+      found += 1;
+      expect(folded.divergence).toMatchObject({ sequence: entry.sequence, expected: hash });
+      expect(folded.divergence?.state).toEqual({
+        expected,
+        actual: state,
+        changes: [{ path: '/value', before: value, after: state.value }],
+      });
+    }
+    expect(found).toBeGreaterThan(3);
   });
 
   test('another time of a record does not matter to a machine that does not read it', () => {
