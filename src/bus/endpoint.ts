@@ -286,6 +286,13 @@ export class Endpoint {
     });
   }
 
+  /** Another thread has taken the place of one that had ended; every living sender is told. */
+  threadReplaced(thread: ThreadId): void {
+    const peer = this.#peers[this.#table.threadIndex(thread)];
+    assert(peer !== undefined, `no thread ${thread} on this bus`);
+    peer.inbox.consumerReplaced();
+  }
+
   /** Hears one more bell: that of a thread which has taken the place of another. */
   addListener(listener: MessagePort): void {
     if (this.#closed) {

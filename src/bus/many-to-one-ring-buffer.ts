@@ -21,6 +21,9 @@
  *       its records. The state of the first slot publishes the run as a whole,
  *       before the producer claims anything else; no other slot of it has a
  *       state. What the consumer leaves of a run it names as a run again.
+ *   R8. A consumer that ends inside a batch leaves taken records unpublished at
+ *       the head, where the intents of living producers may still name them. So
+ *       before another takes its place they withdraw them; then it is a gap.
  */
 import { assert } from '../kernel/assert.ts';
 import { RuntimeError } from '../kernel/errors.ts';
@@ -247,6 +250,16 @@ export class ManyToOneRingBuffer implements RingBuffer {
     // wake: the consumer then counts as awake and sleeps all the same.
     this.#sleep.wakeAnyway();
     return true;
+  }
+
+  /** Producer: another consumer takes the place of one that has ended (R8). */
+  consumerReplaced(): void {
+    assert(
+      this.#claim === 'none' && !this.#batching,
+      'a claim is open only while a frame is written',
+    );
+    this.#claims.withdrawIntent();
+    this.#sleep.wakeAnyway();
   }
 
   /** Claims of ended producers that the consumer skipped since the ring was made. */

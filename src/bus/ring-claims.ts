@@ -68,6 +68,11 @@ export class RingClaims {
     }
   }
 
+  /** For a producer that holds no claim: its intent, which still names its last one, names nothing. */
+  withdrawIntent(): void {
+    this.#intent?.withdraw();
+  }
+
   /** Claims what lies behind the seen tail; false when others moved it first. */
   #advanceTail(slots: number): boolean {
     assert(this.#intent !== null, 'only a ring that was opened with a producer slot claims');

@@ -71,8 +71,8 @@ export class HostPool {
     const hosts = await Promise.all(starts);
     this.#isFirst = false;
     for (const { index, publicKey } of hosts) {
-      const named = { host: `host-${index}`, publicKey };
-      this.#parts.endpoint.send(actuatorThread, topics.hostKey, named); // (P1)
+      this.#parts.endpoint.threadReplaced(hostThread(index));
+      this.#parts.endpoint.send(actuatorThread, topics.hostKey, { host: index, publicKey }); // (P1)
     }
   }
 

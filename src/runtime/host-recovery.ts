@@ -93,9 +93,11 @@ export class HostRecovery {
     this.#parts.onNotice(
       `The thread host-${death.host} has died (${reasonOf(death)}); the hosts start again.`,
     );
-    this.#running ??= this.#recover().finally(() => {
-      this.#running = null;
-    });
+    this.#running ??= Promise.resolve()
+      .then(() => this.#recover())
+      .finally(() => {
+        this.#running = null;
+      });
   }
 
   async #recover(): Promise<void> {
@@ -138,8 +140,8 @@ export class HostRecovery {
     if (this.#fatal === null || this.#fatal.count < limits.deathsPerEventMax) return;
     const { event, count } = this.#fatal;
     this.#fatal = null;
-    const [run, sequence, actor] = event.split(':');
-    const message = `${count} hosts have died at the event ${Number(sequence) + 1} of ${actor}; the run does not go on by itself.`;
+    const [run, sequence, ...actor] = event.split(':');
+    const message = `${count} hosts have died at the event ${Number(sequence) + 1} of ${actor.join(':')}; the run does not go on by itself.`;
     this.#parts.suspend(run as RunId, new RuntimeError('EVENT_FATAL', message));
   }
 

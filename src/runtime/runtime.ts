@@ -114,7 +114,7 @@ export class Runtime implements RuntimePort {
       pause: () => this.#lifecycle.pause(),
       forgetActors: () => this.#lifecycle.forgetActors(),
       resumeAll: () => this.#lifecycle.resumeAll(),
-      suspend: (run, error) => this.#lifecycle.suspend(run, error),
+      suspend: (run, { code, message }) => this.#lifecycle.suspend(run, { code, message }),
       onNotice: (text) => hooks.onNotice?.(text),
       onFailure: (error) => this.fail(error),
     });

@@ -53,7 +53,7 @@ async function replayProblems(dataDirectory: string, run: string, hash: string):
 /** Runs the pipeline in this process, killing one host at each instant that meets it in progress. */
 export async function runHostKilled(
   plan: KillPlan & { readonly hosts: number; readonly pick: () => number },
-): Promise<KilledRun> {
+): Promise<KilledRun & { readonly restarts: number }> {
   const dataDirectory = mkdtempSync(join(tmpdir(), 'claw-kill-'));
   const problems: string[] = [];
   const runtime = await startRuntime(
@@ -66,7 +66,9 @@ export async function runHostKilled(
       debug: false,
       hosts: plan.hosts,
     },
-    { onFailure: (error) => problems.push(`The runtime has stopped: ${error}`) },
+    {
+      onFailure: (error) => problems.push(`The runtime has stopped: ${error}`),
+    },
   );
   try {
     const request = { pipeline: plan.pipeline, input: { folder: plan.input }, seed: 1 };
@@ -86,10 +88,11 @@ export async function runHostKilled(
     problems.push(...rewritten(before, workspaceFiles(workspace)));
     problems.push(...doubledOutcomes(allEvents(runtime, id)), ...openEffects(runtime, id));
     const name = String(run.outputs?.report ?? 'report.md');
-    const report = readFileSync(join(workspace, name), 'utf8');
+    const report = run.status === 'succeeded' ? readFileSync(join(workspace, name), 'utf8') : '';
+    const restarts = runtime.health().hostRestarts;
     await runtime.stop();
     problems.push(...(await replayProblems(dataDirectory, id, run.stateHash)));
-    return { run, report, kills, problems };
+    return { run, report, kills, restarts, problems };
   } finally {
     await runtime.stop();
     rmSync(dataDirectory, { recursive: true, force: true });

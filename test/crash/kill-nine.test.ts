@@ -45,7 +45,7 @@ test('kill -9 of the whole process group in the middle of a run', {
   let instants: number[] = [];
   for (let round = 1; round <= roundsMax && killed.kills === 0; round += 1) {
     const withinMs = lengthMs / (2 * round);
-    instants = [random(withinMs), random(withinMs)];
+    instants = [random(withinMs), random(withinMs), random(withinMs)];
     killed = await runKilled({ ...plan, instants });
   }
   const where = `killed at ${instants.join(' and ')} ms of ${lengthMs}`;

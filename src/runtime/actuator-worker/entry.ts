@@ -113,7 +113,10 @@ endpoint.on(topics.durable, (notice) => durable.advance(notice));
 endpoint.onReserved(topics.act, (act, _header, place) => void carryOut(act, place));
 endpoint.on(topics.abort, ({ key }) => gateway.abort(key));
 endpoint.on(topics.register, (registration) => keys.register(registration));
-endpoint.on(topics.hostKey, ({ host, publicKey }) => keys.addHost(host, publicKey));
+endpoint.on(topics.hostKey, ({ host, publicKey }) => {
+  keys.addHost(`host-${host}`, publicKey);
+  endpoint.threadReplaced(hostThread(host));
+});
 endpoint.on(topics.runEnded, ({ run }) => gateway.endRun(run));
 endpoint.on(topics.withhold, ({ run }) => gateway.withhold(run));
 endpoint.on(topics.journalFailed, () =>

@@ -17,7 +17,8 @@ export interface ActuatorWorkerData {
 
 /** Main to the worker, before any intention: the keys that vouch for the keys of actors. */
 export interface HostKeyMessage {
-  readonly host: string;
+  /** Index of the host. */
+  readonly host: number;
   readonly publicKey: PublicKey;
 }
 
