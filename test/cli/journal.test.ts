@@ -233,3 +233,15 @@ test('claw runs export --redact says what it replaced, and refuses what it canno
   );
   expect(readdirSync(folder)).not.toContain('more.claw');
 });
+
+test.each(['compact', 'xstate'])('claw replay --stepper %s folds a recorded run', async (kind) => {
+  const data = fixtureFolder(name);
+  const replayed = await claw(['replay', run, '--stepper', kind, '--json'], { data });
+  expect(replayed.status).toBe(0);
+  expect(oneObject(replayed.stdout)).toMatchObject({ equal: true, events: 82 });
+});
+
+test('claw replay refuses a stepper that there is not', async () => {
+  const words = ['replay', run, '--stepper', 'other', '--json'];
+  expectFailure(await claw(words, { data: fixtureFolder(name) }), 'USAGE', /compact, xstate/);
+});
