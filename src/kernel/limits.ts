@@ -149,6 +149,10 @@ export const limits = {
   recordsPerSnapshot: 64,
   /** Slots of the shared actor directory: most actors alive at once. A power of two. */
   directorySlots: 262_144,
+  /** Shared memory for snapshots of hibernated actors; what finds no room is in the journal alone. */
+  snapshotGridBytes: 256 * MiB,
+  /** Shared memory for texts that such snapshots have in common. */
+  snapshotTextBytes: 16 * MiB,
   /** Host workers at most. */
   hostsMax: 32,
   /** Largest seed of a run. */

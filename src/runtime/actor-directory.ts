@@ -1,18 +1,22 @@
 /**
- * Which host owns which actor, in shared memory, for every thread to read.
+ * Which host owns which actor, in shared memory, for every thread to read, and
+ * the snapshots of those that nobody owns.
  *
  * An open-addressing hash table. Each key is inserted by one thread only: the
  * host that spawns the actor, or the main thread, for the first actor of a run
  * and at recovery. Ownership changes by compare-and-swap of one word that holds owner and epoch.
  *
  * ```
- *  slot   0        8         12          16
- *         +--------+---------+-----------+
- *         |  key   | owner:8 | sequence  |
- *         |  u64   | epoch:24|   u32     |
- *         +--------+---------+-----------+
+ *  0        4                 64                 ...
+ *  +--------+-----------------+------------------+--------------+---------------+
+ *  | slots  | longest probe   | slots, 24 B each | shared texts | snapshot grid |
+ *  +--------+-----------------+------------------+--------------+---------------+
  *
- *  behind the last slot: the longest probe so far, u32
+ *  slot   0        8          12        16          20
+ *         +--------+----------+---------+-----------+--------+
+ *         |  key   | place in | owner:8 | sequence  | unused |
+ *         |  u64   | the grid | epoch:24|   u32     |        |
+ *         +--------+----------+---------+-----------+--------+
  * ```
  *
  * Invariants
@@ -22,13 +26,25 @@
  *   D3. The longest probe is raised before a key appears, and never falls: a
  *       search ends there, however many removed keys have piled up.
  *   D4. `sequence` is written before the swap that makes an actor hibernate.
+ *   D5. Place, owner and epoch are one word of 64 bits. Whoever swaps a place
+ *       out of it is the only one who has it, to read it or to free it.
  */
 import { assert } from '../kernel/assert.ts';
 import { sha256Bytes } from '../kernel/hash.ts';
 import type { ActorId, RunId } from '../kernel/ids.ts';
 import { limits } from '../kernel/limits.ts';
+import { SharedTexts } from './shared-texts.ts';
+import { type Sleeper, SnapshotCodec } from './snapshot-codec.ts';
+import { SnapshotGrid } from './snapshot-grid.ts';
 
-const slotBytes = 16;
+const headerBytes = 64;
+const slotBytes = 24;
+const headerWords = headerBytes / 4;
+const headerKeys = headerBytes / 8;
+const slotWords = slotBytes / 4;
+const slotKeys = slotBytes / 8;
+/** Index of its word. */
+const longestProbe = 1;
 const emptyKey = 0n;
 const removedKey = 1n;
 const noOwner = 0;
@@ -46,27 +62,70 @@ function keyOf(run: RunId, actor: ActorId): bigint {
   return key === emptyKey || key === removedKey ? 2n : key;
 }
 
-function pack(owner: number, epoch: number): number {
-  return (owner << 24) | (epoch & epochMask) | 0;
+/** @param place 0 for none, as an owned actor has. */
+function pack(owner: number, epoch: number, place: number): bigint {
+  return (BigInt(((owner << 24) | (epoch & epochMask)) >>> 0) << 32n) | BigInt(place);
+}
+
+function placeIn(word: bigint): number {
+  return Number(word & 0xffff_ffffn);
+}
+
+/** The head of a grid without pages. */
+const gridBytesMin = 1_024;
+
+/** What a claim gave. */
+export interface Claimed {
+  readonly epoch: number;
+  /** The actor; null when only the journal has its snapshot. */
+  readonly sleeper: Sleeper | null;
+}
+
+export interface DirectorySize {
+  /** A power of two. */
+  readonly slots?: number;
+  /** For snapshots; with less than 128 KiB all of them are in the journal alone. */
+  readonly gridBytes?: number;
+  /** For texts that snapshots have in common, at least 128 bytes. */
+  readonly textBytes?: number;
 }
 
 export class ActorDirectory {
   readonly #keys: BigUint64Array;
   readonly #words: Int32Array;
   readonly #slots: number;
-  /** Index of its word. */
-  readonly #longestProbe: number;
+  readonly #texts: SharedTexts;
+  readonly #grid: SnapshotGrid;
+  readonly #codec: SnapshotCodec;
 
-  static allocate(slots: number = limits.directorySlots): SharedArrayBuffer {
+  static allocate(size: DirectorySize = {}): SharedArrayBuffer {
+    const slots = size.slots ?? limits.directorySlots;
     assert(Number.isInteger(Math.log2(slots)), 'a power of two');
-    return new SharedArrayBuffer((slots + 1) * slotBytes);
+    const textBytes = Math.ceil((size.textBytes ?? limits.snapshotTextBytes) / 64) * 64;
+    const begin = Math.ceil((headerBytes + slots * slotBytes) / 64) * 64;
+    const gridBytes =
+      Math.ceil(Math.max(size.gridBytes ?? limits.snapshotGridBytes, gridBytesMin) / 64) * 64;
+    const memory = new SharedArrayBuffer(begin + textBytes + gridBytes);
+    new Int32Array(memory).set([slots, 0, textBytes]);
+    return memory;
   }
 
   constructor(memory: SharedArrayBuffer) {
     this.#keys = new BigUint64Array(memory);
     this.#words = new Int32Array(memory);
-    this.#slots = memory.byteLength / slotBytes - 1;
-    this.#longestProbe = memory.byteLength / 4 - 4;
+    this.#slots = this.#words[0] ?? 0;
+    const textBytes = this.#words[2] ?? 0;
+    const begin = Math.ceil((headerBytes + this.#slots * slotBytes) / 64) * 64;
+    const gridAt = begin + textBytes;
+    this.#texts = new SharedTexts(memory, begin, textBytes);
+    this.#grid = new SnapshotGrid(memory, gridAt, memory.byteLength - gridAt);
+    this.#codec = new SnapshotCodec(this.#texts);
+  }
+
+  /** Bytes of shared memory that have been used so far. */
+  get usedBytes(): number {
+    const table = headerBytes + this.#slots * slotBytes;
+    return table + this.#texts.usedBytes + this.#grid.usedBytes;
   }
 
   /** Makes the actor known as owned by `host` at `epoch`; false when the table is full. */
@@ -78,16 +137,16 @@ export class ActorDirectory {
     const key = keyOf(run, actor);
     for (let probe = 0; probe < this.#slots; probe += 1) {
       const slot = this.#slotAt(key, probe);
-      const present = Atomics.load(this.#keys, slot * 2);
+      const present = Atomics.load(this.#keys, this.#keyAt(slot));
       assert(present !== key, `the actor ${actor} is new (D1)`);
       if (present !== emptyKey && present !== removedKey) continue;
       this.#raiseLongestProbe(probe + 1); // (D3)
-      if (Atomics.compareExchange(this.#keys, slot * 2, present, key) !== present) {
+      if (Atomics.compareExchange(this.#keys, this.#keyAt(slot), present, key) !== present) {
         probe -= 1;
         continue;
       }
       // Nobody asks for the actor before its first message, which is sent after this.
-      Atomics.store(this.#words, slot * 4 + 2, pack(owner.host + 1, owner.epoch));
+      Atomics.store(this.#keys, this.#keyAt(slot) + 1, pack(owner.host + 1, owner.epoch, 0));
       return true;
     }
     return false;
@@ -96,51 +155,68 @@ export class ActorDirectory {
   lookup(run: RunId, actor: ActorId): Ownership {
     const slot = this.#find(run, actor);
     if (slot === null) return { state: 'absent' };
-    const word = Atomics.load(this.#words, slot * 4 + 2);
+    const word = Number(this.#word(slot) >> 32n);
     const owner = word >>> 24;
     const epoch = word & epochMask;
     if (owner === gone) return { state: 'absent' };
     if (owner !== noOwner) return { state: 'owned', host: owner - 1, epoch };
-    const sequence = Atomics.load(this.#words, slot * 4 + 3);
+    const sequence = Atomics.load(this.#words, this.#sequenceAt(slot));
     return { state: 'hibernated', epoch, sequence };
   }
 
-  /** Gives an owned actor up, its snapshot at `sequence` being journaled (D4). False when it is not owned so. */
+  /**
+   * Gives an owned actor up, its snapshot at `sequence` being journaled (D4).
+   * With a `sleeper` its snapshot is kept here too, while there is room.
+   * False when the actor is not owned so.
+   */
   hibernate(
     run: RunId,
     actor: ActorId,
     from: { readonly host: number; readonly epoch: number; readonly sequence: number },
+    sleeper: Sleeper | null = null,
   ): boolean {
     const slot = this.#find(run, actor);
     if (slot === null) return false;
-    Atomics.store(this.#words, slot * 4 + 3, from.sequence);
-    return this.#swap(slot, pack(from.host + 1, from.epoch), pack(noOwner, from.epoch));
+    const owned = pack(from.host + 1, from.epoch, 0);
+    if (this.#word(slot) !== owned) return false;
+    const place = sleeper === null ? 0 : this.#grid.store(this.#codec.encode(sleeper));
+    Atomics.store(this.#words, this.#sequenceAt(slot), from.sequence);
+    const isMine = this.#swap(slot, owned, pack(noOwner, from.epoch, place));
+    if (!isMine && place !== 0) this.#grid.free(place);
+    return isMine;
   }
 
-  /** Takes a hibernated actor; the new epoch, or null when another host was first (D2). */
+  /** Takes a hibernated actor under the next epoch; null when another host was first (D2). */
   claim(
     run: RunId,
     actor: ActorId,
     to: { readonly host: number; readonly epoch: number },
-  ): number | null {
+  ): Claimed | null {
     const slot = this.#find(run, actor);
     if (slot === null) return null;
+    const word = this.#word(slot);
+    const place = placeIn(word);
+    if (word !== pack(noOwner, to.epoch, place)) return null;
     const epoch = to.epoch + 1;
-    return this.#swap(slot, pack(noOwner, to.epoch), pack(to.host + 1, epoch)) ? epoch : null;
+    if (!this.#swap(slot, word, pack(to.host + 1, epoch, 0))) return null;
+    if (place === 0) return { epoch, sleeper: null };
+    const snapshot = this.#grid.take(place); // (D5)
+    return { epoch, sleeper: this.#codec.decode(snapshot, { run, id: actor }) };
   }
 
   /** Forgets every actor. Only while no thread inserts or claims: a search meanwhile may find none. */
   clear(): void {
     for (let slot = 0; slot < this.#slots; slot += 1) {
-      Atomics.store(this.#words, slot * 4 + 2, pack(gone, 0));
-      Atomics.store(this.#keys, slot * 2, emptyKey);
+      Atomics.store(this.#keys, this.#keyAt(slot) + 1, pack(gone, 0, 0));
+      Atomics.store(this.#keys, this.#keyAt(slot), emptyKey);
     }
-    Atomics.store(this.#words, this.#longestProbe, 0);
+    Atomics.store(this.#words, longestProbe, 0);
+    this.#grid.clear();
   }
 
   /** Slots that a search looks at, at most. */
   get longestProbe(): number {
-    return Atomics.load(this.#words, this.#longestProbe);
+    return Atomics.load(this.#words, longestProbe);
   }
 
   /**
@@ -151,19 +227,33 @@ export class ActorDirectory {
   remove(run: RunId, actor: ActorId): void {
     const slot = this.#find(run, actor);
     if (slot === null) return;
-    const word = Atomics.load(this.#words, slot * 4 + 2);
-    if (Atomics.load(this.#keys, slot * 2) !== keyOf(run, actor)) return;
-    if (!this.#swap(slot, word, pack(gone, 0))) return;
-    Atomics.store(this.#keys, slot * 2, removedKey);
+    const word = this.#word(slot);
+    if (Atomics.load(this.#keys, this.#keyAt(slot)) !== keyOf(run, actor)) return;
+    if (!this.#swap(slot, word, pack(gone, 0, 0))) return;
+    if (placeIn(word) !== 0) this.#grid.free(placeIn(word)); // (D5)
+    Atomics.store(this.#keys, this.#keyAt(slot), removedKey);
   }
 
-  #swap(slot: number, expected: number, next: number): boolean {
-    return Atomics.compareExchange(this.#words, slot * 4 + 2, expected, next) === expected;
+  #keyAt(slot: number): number {
+    return headerKeys + slot * slotKeys;
+  }
+
+  #sequenceAt(slot: number): number {
+    return headerWords + slot * slotWords + 4;
+  }
+
+  #word(slot: number): bigint {
+    return Atomics.load(this.#keys, this.#keyAt(slot) + 1);
+  }
+
+  #swap(slot: number, expected: bigint, next: bigint): boolean {
+    const at = this.#keyAt(slot) + 1;
+    return Atomics.compareExchange(this.#keys, at, expected, next) === expected;
   }
 
   #raiseLongestProbe(length: number): void {
     for (let known = this.longestProbe; known < length; known = this.longestProbe) {
-      Atomics.compareExchange(this.#words, this.#longestProbe, known, length);
+      Atomics.compareExchange(this.#words, longestProbe, known, length);
     }
   }
 
@@ -176,7 +266,7 @@ export class ActorDirectory {
     const end = this.longestProbe;
     for (let probe = 0; probe < end; probe += 1) {
       const slot = this.#slotAt(key, probe);
-      const present = Atomics.load(this.#keys, slot * 2);
+      const present = Atomics.load(this.#keys, this.#keyAt(slot));
       if (present === key) return slot;
       if (present === emptyKey) return null;
     }

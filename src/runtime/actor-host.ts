@@ -35,6 +35,7 @@ import { limits } from '../kernel/limits.ts';
 import { ActorCell } from './actor-cell.ts';
 import { eventRecords, runEndedRecords, snapshotRecords } from './event-record.ts';
 import type { HostPorts, HostSeat } from './host-ports.ts';
+import type { Sleeper } from './snapshot-codec.ts';
 import { isDiskFailure, isRefusal, isTooLarge } from './step-failure.ts';
 import { type AdoptMessage, type OutcomeMessage, outcomeEnvelope } from './topics.ts';
 
@@ -118,11 +119,9 @@ export class ActorHost {
     const key = cellKey(actor.run, actor.id);
     if (this.#forgotten.has(actor.run) || !this.#isMine(actor, message.epoch)) return; // (H6)
     if (this.#cells.has(key)) return; // Under one epoch both adoptions bring the same state.
-    const digest =
-      message.previousDigest === null ? null : Buffer.from(message.previousDigest, 'hex');
-    const cell = new ActorCell(actor, message.epoch, digest, this.#ports.clock.monotonicMs());
-    cell.begins = message.begins;
-    this.#cells.set(key, cell);
+    const { begins, previousDigest: hex } = message;
+    const previousDigest = hex === null ? null : Buffer.from(hex, 'hex');
+    const cell = this.#enter({ actor, previousDigest, begins }, message.epoch);
     const waiting = this.#waking.get(key);
     this.#waking.delete(key);
     for (const envelope of waiting?.mail ?? []) this.#accept(cell, envelope);
@@ -221,6 +220,14 @@ export class ActorHost {
     }
   }
 
+  #enter({ actor, previousDigest, begins }: Sleeper, epoch: number): ActorCell {
+    const key = cellKey(actor.run, actor.id);
+    const cell = new ActorCell(actor, epoch, previousDigest, this.#ports.clock.monotonicMs());
+    cell.begins = begins;
+    this.#cells.set(key, cell);
+    return cell;
+  }
+
   /** A first message that later ones have overtaken, as after a restart; the mailbox puts them in order. */
   #createWaiting(key: string, envelope: Envelope, waiting: Waking): void {
     this.#waking.delete(key);
@@ -231,22 +238,22 @@ export class ActorHost {
   #create(envelope: Envelope, epoch: number): void {
     const { run, to, machine } = envelope;
     assert(machine !== null, 'the first message names the machine');
-    const cell = new ActorCell(
-      newActor(run, to, machine),
-      epoch,
-      null,
-      this.#ports.clock.monotonicMs(),
-    );
-    this.#cells.set(cellKey(run, to), cell);
+    const actor = newActor(run, to, machine);
+    const cell = this.#enter({ actor, previousDigest: null, begins: false }, epoch);
     this.#accept(cell, envelope);
   }
 
   #wake(envelope: Envelope, owner: { readonly epoch: number; readonly sequence: number }): void {
     const { run, to } = envelope;
     const host = this.#seat.index;
-    const epoch = this.#ports.directory.claim(run, to, { host, epoch: owner.epoch });
-    if (epoch === null) {
+    const claimed = this.#ports.directory.claim(run, to, { host, epoch: owner.epoch });
+    if (claimed === null) {
       this.#route(envelope);
+      return;
+    }
+    const { epoch, sleeper } = claimed;
+    if (sleeper !== null) {
+      this.#accept(this.#enter(sleeper, epoch), envelope);
       return;
     }
     this.#waking.set(cellKey(run, to), { epoch, mail: [envelope] });
@@ -258,7 +265,7 @@ export class ActorHost {
     this.#appendSnapshot(cell, this.#ports.clock.nowMs());
     const owner = { host: this.#seat.index, epoch: cell.epoch, sequence };
     // A host that loses the swap is not the owner, and must not go on as if it were.
-    this.#ports.directory.hibernate(run, id, owner);
+    this.#ports.directory.hibernate(run, id, owner, cell);
     this.#cells.delete(key);
   }
 

@@ -9,7 +9,7 @@ const run = newRunId();
 const first = actorId('run/first');
 
 function directoryOf(slots: number): ActorDirectory {
-  return new ActorDirectory(ActorDirectory.allocate(slots));
+  return new ActorDirectory(ActorDirectory.allocate({ slots, gridBytes: 0, textBytes: 128 }));
 }
 
 function numbered(number: number): ActorId {
@@ -103,7 +103,7 @@ describe('ownership (D2, D4)', () => {
     expect(directory.claim(run, first, { host: 2, epoch: 4 })).toBeNull();
     directory.hibernate(run, first, { host: 1, epoch: 4, sequence: 9 });
     expect(directory.claim(run, first, { host: 2, epoch: 3 })).toBeNull();
-    expect(directory.claim(run, first, { host: 2, epoch: 4 })).toBe(5);
+    expect(directory.claim(run, first, { host: 2, epoch: 4 })).toEqual({ epoch: 5, sleeper: null });
     expect(directory.claim(run, first, { host: 3, epoch: 4 })).toBeNull();
     expect(directory.lookup(run, first)).toEqual({ state: 'owned', host: 2, epoch: 5 });
     expect(directory.hibernate(run, first, { host: 1, epoch: 4, sequence: 9 })).toBe(false);
@@ -119,7 +119,7 @@ describe('ownership (D2, D4)', () => {
 
   test('of two threads that claim a sleeping actor, exactly one gets it', async () => {
     const rounds = 2_000;
-    const memory = ActorDirectory.allocate(4_096);
+    const memory = ActorDirectory.allocate({ slots: 4_096 });
     const directory = new ActorDirectory(memory);
     for (let round = 0; round < rounds; round += 1) {
       directory.insert(run, numbered(round), { host: 9, epoch: 1 });

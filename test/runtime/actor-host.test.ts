@@ -35,8 +35,8 @@ const echo: Answer = (operation, args) =>
   operation === 'file.write' ? written : generated(`heard ${JSON.stringify(args.messages)}`);
 const nobody: Answer = () => null;
 
-function world(hosts = 1, liveActorsMax = 1_000): World {
-  const made = new World(temporaryFolder(), hosts, liveActorsMax);
+function world(hosts = 1, liveActorsMax = 1_000, gridBytes = 2 ** 20): World {
+  const made = new World(temporaryFolder(), hosts, liveActorsMax, { gridBytes });
   onTestFinished(() => made.close());
   return made;
 }
@@ -210,8 +210,28 @@ describe('sleep (H3)', () => {
     expect(endOf(of, run)?.status).toBe('succeeded');
   });
 
+  test.each([0, 1])('the host %i wakes an actor from the grid and asks nobody', (asleepAt) => {
+    const of = world(2);
+    const run = of.start(simple, ['one']);
+    untilAsked(of);
+    const entry = of.follower.entry(run);
+    const before = entry.actors.get(agentOfFirst)?.events.length;
+    hibernateAll(of);
+    expect(of.answer(echo, asleepAt)).toBe(1);
+    expect(of.directory.lookup(run, agentOfFirst)).toEqual({
+      state: 'owned',
+      host: asleepAt,
+      epoch: 2,
+    });
+    expect(of.host(asleepAt).liveActors).toBe(1);
+    of.play(echo);
+    expect(of.deeds.filter(({ type }) => type === 'wake')).toEqual([]);
+    expect(endOf(of, run)?.status).toBe('succeeded');
+    expect(entry.actors.get(agentOfFirst)?.events).toHaveLength((before ?? 0) + 1);
+  });
+
   test('mail for the former owner wakes the actor there; what comes meanwhile waits', () => {
-    const of = world();
+    const of = world(1, 1_000, 0);
     const run = of.start(simple, ['one']);
     untilAsked(of);
     hibernateAll(of);
@@ -394,8 +414,8 @@ function adoptedAgent(effect: EffectClass) {
   const actor: ActorJson = { ...found.actor, open: { generate: { ...open, intention } } };
   of.acts.length = 0;
   of.deeds.length = 0;
-  const epoch = of.directory.claim(run, agentOfFirst, { host: 0, epoch: 1 });
-  if (epoch === null) throw new Error('the agent sleeps');
+  const epoch = of.directory.claim(run, agentOfFirst, { host: 0, epoch: 1 })?.epoch;
+  if (epoch === undefined) throw new Error('the agent sleeps');
   of.host(0).adopt({
     actor,
     epoch,

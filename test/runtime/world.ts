@@ -107,10 +107,21 @@ export class World {
     dataDirectory: string,
     hosts = 1,
     liveActorsMax = 1_000,
-    journal: { readonly files?: FilePort; readonly mode?: JournalMode } = {},
+    journal: {
+      readonly files?: FilePort;
+      readonly mode?: JournalMode;
+      /** 0: snapshots are in the journal alone. */
+      readonly gridBytes?: number;
+    } = {},
   ) {
     this.dataDirectory = dataDirectory;
-    this.directory = new ActorDirectory(ActorDirectory.allocate(4_096));
+    this.directory = new ActorDirectory(
+      ActorDirectory.allocate({
+        slots: 4_096,
+        gridBytes: journal.gridBytes ?? 2 ** 20,
+        textBytes: 2 ** 17,
+      }),
+    );
     const segmentBytes = journal.files === undefined ? 2 * 1024 * 1024 : 64 * 1024;
     this.#writer = JournalWriter.open(dataDirectory, { segmentBytes, ...journal });
     const { files } = journal;
