@@ -3,7 +3,8 @@ import { mkdirSync, readdirSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type Actor, actorToJson, applyEvent, newActor } from '../../src/actors/actor.ts';
-import { isMachineName, stateToJson } from '../../src/actors/step.ts';
+import { isMachineName } from '../../src/actors/machines.ts';
+import { stateToJson } from '../../src/actors/step.ts';
 import { journalFolder } from '../../src/journal/data-folders.ts';
 import { JournalReader } from '../../src/journal/journal-reader.ts';
 import { assert } from '../../src/kernel/assert.ts';
@@ -175,7 +176,8 @@ function turnsOf(dataDirectory: string, run: RunId, prompts: readonly Prompt[]):
     const body = eventOf(record, follower.blob);
     const [name = ''] = body.machine.split('@');
     assert(isMachineName(name), 'the machine is known');
-    const known = actors.get(body.actor) ?? newActor(run, body.actor, name);
+    const known =
+      actors.get(body.actor) ?? newActor(run, body.actor, name, { machines: [body.machine] });
     const startedMs = performance.now();
     const { actor } = applyEvent(known, body, record.timeMs);
     const stepMicros = (performance.now() - startedMs) * 1_000;

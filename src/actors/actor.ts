@@ -30,6 +30,7 @@ import type {
   Intention,
   MachineName,
 } from './intention.ts';
+import type { MachineVersion } from './machines.ts';
 import {
   actorHash,
   initialState,
@@ -55,6 +56,8 @@ export interface Envelope {
   readonly event: ActorEvent;
   /** The machine to start, on the first message of a new actor. */
   readonly machine: MachineName | null;
+  /** With it: versions of the machines of the run; without them the newest. */
+  readonly machines?: readonly MachineVersion[];
 }
 
 export interface OpenIntention {
@@ -72,6 +75,8 @@ export interface Actor {
   readonly sent: Readonly<Record<string, number>>;
   readonly received: Readonly<Record<string, number>>;
   readonly open: Readonly<Record<string, OpenIntention>>;
+  /** Versions of the machines of its run, which the actors that it starts have too. */
+  readonly machines: readonly MachineVersion[];
 }
 
 /** An actor as a snapshot stores it and threads exchange it. */
@@ -84,6 +89,8 @@ export interface ActorJson {
   readonly sent: Readonly<Record<string, number>>;
   readonly received: Readonly<Record<string, number>>;
   readonly open: Readonly<Record<string, OpenIntention>>;
+  /** Absent in snapshots of older programs. */
+  readonly machines?: readonly MachineVersion[];
 }
 
 /** What the journal says of an intention; recovery regenerates the rest. */
@@ -104,22 +111,21 @@ export interface StepEffects {
   readonly finish: FinishIntention | null;
 }
 
+export interface NewActorOptions {
+  /** Versions of the machines of the run; without them the newest. */
+  readonly machines?: readonly MachineVersion[];
+  readonly stepper?: StepperKind;
+}
+
 export function newActor(
   run: RunId,
   id: ActorId,
   machine: MachineName,
-  stepper: StepperKind = 'compact',
+  { machines = [], stepper = 'compact' }: NewActorOptions = {},
 ): Actor {
   const sequence = 0 as ActorSequence;
-  return {
-    run,
-    id,
-    sequence,
-    state: initialState(machine, stepper),
-    sent: {},
-    received: {},
-    open: {},
-  };
+  const state = initialState(machine, stepper, machines);
+  return { run, id, sequence, state, sent: {}, received: {}, open: {}, machines };
 }
 
 function targetOf(intention: Intention): string {
@@ -213,6 +219,7 @@ export function applyEvent(
           cause: key,
           event: intention.event,
           machine: intention.kind === 'spawn' ? intention.machine : null,
+          ...(intention.kind === 'spawn' ? { machines: actor.machines } : {}),
         });
         break;
       }
@@ -239,7 +246,7 @@ export function applyEvent(
     digest: hashJson(intention),
   }));
   return {
-    actor: { run: actor.run, id: actor.id, sequence, state, sent, received: folded.received, open },
+    actor: { ...actor, sequence, state, sent, received: folded.received, open },
     hash: actorHash(state),
     digests,
     sends,
@@ -250,7 +257,7 @@ export function applyEvent(
 }
 
 export function actorToJson(actor: Actor): ActorJson {
-  const { run, id, sequence, state, sent, received, open } = actor;
+  const { run, id, sequence, state, sent, received, open, machines } = actor;
   return {
     run,
     id,
@@ -260,11 +267,17 @@ export function actorToJson(actor: Actor): ActorJson {
     sent,
     received,
     open,
+    machines,
   };
 }
 
-export function actorFromJson(json: ActorJson): Actor {
+/** @param machines Versions of the machines of its run, where the snapshot does not name them. */
+export function actorFromJson(
+  json: ActorJson,
+  machines: readonly MachineVersion[] = json.machines ?? [],
+): Actor {
   const { run, id, sent, received, open } = json;
-  const state = stateFromJson(json.machine, json.state);
-  return { run, id, sequence: json.sequence as ActorSequence, state, sent, received, open };
+  const state = stateFromJson(json.machine, json.state, 'compact', machines);
+  const sequence = json.sequence as ActorSequence;
+  return { run, id, sequence, state, sent, received, open, machines };
 }

@@ -8,26 +8,19 @@ import { assert } from '../kernel/assert.ts';
 import { canonicalJson, type Sha256, sha256 } from '../kernel/hash.ts';
 import type { Json, JsonObject } from '../kernel/json.ts';
 import { limits } from '../kernel/limits.ts';
-import { agentMachine } from './agent.ts';
 import type { TimedEvent } from './event.ts';
 import type { IntendParameters } from './intend.ts';
 import type { Intention, MachineName } from './intention.ts';
-import { pipelineMachine } from './pipeline.ts';
+import { type MachineVersion, machineOf, versionIn } from './machines.ts';
 import type { MachineSnapshot, StepperKind } from './stepper.ts';
 import { stepperOf } from './steppers.ts';
-import { supervisorMachine } from './supervisor.ts';
-
-const machines: Readonly<Record<MachineName, AnyStateMachine>> = {
-  pipeline: pipelineMachine,
-  supervisor: supervisorMachine,
-  agent: agentMachine,
-};
 
 const action = 'intend';
 
 /** A machine in some state. Opaque: `stateToJson` is its plain form. */
 export interface MachineState {
   readonly machine: MachineName;
+  readonly version: MachineVersion;
   readonly snapshot: MachineSnapshot;
   readonly stepper: StepperKind;
 }
@@ -39,21 +32,15 @@ export interface MachineStateJson {
   readonly status: 'active' | 'done';
 }
 
-/** Name and version of a machine, `agent@1`, as the journal records it. */
-export function machineVersion(name: MachineName): string {
-  return `${name}@${machines[name].version ?? '0'}`;
-}
-
-export function isMachineName(name: string): name is MachineName {
-  return Object.hasOwn(machines, name);
-}
-
-export function initialState(machine: MachineName, stepper: StepperKind = 'compact'): MachineState {
-  return {
-    machine,
-    snapshot: stepperOf(machines[machine], action, stepper).initial(),
-    stepper,
-  };
+/** @param list Versions of the run; a machine that it does not name is the newest. */
+export function initialState(
+  machine: MachineName,
+  stepper: StepperKind = 'compact',
+  list: readonly MachineVersion[] = [],
+): MachineState {
+  const version = versionIn(list, machine);
+  const snapshot = stepperOf(machineOf(version), action, stepper).initial();
+  return { machine, version, snapshot, stepper };
 }
 
 /**
@@ -74,16 +61,16 @@ export function step(
   state: MachineState,
   event: TimedEvent,
 ): { state: MachineState; intentions: readonly Intention[] } {
-  const { machine, stepper } = state;
+  const { machine, version, stepper } = state;
   const { snapshot, emitted } = stepMachine<IntendParameters>(
-    machines[machine],
+    machineOf(version),
     state.snapshot,
     { event, action },
     stepper,
   );
   const intentions = emitted.flatMap((parameters) => parameters.intentions);
   assert(intentions.length <= limits.intentionsPerStepMax, 'a step stays within its intentions');
-  return { state: { machine, snapshot, stepper }, intentions };
+  return { state: { machine, version, snapshot, stepper }, intentions };
 }
 
 export function isDone(state: MachineState): boolean {
@@ -103,12 +90,14 @@ export function stateFromJson(
   machine: MachineName,
   json: MachineStateJson,
   stepper: StepperKind = 'compact',
+  list: readonly MachineVersion[] = [],
 ): MachineState {
-  const snapshot = stepperOf(machines[machine], action, stepper).restore(json);
-  return { machine, snapshot, stepper };
+  const version = versionIn(list, machine);
+  const snapshot = stepperOf(machineOf(version), action, stepper).restore(json);
+  return { machine, version, snapshot, stepper };
 }
 
 /** Actor hash (DESIGN 4a): machine id, version and canonical JSON of the state. */
 export function actorHash(state: MachineState): Sha256 {
-  return sha256(`${machineVersion(state.machine)}\n${canonicalJson(stateToJson(state))}`);
+  return sha256(`${state.version}\n${canonicalJson(stateToJson(state))}`);
 }

@@ -238,7 +238,7 @@ export class ActorHost {
   #create(envelope: Envelope, epoch: number): void {
     const { run, to, machine } = envelope;
     assert(machine !== null, 'the first message names the machine');
-    const actor = newActor(run, to, machine);
+    const actor = newActor(run, to, machine, { machines: envelope.machines ?? [] });
     const cell = this.#enter({ actor, previousDigest: null, begins: false }, epoch);
     this.#accept(cell, envelope);
   }

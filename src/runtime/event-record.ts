@@ -8,7 +8,6 @@ import { appendedContext, type EncodedContext, encodeContext } from '../actors/c
 import type { ActorEvent, DocumentReference } from '../actors/event.ts';
 import type { FinishIntention } from '../actors/intention.ts';
 import type { Outcome } from '../actors/outcome.ts';
-import { machineVersion } from '../actors/step.ts';
 import { blobReference, externalize, internalize } from '../journal/blob-store.ts';
 import type { AppendRecord, StoredRecord } from '../journal/record.ts';
 import { assert } from '../kernel/assert.ts';
@@ -142,7 +141,7 @@ export function eventRecords(parts: EventRecordParts): AppendRecord[] {
   const { actor, hash, digests } = effects;
   const content: EventBody = {
     actor: actor.id,
-    machine: machineVersion(actor.state.machine),
+    machine: actor.state.version,
     from: envelope.from,
     number: envelope.number,
     cause: envelope.cause,

@@ -18,7 +18,8 @@ import {
 } from '../actors/actor.ts';
 import { isAnswer } from '../actors/event.ts';
 import type { FinishIntention } from '../actors/intention.ts';
-import { isDone, isMachineName, machineVersion } from '../actors/step.ts';
+import { hasMachine, isMachineName, newestVersion } from '../actors/machines.ts';
+import { isDone } from '../actors/step.ts';
 import type { StepperKind } from '../actors/stepper.ts';
 import type { StoredRecord } from '../journal/record.ts';
 import { canonicalJson, hashJson, type Sha256 } from '../kernel/hash.ts';
@@ -157,15 +158,16 @@ function machineOf(
   stepper: StepperKind,
 ): Divergence | ReturnType<typeof newActor> {
   const [name = ''] = body.machine.split('@');
-  if (!isMachineName(name) || machineVersion(name) !== body.machine) {
-    const actual = isMachineName(name) ? machineVersion(name) : 'no such machine';
+  if (!isMachineName(name) || !hasMachine(body.machine)) {
+    const actual = isMachineName(name) ? newestVersion(name) : 'no such machine';
     return diverged(entry, body, {
       expected: body.machine,
       actual,
-      difference: 'The machine has another version.',
+      difference: `This program no longer has the machine ${body.machine}.`,
     });
   }
-  return newActor(entry.record.run as RunId, body.actor, name, stepper);
+  const options = { machines: [body.machine], stepper };
+  return newActor(entry.record.run as RunId, body.actor, name, options);
 }
 
 /** An outcome answers the intention that its actor has open under that tag, and no other. */

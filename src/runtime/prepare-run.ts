@@ -7,8 +7,8 @@ import { dirname, join, resolve } from 'node:path';
 import type { Envelope } from '../actors/actor.ts';
 import { checks } from '../actors/checks/index.ts';
 import type { DocumentReference } from '../actors/event.ts';
+import { newestVersion } from '../actors/machines.ts';
 import type { PipelineDefinition } from '../actors/pipeline-definition.ts';
-import { machineVersion } from '../actors/step.ts';
 import { toGrammarSchema } from '../inference/grammar-schema.ts';
 import { type ModelInfo, refuseOtherModel } from '../inference/model-port.ts';
 import { workspacesFolder } from '../journal/data-folders.ts';
@@ -135,7 +135,7 @@ export async function prepareRun(
       model: modelText(context.model),
       documents,
       workspace,
-      machines: [machineVersion('pipeline'), machineVersion('supervisor'), machineVersion('agent')],
+      machines: [newestVersion('pipeline'), newestVersion('supervisor'), newestVersion('agent')],
       stepsTotal,
     },
   };
@@ -143,7 +143,7 @@ export async function prepareRun(
 
 /** The message that begins a run; recovery sends the very same again. */
 export function rootStart(run: RunId, body: RunStartedBody): Envelope {
-  const { definition, seed, documents } = body;
+  const { definition, seed, documents, machines } = body;
   return {
     run,
     to: rootActor,
@@ -151,6 +151,7 @@ export function rootStart(run: RunId, body: RunStartedBody): Envelope {
     number: 1,
     cause: null,
     machine: 'pipeline',
+    machines,
     event: {
       type: 'start',
       machine: 'pipeline',

@@ -11,7 +11,7 @@
 import { type Actor, actorToJson, applyEvent, type Envelope, newActor } from '../actors/actor.ts';
 import type { ActorEvent } from '../actors/event.ts';
 import type { FinishIntention } from '../actors/intention.ts';
-import { isMachineName } from '../actors/step.ts';
+import { hasMachine, isMachineName } from '../actors/machines.ts';
 import type { AppendRecord } from '../journal/record.ts';
 import { recordDigest } from '../journal/record.ts';
 import { RuntimeError } from '../kernel/errors.ts';
@@ -130,7 +130,8 @@ class Retelling {
 
   #newActor(sequence: number, { actor, machine }: EventBody): Actor {
     const [name = ''] = machine.split('@');
-    if (isMachineName(name)) return newActor(this.#entry.id, actor, name);
+    if (isMachineName(name) && hasMachine(machine))
+      return newActor(this.#entry.id, actor, name, { machines: [machine] });
     throw refused(this.#entry.id, `event ${sequence} is of a machine that is not here`);
   }
 

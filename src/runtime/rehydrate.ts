@@ -33,6 +33,7 @@ export function rehydrate(
   assert(known !== undefined && known.snapshot !== null, 'the actor has a snapshot');
   let actor: Actor = actorFromJson(
     snapshotOf(follower.read(known.snapshot.position), follower.blob),
+    entry.started.machines,
   );
   const snapshotSequence = actor.sequence;
   for (const index of known.events.slice(snapshotSequence)) {

@@ -125,11 +125,16 @@ export function recoverRun(follower: JournalFollower, run: string): RecoveredRun
     const folded = foldRun(records, follower.blob, { keepSends: true, points });
     const { divergence, actors } = folded;
     if (divergence !== null) return { ...nothing, run, divergence };
+    const { machines } = entry.started;
     return {
       run,
       divergence,
-      actors,
-      undelivered: undelivered(folded).map((envelope) => ({ ...envelope, run: entry.id })),
+      actors: actors.map((each) => ({ ...each, actor: { ...each.actor, machines } })),
+      undelivered: undelivered(folded).map((envelope) => ({
+        ...envelope,
+        run: entry.id,
+        ...(envelope.machine === null ? {} : { machines }),
+      })),
       answers: answersOf(follower, entry, actors),
       problem: null,
     };

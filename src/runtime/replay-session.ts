@@ -7,7 +7,7 @@
  *   S2. Actors never change, so a step back is the actor as it was.
  */
 import { type Actor, actorToJson } from '../actors/actor.ts';
-import { isDone, machineVersion } from '../actors/step.ts';
+import { isDone } from '../actors/step.ts';
 import { RuntimeError } from '../kernel/errors.ts';
 import type { ActorId } from '../kernel/ids.ts';
 import type { Json, JsonObject } from '../kernel/json.ts';
@@ -124,10 +124,10 @@ export class ReplaySession {
   /** Every actor that exists here, in the order in which they began. */
   actors(): ReplayedActor[] {
     return [...this.#actors.values()].map((actor) => {
-      const { machine, state, open } = actorToJson(actor);
+      const { state, open } = actorToJson(actor);
       return {
         actor: actor.id,
-        machine: machineVersion(machine),
+        machine: actor.state.version,
         events: actor.sequence,
         value: state.value,
         done: isDone(actor.state),

@@ -9,7 +9,8 @@ import {
   newActor,
 } from '../../src/actors/actor.ts';
 import type { ActorEvent } from '../../src/actors/event.ts';
-import { actorHash, machineVersion } from '../../src/actors/step.ts';
+import { newestVersion } from '../../src/actors/machines.ts';
+import { actorHash } from '../../src/actors/step.ts';
 import { canonicalJson, hashJson, sha256 } from '../../src/kernel/hash.ts';
 import { actorId, newRunId } from '../../src/kernel/ids.ts';
 import { answer, completed, definitionText, failed } from './machines.ts';
@@ -132,9 +133,9 @@ describe('folding an event', () => {
 describe('what the journal says of a step', () => {
   test('is the hash of machine, version and state, and a digest of each intention', () => {
     const { actor, hash, digests, acts } = applyEvent(newActor(run, self, 'agent'), start, 5);
-    expect(machineVersion('agent')).toMatch(/^agent@\d+$/);
+    expect(newestVersion('agent')).toMatch(/^agent@\d+$/);
     const { state } = actorToJson(actor);
-    expect(hash).toBe(sha256(`${machineVersion('agent')}\n${canonicalJson(state)}`));
+    expect(hash).toBe(sha256(`${newestVersion('agent')}\n${canonicalJson(state)}`));
     expect(digests).toEqual([
       { kind: 'act', target: 'inference.generate', digest: hashJson(acts[0]?.intention) },
     ]);

@@ -1,11 +1,10 @@
 import { describe, expect, test } from 'vitest';
 import { setup } from 'xstate';
 import type { TimedEvent } from '../../src/actors/event.ts';
+import { isMachineName, newestVersion } from '../../src/actors/machines.ts';
 import {
   actorHash,
   initialState,
-  isMachineName,
-  machineVersion,
   stateFromJson,
   stateToJson,
   step,
@@ -76,7 +75,7 @@ describe('the state as JSON', () => {
     const again = stateFromJson(name, JSON.parse(JSON.stringify(json)));
     expect(stateToJson(again)).toEqual(json);
     expect(actorHash(again)).toBe(actorHash(initialState(name)));
-    expect(machineVersion(name)).toBe(`${name}@1`);
+    expect(newestVersion(name)).toBe(`${name}@1`);
   });
 
   test('of an ended machine is ended when it comes back', () => {

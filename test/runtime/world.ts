@@ -204,7 +204,12 @@ export class World {
   }
 
   /** Begins a run over texts; nothing is stepped yet. */
-  start(definition: unknown, texts: readonly string[], seed = 7): RunId {
+  start(
+    definition: unknown,
+    texts: readonly string[],
+    seed = 7,
+    machines: readonly string[] = [],
+  ): RunId {
     const run = newRunId();
     const documents = texts.map((text, index) => ({
       name: `m${index}.txt`,
@@ -218,7 +223,7 @@ export class World {
       seed,
       model: 'none',
       documents,
-      machines: [],
+      machines,
       workspace: [],
       stepsTotal: 1,
     };
