@@ -235,7 +235,7 @@ describe('folding the records of a run', () => {
       expect(folded.divergence).toMatchObject({
         sequence: 1,
         expected: machine,
-        difference: 'The machine has another version.',
+        difference: `This program no longer has the machine ${machine}.`,
       });
     }
   });

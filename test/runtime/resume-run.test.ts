@@ -92,7 +92,10 @@ describe('a machine that has changed', () => {
     expect(runtime.recovered.runs).toBe(0);
     expect(runtime.run(id)).toMatchObject({
       status: 'suspended',
-      error: { code: 'REPLAY_DIVERGED', message: expect.stringContaining('another version') },
+      error: {
+        code: 'REPLAY_DIVERGED',
+        message: expect.stringContaining('no longer has the machine supervisor@0'),
+      },
     });
     expect(await runtime.ended(id)).toMatchObject({ status: 'suspended' });
     expect(notices.join()).toContain(id);
