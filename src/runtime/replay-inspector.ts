@@ -21,7 +21,7 @@ const host = '127.0.0.1';
 
 const actorsFolder = new URL('../actors/', import.meta.url).href;
 /** What steps machines, and is the same for all of them (I1). */
-const stepping = /^(actor|event|intend|step|.*steppers?)$/;
+const stepping = /^(actor|event|intend|machines|step|.*steppers?)$/;
 
 /** Where the process stood still. */
 export interface StopPlace {
