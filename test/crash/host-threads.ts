@@ -1,4 +1,5 @@
 /** The host threads of the runtimes of this process, found as any program could find them. */
+import { setImmediate as turn } from 'node:timers/promises';
 import type { Worker } from 'node:worker_threads';
 
 const living = new Set<Worker>();
@@ -16,4 +17,9 @@ export async function killHost(pick = 0): Promise<boolean> {
   if (host === undefined) return false;
   await host.terminate();
   return true;
+}
+
+/** Ends one host as soon as one lives. */
+export async function killNextHost(): Promise<void> {
+  while (!(await killHost())) await turn();
 }

@@ -113,15 +113,15 @@ endpoint.on(topics.close, () => {
 
 function run(): void {
   let hibernatedAtMs = systemClock.monotonicMs();
-  while (!closing) {
+  while (!closing && !stepped.isToEnd) {
     const drained = endpoint.drain();
-    const stepped = host.runSteps(stepsPerTurn);
+    const steps = host.runSteps(stepsPerTurn);
     const nowMs = systemClock.monotonicMs();
     if (nowMs - hibernatedAtMs >= hibernateEveryMs) {
       host.hibernateIdle();
       hibernatedAtMs = nowMs;
     }
-    if (drained > 0 || stepped > 0) continue;
+    if (drained > 0 || steps > 0) continue;
     endpoint.park(limits.idleWaitMsMax);
   }
 }
