@@ -46,6 +46,8 @@ function problemsOf(killed: KilledRun): string[] {
   return problems;
 }
 
+const totals: string[] = [];
+
 /** Rounds of up to `perRound` kills each, until there were enough. */
 async function chaos(
   what: string,
@@ -54,27 +56,32 @@ async function chaos(
   kill: (instants: readonly number[]) => Promise<KilledRun>,
 ): Promise<void> {
   let kills = 0;
-  for (let round = 1; kills < wanted; round += 1) {
+  let round = 0;
+  let wrong = 0;
+  while (kills < wanted) {
+    round += 1;
     const count = Math.min(wanted - kills, 1 + random(perRound));
     // The first anywhere in the run, the next ones in what is probably left of it.
     const instants = Array.from({ length: count }, (_, index) =>
-      random(index === 0 ? lengthMs * 0.9 : lengthMs * 0.4),
+      random(index === 0 ? lengthMs * 0.9 : lengthMs * 0.2),
     );
     const killed = await kill(instants);
     kills += killed.kills;
     const problems = problemsOf(killed);
-    failures += problems.length;
+    wrong += problems.length;
     console.log(
       `${what}, round ${round}: killed ${killed.kills} times (at ${instants.join(', ')} ms), ${killed.run.events} events, ${problems.length === 0 ? 'equal' : problems.join(' ')}`,
     );
   }
-  console.log(`${what}: ${kills} kills, ${failures} problems so far, seed ${values.seed}`);
+  failures += wrong;
+  totals.push(`${what}: ${kills} kills in ${round} runs, ${wrong} problems`);
 }
 
-await chaos('processes', Number(values.instants), 3, (instants) =>
+await chaos('processes', Number(values.instants), 6, (instants) =>
   runKilled({ ...plan, instants }),
 );
 await chaos('hosts', Number(values.workers), 5, (instants) =>
   runHostKilled({ ...plan, instants, hosts, pick: () => random(1_000) / 1_000 }),
 );
+console.log(`\nseed ${values.seed}\n${totals.join('\n')}`);
 process.exitCode = failures === 0 ? 0 : 1;

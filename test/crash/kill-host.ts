@@ -16,14 +16,15 @@ import {
   doubledOutcomes,
   type KilledRun,
   type KillPlan,
+  lostEvents,
   rewritten,
   workspaceFiles,
 } from './kill-run.ts';
 
-function allEvents(runtime: Runtime, run: string): EventView[] {
+function eventsFrom(runtime: Runtime, run: string, from: number): EventView[] {
   const events: EventView[] = [];
   for (;;) {
-    const page = runtime.events(run, { from: events.length + 1, limit: 1_000 });
+    const page = runtime.events(run, { from: from + events.length, limit: 1_000 });
     if (page.length === 0) return events;
     events.push(...page);
   }
@@ -76,17 +77,21 @@ export async function runHostKilled(
     const workspace = join(dataDirectory, 'workspaces', id);
     let kills = 0;
     let before = new Map<string, number>();
+    const shown: EventView[] = [];
     for (const instant of plan.instants) {
       await sleep(instant);
       if (runtime.run(id).status !== 'running') break;
       const seen = workspaceFiles(workspace);
       problems.push(...rewritten(before, seen));
       before = seen;
+      shown.push(...eventsFrom(runtime, id, shown.length + 1));
       if (await killHost(plan.pick())) kills += 1;
     }
     const run = await runtime.ended(id, AbortSignal.timeout(plan.runMsMax));
     problems.push(...rewritten(before, workspaceFiles(workspace)));
-    problems.push(...doubledOutcomes(allEvents(runtime, id)), ...openEffects(runtime, id));
+    const events = eventsFrom(runtime, id, 1);
+    problems.push(...lostEvents(shown, events), ...doubledOutcomes(events));
+    problems.push(...openEffects(runtime, id));
     const name = String(run.outputs?.report ?? 'report.md');
     const report = run.status === 'succeeded' ? readFileSync(join(workspace, name), 'utf8') : '';
     const restarts = runtime.health().hostRestarts;

@@ -9,7 +9,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
-import { promisify } from 'node:util';
+import { isDeepStrictEqual, promisify } from 'node:util';
 import { readLock } from '../../src/journal/data-directory.ts';
 import type { EventView, RunView } from '../../src/runtime/views.ts';
 
@@ -113,9 +113,9 @@ export function workspaceFiles(folder: string): Map<string, number> {
   return files;
 }
 
-async function allEvents(server: Server, run: string): Promise<EventView[]> {
+async function eventsFrom(server: Server, run: string, from: number): Promise<EventView[]> {
   const events: EventView[] = [];
-  let next: number | null = 1;
+  let next: number | null = from;
   while (next !== null) {
     const page: { events: EventView[]; next: number | null } = await getJson(
       `${server.url}/v1/runs/${run}/events?from=${next}&limit=1000`,
@@ -134,6 +134,13 @@ export function doubledOutcomes(events: readonly EventView[]): string[] {
   return [...folded]
     .filter(([, count]) => count > 1)
     .map(([key]) => `The outcome of ${key} was folded twice.`);
+}
+
+/** Events that a client was shown are acknowledged: they stay what and where they were. */
+export function lostEvents(shown: readonly EventView[], now: readonly EventView[]): string[] {
+  return shown
+    .filter((event, index) => !isDeepStrictEqual(event, now[index]))
+    .map(({ sequence }) => `The acknowledged event ${sequence} is lost or another.`);
 }
 
 export function rewritten(
@@ -166,10 +173,12 @@ export async function runKilled(plan: KillPlan): Promise<KilledRun> {
     });
     const workspace = join(dataDirectory, 'workspaces', id);
     let kills = 0;
+    const shown: EventView[] = [];
     for (const instant of plan.instants) {
       await sleep(instant);
       const { status } = await getJson<RunView>(`${server.url}/v1/runs/${id}`);
       if (status !== 'running') break;
+      shown.push(...(await eventsFrom(server, id, shown.length + 1)));
       await killGroup(server);
       kills += 1;
       const before = workspaceFiles(workspace);
@@ -180,7 +189,8 @@ export async function runKilled(plan: KillPlan): Promise<KilledRun> {
     const seen = workspaceFiles(workspace);
     const run = await waitForEnd(server, id, plan.runMsMax);
     problems.push(...rewritten(seen, workspaceFiles(workspace)));
-    problems.push(...doubledOutcomes(await allEvents(server, id)));
+    const events = await eventsFrom(server, id, 1);
+    problems.push(...lostEvents(shown, events), ...doubledOutcomes(events));
     const report = readFileSync(
       join(workspace, String(run.outputs?.report ?? 'report.md')),
       'utf8',
