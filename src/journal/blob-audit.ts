@@ -7,13 +7,12 @@ import { join } from 'node:path';
 import { RuntimeError } from '../kernel/errors.ts';
 import { type Sha256, sha256 } from '../kernel/hash.ts';
 import type { RunId } from '../kernel/ids.ts';
-import type { Json } from '../kernel/json.ts';
 import { limits } from '../kernel/limits.ts';
 import { blobContent, blobHashOf } from './blob-record.ts';
-import { blobReferences } from './blob-store.ts';
 import { decompress } from './compression.ts';
 import { blobsFolder, compressedSuffix } from './data-folders.ts';
 import { errorNumber } from './file-port.ts';
+import { namedTexts } from './named-texts.ts';
 import type { StoredRecord } from './record.ts';
 
 export interface BlobAuditResult {
@@ -39,9 +38,8 @@ export class BlobAudit {
   add(record: StoredRecord): void {
     if (record.type === 'blob') {
       this.#check(blobHashOf(record), () => blobContent(record));
-    } else if (record.body.length > 0) {
-      const body = JSON.parse(record.body.toString('utf8')) as Json;
-      for (const hash of blobReferences(body)) this.#name(hash, record.run);
+    } else {
+      for (const hash of namedTexts(record)) this.#name(hash, record.run);
     }
   }
 

@@ -73,12 +73,17 @@ class Retelling {
     if (started.parent !== undefined || ended === null) {
       throw refused(id, 'only an ended run that is no fork can be redacted');
     }
-    for (const { sha256: hash } of started.documents) this.#rehash(hash as Sha256);
+    const documents = new Map(
+      started.documents.map(({ sha256: hash }) => this.#document(hash as Sha256)),
+    );
     const store = this.#store;
     const recording = { timeMs: createdAt, store };
     const told = this.#redacted(started);
     // Its texts are stored first, for they stand before all others.
-    const start = runStartedRecords(id, told, recording).slice(0, -1);
+    const start = [
+      ...store(documents, createdAt),
+      ...runStartedRecords(id, told, recording).slice(0, -1),
+    ];
     const sequences = events.map((_, index) => index + 1);
     for (const { sequence, record } of this.#follower.records(this.#entry, sequences)) {
       this.#event(sequence, record);
@@ -90,11 +95,13 @@ class Retelling {
     return [...start, ...runStartedRecords(id, body, recording), ...this.#records, ...end];
   }
 
-  /** The hash of a document is named by its text's references. */
-  #rehash(hash: Sha256): void {
+  /** A document as it is now; whatever names it does so by its hash. */
+  #document(hash: Sha256): [Sha256, Buffer] {
     const text = this.#follower.blob(hash);
     if (text === null) throw refused(this.#entry.id, `its document ${hash} is missing`);
-    this.#redactor.rehash(hash, sha256(this.#redactor.text(text.toString('utf8'))));
+    const redacted = Buffer.from(this.#redactor.text(text.toString('utf8')));
+    this.#redactor.rehash(hash, sha256(redacted));
+    return [sha256(redacted), redacted];
   }
 
   #redacted<T>(value: T): T {

@@ -17,10 +17,11 @@
 import { copyFileSync, existsSync, mkdirSync, mkdtempSync, renameSync, rmSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { blobContent, blobHashOf, textRecord } from '../journal/blob-record.ts';
-import { blobReferences, storeBlobs } from '../journal/blob-store.ts';
+import { storeBlobs } from '../journal/blob-store.ts';
 import { journalFolder } from '../journal/data-folders.ts';
 import { JournalReader } from '../journal/journal-reader.ts';
 import { JournalWriter } from '../journal/journal-writer.ts';
+import { namedTexts } from '../journal/named-texts.ts';
 import {
   type AppendRecord,
   encodedBytes,
@@ -33,7 +34,6 @@ import { assert } from '../kernel/assert.ts';
 import { RuntimeError } from '../kernel/errors.ts';
 import type { Sha256 } from '../kernel/hash.ts';
 import type { RunId } from '../kernel/ids.ts';
-import type { Json } from '../kernel/json.ts';
 import { limits } from '../kernel/limits.ts';
 import { type RunStartedBody, rawBodyOf } from './event-record.ts';
 import { lineage } from './fork-point.ts';
@@ -117,7 +117,7 @@ export function importRun(dataDirectory: string, source: string): ArchiveReport 
   try {
     for (const record of endSecond(added)) {
       const blobs = new Map<Sha256, Buffer>();
-      for (const hash of blobReferences(rawBodyOf(record) as Json)) {
+      for (const hash of namedTexts(record)) {
         const content = contents.get(hash);
         assert(content !== undefined, 'an archive that was verified has every text');
         blobs.set(hash, content);
@@ -201,7 +201,7 @@ function recordsOf(
       for (const record of group) {
         const of = record.run === null ? undefined : found.get(record.run);
         if (of === undefined || record.run === null || !told.has(record.type)) continue;
-        for (const hash of blobReferences(rawBodyOf(record) as Json)) {
+        for (const hash of namedTexts(record)) {
           if (texts.has(hash)) continue;
           const content = reader.blob(hash);
           if (content === null) {

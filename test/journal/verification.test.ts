@@ -159,6 +159,34 @@ describe('a verification', () => {
       ]),
     );
   });
+
+  test('misses a document that a run names by its hash alone, and nothing that has no hash', () => {
+    const folder = temporaryFolder();
+    const started = (documents: unknown): AppendRecord => ({
+      type: 'run-started',
+      run: testRun,
+      actor: null,
+      actorSequence: 0,
+      epoch: 0,
+      timeMs: 1,
+      cause: null,
+      previousDigest: null,
+      body: Buffer.from(JSON.stringify({ documents })),
+    });
+    const named = (text: string) => ({ name: 'mail.txt', sha256: sha256(text), part: null });
+    const writer = JournalWriter.open(folder, { segmentBytes: smallSegment });
+    const here = blobRecord(sha256('here'), Buffer.from('here'), 1);
+    writer.writeGroup([encodeBatch([here, started([named('here')])])]);
+    expect(verifyJournal(folder)).toMatchObject({ ok: true, runsAffected: [] });
+    writer.writeGroup([encodeBatch([started([named('here'), named('nowhere')])])]);
+    writer.writeGroup([encodeBatch([started([{ sha256: 'no hash' }])])]);
+    writer.close();
+    expect(verifyJournal(folder)).toMatchObject({
+      ok: false,
+      blobFaults: [{ hash: sha256('nowhere'), what: 'it is missing' }],
+      runsAffected: [testRun],
+    });
+  });
 });
 
 function place(group: { segment: number; offset: number; sequence: number } | undefined) {

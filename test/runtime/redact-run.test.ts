@@ -5,7 +5,7 @@ import { blobContent } from '../../src/journal/blob-record.ts';
 import { openDataDirectory } from '../../src/journal/data-directory.ts';
 import { JournalReader } from '../../src/journal/journal-reader.ts';
 import { verifyJournal } from '../../src/journal/verification.ts';
-import { sha256 } from '../../src/kernel/hash.ts';
+import { type Sha256, sha256 } from '../../src/kernel/hash.ts';
 import { openReadOnly } from '../../src/runtime/read-only.ts';
 import { commonRules, Redactor, userRule } from '../../src/runtime/redactor.ts';
 import { exportRun, importRun } from '../../src/runtime/run-archive.ts';
@@ -130,6 +130,15 @@ describe('a redacted archive', () => {
     for (const text of texts) {
       expect(everything(data)).toContain(sha256(text));
       expect(content).not.toContain(sha256(text));
+    }
+    const names = /"name":"m\d.txt","sha256":"([0-9a-f]{64})"/g;
+    const documents = new Set([...content.matchAll(names)].map(([, hash]) => hash as Sha256));
+    expect(documents.size).toBe(texts.length);
+    const reader = JournalReader.open(target);
+    onTestFinished(() => reader.close());
+    reader.advance();
+    for (const hash of documents) {
+      expect(reader.blob(hash)?.toString()).toContain('What they wrote. ');
     }
     const [before, after] = [await replayed(data, run), await replayed(target, run)];
     expect(after.report).toMatchObject({ equal: true, events: before.report.events });

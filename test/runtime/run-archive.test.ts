@@ -6,6 +6,7 @@ import { blobHashOf, textRecord } from '../../src/journal/blob-record.ts';
 import { openDataDirectory } from '../../src/journal/data-directory.ts';
 import { JournalReader } from '../../src/journal/journal-reader.ts';
 import { verifyJournal } from '../../src/journal/verification.ts';
+import { sha256 } from '../../src/kernel/hash.ts';
 import { openReadOnly } from '../../src/runtime/read-only.ts';
 import { exportRun, importRun } from '../../src/runtime/run-archive.ts';
 import { fixtureFolder, fixtureNames, recordedFacts } from '../journal/fixtures.ts';
@@ -94,6 +95,34 @@ describe('a run as a file', () => {
     expect(journal.runs().map(({ id }) => id)).toEqual([run, large]);
     expect(() => journal.run(other)).toThrow(/There is no run/);
     expect(readdirSync(join(target, 'blobs'))).toHaveLength(1);
+  });
+
+  test('carries documents that no event has read, and that a fork would read', () => {
+    const data = newData();
+    const world = new World(data);
+    const texts = [
+      'a short one',
+      'a long one, '.repeat(90),
+      randomBytes(90_000).toString('base64'),
+    ];
+    const cancelled = world.start(definition, texts);
+    world.settle();
+    world.cancel(cancelled);
+    world.settle();
+    const error = { code: 'BLOB_MISSING', message: 'Nobody read it.' } as const;
+    for (const act of world.acts.splice(0)) world.deliverOutcome(act, { status: 'failed', error });
+    world.play(() => null);
+    world.close();
+    const file = join(temporaryFolder(), 'run.claw');
+    expect(exportRun(data, cancelled, file).texts).toBeGreaterThanOrEqual(texts.length);
+    const target = newData();
+    importRun(target, file);
+    expect(verifyJournal(target)).toMatchObject({ ok: true });
+    const reader = JournalReader.open(target);
+    onTestFinished(() => reader.close());
+    const events = reader.advance().filter(({ type }) => type === 'event');
+    expect(events.some(({ body }) => body.includes('a short one'))).toBe(false);
+    for (const text of texts) expect(reader.blob(sha256(text))?.toString()).toBe(text);
   });
 
   test('is not written over a file, nor of a run that is open or not there', () => {
