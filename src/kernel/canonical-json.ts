@@ -14,6 +14,11 @@ const longTextCharacters = 512;
 const longTextsMax = 64;
 const cachedCharactersMax = 64 * 1024;
 
+/** So many lists of keys are kept, of objects with so many keys, each of so many characters. */
+const keyListsMax = 8 * 1024;
+const listedKeysMax = 32;
+const listedKeyCharactersMax = 128;
+
 const longTexts = new Map<string, string>();
 
 /** Ends the recursion: the whole value goes to the package. */
@@ -30,19 +35,62 @@ function quotedLong(text: string): string {
   return quoted;
 }
 
+/** Printable ASCII without quote and backslash is its own JSON text. */
+const plainText = /^[ !#-[\]-~]*$/;
+
 function quoted(text: string): string {
   if (text.length >= longTextCharacters) return quotedLong(text);
+  if (plainText.test(text)) return `"${text}"`;
   if (!text.isWellFormed()) throw unusual;
   return JSON.stringify(text);
 }
 
-/** Own keys in the order of their UTF-16 code units. */
-function sortedKeys(value: object): string[] {
+/** A list of keys in the order of some object: where it goes on, and how it is written. */
+interface KeyList {
+  readonly next: Map<string, KeyList>;
+  members: readonly Member[] | null;
+}
+
+interface Member {
+  readonly key: string;
+  /** The quoted key and its colon. */
+  readonly name: string;
+}
+
+let keyLists: KeyList = { next: new Map(), members: null };
+let keyListsKept = 0;
+
+function nextList(list: KeyList, key: string): KeyList {
+  const made: KeyList = { next: new Map(), members: null };
+  list.next.set(key, made);
+  keyListsKept += 1;
+  return made;
+}
+
+/** Own keys in the order of their UTF-16 code units; that is the order of `sort`. */
+function sortedMembers(keys: readonly string[]): readonly Member[] {
+  return keys.toSorted().map((key) => ({ key, name: `${quoted(key)}:` }));
+}
+
+/**
+ * Objects of one kind have the same keys in the same order, so that these are
+ * sorted and quoted once.
+ */
+function membersOf(value: object): readonly Member[] {
   const keys = Object.keys(value);
-  for (let index = 1; index < keys.length; index += 1) {
-    if ((keys[index - 1] as string) > (keys[index] as string)) return keys.sort();
+  if (keys.length > listedKeysMax) return sortedMembers(keys);
+  if (keyListsKept >= keyListsMax) {
+    keyLists = { next: new Map(), members: null };
+    keyListsKept = 0;
   }
-  return keys;
+  let list = keyLists;
+  for (let index = 0; index < keys.length; index += 1) {
+    const key = keys[index] as string;
+    if (key.length > listedKeyCharactersMax) return sortedMembers(keys);
+    list = list.next.get(key) ?? nextList(list, key);
+  }
+  list.members ??= sortedMembers(keys);
+  return list.members;
 }
 
 function arrayText(value: readonly unknown[], depth: number): string {
@@ -57,13 +105,15 @@ function arrayText(value: readonly unknown[], depth: number): string {
 function objectText(value: object, depth: number): string {
   const prototype: unknown = Object.getPrototypeOf(value);
   if (prototype !== Object.prototype && prototype !== null) throw unusual;
-  let text = '{';
-  for (const key of sortedKeys(value)) {
+  const members = membersOf(value);
+  let text = '';
+  for (let index = 0; index < members.length; index += 1) {
+    const { key, name } = members[index] as Member;
     const inner = textOf((value as Record<string, unknown>)[key], depth);
     if (inner === undefined) continue;
-    text += text.length > 1 ? `,${quoted(key)}:${inner}` : `${quoted(key)}:${inner}`;
+    text += text === '' ? `{${name}${inner}` : `,${name}${inner}`;
   }
-  return `${text}}`;
+  return text === '' ? '{}' : `${text}}`;
 }
 
 function textOf(value: unknown, depth: number): string | undefined {

@@ -82,3 +82,20 @@ test('long texts are the same at every turn, however many there are', () => {
     expectSame({ text, [text]: text });
   }
 });
+
+test('objects of one kind have the same text at every turn, however many kinds there are', () => {
+  const kinds = Array.from({ length: 6_000 }, (_, index) => ({
+    [`z${index}`]: 1,
+    [`"a${index}`]: { b: index, a: undefined },
+    ...(index % 100 === 0 ? { [`${'k'.repeat(200)}${index}`]: 2 } : {}),
+  }));
+  const wide = Object.fromEntries(Array.from({ length: 50 }, (_, index) => [`w${50 - index}`, 0]));
+  for (const kind of [...kinds, wide, ...kinds.slice(0, 50), wide]) expectSame(kind);
+});
+
+test('the order of the keys of one object says nothing of another with the same keys', () => {
+  expectSame({ b: 1, a: 2, c: 3 });
+  expectSame({ a: 1, b: 2, c: 3 });
+  expectSame({ a: 1, b: 2 });
+  expectSame({ b: 1, a: undefined, c: 3 });
+});
