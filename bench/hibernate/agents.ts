@@ -2,6 +2,7 @@
 import { type Actor, applyEvent, newActor } from '../../src/actors/actor.ts';
 import type { ActorEvent } from '../../src/actors/event.ts';
 import { pipelineDefinitionSchema } from '../../src/actors/pipeline-definition.ts';
+import { sha256Bytes } from '../../src/kernel/hash.ts';
 import { type ActorId, actorId, newRunId, type RunId } from '../../src/kernel/ids.ts';
 import type { Sleeper } from '../../src/runtime/snapshot-codec.ts';
 
@@ -39,8 +40,14 @@ function answered(actor: Actor, text: string): Actor {
   return applyEvent(actor, { from: '@actuator', number: 0, event: answer(text) }, 1_000).actor;
 }
 
-/** An agent after three steps: started, answered, answered. */
-export function sleepingAgent(number: number, text = `t${number}`): Sleeper {
+/** 64 bytes that no other agent has. */
+function ownText(number: number): string {
+  return `Message ${number} asks for an answer.`.padEnd(64, '.');
+}
+
+/** An agent after three steps (started, answered, answered), with the digest of its last record. */
+export function sleepingAgent(number: number): Sleeper {
+  const text = ownText(number);
   const self = sleeperId(number);
   const parent = actorId(`run/document-${number}/supervisor`);
   const event: ActorEvent = {
@@ -60,5 +67,6 @@ export function sleepingAgent(number: number, text = `t${number}`): Sleeper {
   };
   const fresh = newActor(runOfAgents, self, 'agent');
   const started = applyEvent(fresh, { from: parent, number: 1, event }, 1_000).actor;
-  return { actor: answered(answered(started, 'x'), 'y'), previousDigest: null, begins: false };
+  const actor = answered(answered(started, 'x'), 'y');
+  return { actor, previousDigest: sha256Bytes(self), begins: false };
 }

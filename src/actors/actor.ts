@@ -67,6 +67,7 @@ export interface OpenIntention {
   readonly unknown?: true;
 }
 
+/** Immutable. Its fields may be made when they are asked for, so it is not to be spread. */
 export interface Actor {
   readonly run: RunId;
   readonly id: ActorId;
@@ -176,7 +177,8 @@ export function branchActor(actor: Actor, run: RunId): Actor {
     // What is unknown of the other run's effect is asked of this one's again.
     return [tag, { key: here, intention }] as const;
   });
-  return { ...actor, run, open: Object.fromEntries(open) };
+  const { id, sequence, state, sent, received, machines } = actor;
+  return { run, id, sequence, state, sent, received, open: Object.fromEntries(open), machines };
 }
 
 /**
@@ -189,6 +191,7 @@ export function applyEvent(
   incoming: Pick<Envelope, 'from' | 'number' | 'event'>,
   at: number,
 ): StepEffects {
+  const { run, id, machines } = actor;
   const folded = fold(actor, incoming);
   const { state, intentions } = step(actor.state, { ...incoming.event, at });
   const sequence = (actor.sequence + 1) as ActorSequence;
@@ -246,7 +249,7 @@ export function applyEvent(
     digest: hashJson(intention),
   }));
   return {
-    actor: { ...actor, sequence, state, sent, received: folded.received, open },
+    actor: { run, id, sequence, state, sent, received: folded.received, open, machines },
     hash: actorHash(state),
     digests,
     sends,

@@ -86,15 +86,24 @@ export function stateToJson(state: MachineState): MachineStateJson {
   };
 }
 
+/** For many states of one machine: from the plain form of a state to the state. */
+export function stateReader(
+  machine: MachineName,
+  stepper: StepperKind = 'compact',
+  list: readonly MachineVersion[] = [],
+): (json: MachineStateJson) => MachineState {
+  const version = versionIn(list, machine);
+  const machineStepper = stepperOf(machineOf(version), action, stepper);
+  return (json) => ({ machine, version, snapshot: machineStepper.restore(json), stepper });
+}
+
 export function stateFromJson(
   machine: MachineName,
   json: MachineStateJson,
   stepper: StepperKind = 'compact',
   list: readonly MachineVersion[] = [],
 ): MachineState {
-  const version = versionIn(list, machine);
-  const snapshot = stepperOf(machineOf(version), action, stepper).restore(json);
-  return { machine, version, snapshot, stepper };
+  return stateReader(machine, stepper, list)(json);
 }
 
 /** Actor hash (DESIGN 4a): machine id, version and canonical JSON of the state. */

@@ -471,6 +471,12 @@ export const errorCatalogue = {
     'The disk is full, so the runtime stops.',
     'Free disk space, then start again; nothing acknowledged is lost.',
   ),
+  SNAPSHOT_DAMAGED: entry(
+    dataDamaged,
+    500,
+    'The snapshot of a hibernated actor in shared memory is not what was written; the actor is rebuilt from the journal.',
+    'Nothing need be done; if it happens again, test the memory of the machine.',
+  ),
   BLOB_MISSING: entry(
     dataDamaged,
     500,

@@ -147,12 +147,16 @@ export const limits = {
   actorIdleMsMax: 2_000,
   /** Records of one actor between two snapshots. */
   recordsPerSnapshot: 64,
-  /** Slots of the shared actor directory: most actors alive at once. A power of two. */
-  directorySlots: 262_144,
+  /** Slots of the shared actor directory, half of which actors may take: a million. A power of two. */
+  directorySlots: 2 ** 21,
   /** Shared memory for snapshots of hibernated actors; what finds no room is in the journal alone. */
   snapshotGridBytes: 256 * MiB,
-  /** Shared memory for texts that such snapshots have in common. */
-  snapshotTextBytes: 16 * MiB,
+  /** Templates that such snapshots have in common, at once. */
+  snapshotTemplates: 1_024,
+  /** Leaves of a state that has a template. */
+  templateLeavesMax: 512,
+  /** Shapes of states of which a host remembers the last one, to find what two have in common. */
+  templateSamplesMax: 256,
   /** Host workers at most. */
   hostsMax: 32,
   /** Largest seed of a run. */

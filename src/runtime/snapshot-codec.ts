@@ -1,315 +1,334 @@
 /**
- * A hibernated actor as few bytes: what many have in common are numbers of
- * shared texts, and its own names are written as what the reader knows already,
- * its run and its id.
+ * A hibernated actor as few bytes: a template of what many have in common, and
+ * the values of its own. Without a template all of its values are written.
+ *
+ * ```
+ *  flags u8 | digest, 32 bytes, if it has one
+ *  with a template:    a bit for each constant that is different, if any is | those leaves and its own
+ *  without a template: sequence, machine, state, machines | sent, received, open
+ * ```
  *
  * Invariants
  *   C1. What is read equals what was written: the state has the same hash.
- *   C2. A number is in its shortest form of three; an object whose keys are all
- *       names is written as its shape when that is a shared text.
+ *   C2. A snapshot with a template is one of its users from `encode` to the
+ *       `release` of whoever takes it out of the grid.
  */
-import { type Actor, type ActorJson, actorFromJson, actorToJson } from '../actors/actor.ts';
+import type { Actor, ActorJson } from '../actors/actor.ts';
+import { type MachineState, stateReader, stateToJson } from '../actors/step.ts';
 import { assert } from '../kernel/assert.ts';
-import type { ActorId, RunId } from '../kernel/ids.ts';
+import type { ActorSequence } from '../kernel/ids.ts';
 import { limits } from '../kernel/limits.ts';
-import type { SharedTexts } from './shared-texts.ts';
+import type { KnownTemplate, SharedTemplates } from './shared-templates.ts';
+import { SnapshotNames } from './snapshot-names.ts';
+import {
+  type Constant,
+  commonOf,
+  constantsOf,
+  type Outline,
+  outlineOf,
+  type SnapshotTemplate,
+  savedBytesOf,
+} from './snapshot-template.ts';
+import { ValueReader, ValueWriter } from './snapshot-values.ts';
 
-const tags = {
-  null: 0,
-  true: 1,
-  false: 2,
-  undefined: 3,
-  integer: 4,
-  negative: 5,
-  float: 6,
-  text: 7,
-  shared: 9,
-  run: 10,
-  self: 11,
-  parent: 12,
-  /** What follows `run:self:` in the key of an intention. */
-  key: 13,
-  array: 14,
-  shape: 15,
-  map: 16,
-  /** Integers from 0 to 127 in the tag itself. */
-  small: 128,
-} as const;
-
-const namePattern = /^[A-Za-z_][A-Za-z0-9_-]*$/;
 const digestBytes = 32;
-const flags = { begins: 1, digest: 2 };
+const flags = { begins: 1, digest: 2, differs: 4 };
+/** A template that costs no more than this is good enough. */
+const differenceBytesMax = 32;
+/** A new template has to save at least this over the best one that there is. */
+const gainBytesMin = 64;
+const templatesPerShape = 8;
 
-/** An actor and what its host remembers beside the fold. */
+/** An actor and what its host remembers beside the fold; not to be spread, as an actor is not. */
 export interface Sleeper {
   readonly actor: Actor;
   readonly previousDigest: Buffer | null;
   readonly begins: boolean;
 }
 
-interface Names {
-  readonly run: RunId;
-  readonly id: ActorId;
+/** A snapshot, valid until the next call. */
+export interface Encoded {
+  readonly bytes: Uint8Array;
+  /** Number of its template, from 1; 0 for none. */
+  readonly template: number;
 }
 
-function parentOf(id: string): string {
-  return id.slice(0, Math.max(0, id.lastIndexOf('/')));
+/** What is eagerly made of a snapshot, and what its host needs only when mail has come. */
+type Early = Pick<ActorJson, 'sequence' | 'machine' | 'state'> & {
+  readonly machines: readonly string[];
+};
+type Late = Pick<ActorJson, 'sent' | 'received' | 'open'>;
+
+interface Sample {
+  readonly keys: string;
+  readonly constants: readonly Constant[];
+}
+
+let lastRead = { machine: '', machines: [] as Actor['machines'], read: stateReader('agent') };
+
+/** Those of one template have the same list of versions. */
+function readState(
+  machine: ActorJson['machine'],
+  machines: Actor['machines'],
+  state: ActorJson['state'],
+): MachineState {
+  if (machine !== lastRead.machine || machines !== lastRead.machines) {
+    lastRead = { machine, machines, read: stateReader(machine, 'compact', machines) };
+  }
+  return lastRead.read(state);
+}
+
+/** A snapshot out of the grid. What it holds is made of it when it is asked for. */
+class WokenActor implements Actor {
+  readonly run: Actor['run'];
+  readonly id: Actor['id'];
+  readonly #names: SnapshotNames;
+  readonly #bytes: string;
+  readonly #template: SnapshotTemplate | null;
+  #at: number;
+  #leaves: readonly unknown[] = [];
+  #early: Early | null = null;
+  #late: Late | null = null;
+  #state: MachineState | null = null;
+
+  constructor(names: SnapshotNames, bytes: string, template: SnapshotTemplate | null) {
+    this.run = names.run;
+    this.id = names.id;
+    this.#names = names;
+    this.#bytes = bytes;
+    this.#template = template;
+    this.#at = 1 + ((bytes.charCodeAt(0) & flags.digest) === 0 ? 0 : digestBytes);
+  }
+
+  get sequence(): ActorSequence {
+    return this.#readEarly().sequence as ActorSequence;
+  }
+
+  get machines(): Actor['machines'] {
+    return this.#readEarly().machines;
+  }
+
+  get state(): MachineState {
+    if (this.#state === null) {
+      const { machine, state, machines } = this.#readEarly();
+      this.#state = readState(machine, machines, state);
+    }
+    return this.#state;
+  }
+
+  get sent(): Actor['sent'] {
+    return this.#readLate().sent;
+  }
+
+  get received(): Actor['received'] {
+    return this.#readLate().received;
+  }
+
+  get open(): Actor['open'] {
+    return this.#readLate().open;
+  }
+
+  #readEarly(): Early {
+    if (this.#early !== null) return this.#early;
+    const reader = new ValueReader(this.#bytes, this.#at, this.#names);
+    const template = this.#template;
+    if (template === null) this.#early = reader.value() as Early;
+    else if (this.#differs) {
+      this.#leaves = this.#allLeaves(template, reader);
+      this.#early = template.fromAll(0)(this.#leaves, this.#names) as Early;
+    } else {
+      const own: unknown[] = [];
+      for (let count = template.ownOfFirst; count > 0; count -= 1) own.push(reader.value());
+      this.#leaves = own;
+      this.#early = template.fromOwn[0]?.(own, this.#names) as Early;
+    }
+    this.#at = reader.at;
+    return this.#early;
+  }
+
+  #readLate(): Late {
+    if (this.#late !== null) return this.#late;
+    this.#readEarly();
+    const reader = new ValueReader(this.#bytes, this.#at, this.#names);
+    const template = this.#template;
+    if (template === null) this.#late = reader.value() as Late;
+    else if (this.#differs) this.#late = template.fromAll(1)(this.#leaves, this.#names) as Late;
+    else {
+      const own = [...this.#leaves];
+      while (own.length < template.own.length) own.push(reader.value());
+      this.#late = template.fromOwn[1]?.(own, this.#names) as Late;
+    }
+    assert(reader.isAtEnd, 'a snapshot ends where its actor ends');
+    return this.#late;
+  }
+
+  get #differs(): boolean {
+    return (this.#bytes.charCodeAt(0) & flags.differs) !== 0;
+  }
+
+  #allLeaves(template: SnapshotTemplate, reader: ValueReader): readonly unknown[] {
+    const { constants } = template.json;
+    const differs: number[] = [];
+    for (let bits = constants.length - template.own.length; bits > 0; bits -= 8) {
+      differs.push(reader.byte());
+    }
+    let bit = 0;
+    return constants.map((constant, index) => {
+      if (constant === null) return reader.value();
+      const isOther = ((differs[bit >> 3] ?? 0) & (1 << (bit & 7))) !== 0;
+      bit += 1;
+      return isOther ? reader.value() : template.constant(index, this.#names);
+    });
+  }
+}
+
+/** What came out of the grid with it. */
+class WokenSleeper implements Sleeper {
+  readonly actor: Actor;
+  readonly #bytes: string;
+
+  constructor(actor: Actor, bytes: string) {
+    this.actor = actor;
+    this.#bytes = bytes;
+  }
+
+  get previousDigest(): Buffer | null {
+    if ((this.#bytes.charCodeAt(0) & flags.digest) === 0) return null;
+    return Buffer.from(this.#bytes.slice(1, 1 + digestBytes), 'latin1');
+  }
+
+  get begins(): boolean {
+    return (this.#bytes.charCodeAt(0) & flags.begins) !== 0;
+  }
 }
 
 export class SnapshotCodec {
-  readonly #texts: SharedTexts;
-  readonly #shapes = new Map<number, readonly string[]>();
-  #bytes: Buffer = Buffer.alloc(4_096);
-  #at = 0;
-  #run = '';
-  #id = '';
-  #parent = '';
-  #keys = '';
+  readonly #templates: SharedTemplates;
+  readonly #byShape = new Map<string, KnownTemplate[]>();
+  readonly #samples = new Map<string, Sample>();
+  readonly #writer = new ValueWriter();
 
-  constructor(texts: SharedTexts) {
-    this.#texts = texts;
+  constructor(templates: SharedTemplates) {
+    this.#templates = templates;
   }
 
-  /** The bytes are valid until the next call. */
-  encode({ actor, previousDigest, begins }: Sleeper): Uint8Array {
-    this.#begin(actor);
-    this.#at = 0;
-    this.#room(1 + digestBytes);
-    this.#byte((begins ? flags.begins : 0) | (previousDigest === null ? 0 : flags.digest));
+  encode({ actor, previousDigest, begins }: Sleeper): Encoded {
+    const { sequence, state, sent, received, open, machines } = actor;
+    const names = new SnapshotNames(actor.run, actor.id);
+    const early: Early = {
+      sequence,
+      machine: state.machine,
+      state: stateToJson(state),
+      machines,
+    };
+    const late: Late = { sent, received, open };
+    const outline = outlineOf([early, late], names);
+    const known = this.#choose(outline, names);
+    const writer = this.#writer;
+    writer.begin(names);
+    writer.room(1 + digestBytes);
+    writer.byte((begins ? flags.begins : 0) | (previousDigest === null ? 0 : flags.digest));
     if (previousDigest !== null) {
       assert(previousDigest.length === digestBytes, 'a digest is SHA-256');
-      this.#at += previousDigest.copy(this.#bytes, this.#at);
+      writer.at += previousDigest.copy(writer.bytes, writer.at);
     }
-    const { run: _run, id: _id, ...rest } = actorToJson(actor);
-    this.#value(rest);
-    return this.#bytes.subarray(0, this.#at);
+    if (known === null) {
+      writer.value(early);
+      writer.value(late);
+    } else this.#leaves(outline.leaves, known, names);
+    const bytes = writer.bytes.subarray(0, writer.at);
+    return { bytes, template: known === null ? 0 : known.number + 1 };
   }
 
-  /** Whose snapshot it is says the directory, where it was found. */
-  decode(bytes: Buffer, { run, id }: Names): Sleeper {
-    this.#begin({ run, id });
-    const own = this.#bytes;
-    this.#bytes = bytes;
-    this.#at = 0;
-    try {
-      const flag = this.#next();
-      let previousDigest: Buffer | null = null;
-      if ((flag & flags.digest) !== 0) {
-        previousDigest = Buffer.from(bytes.subarray(1, 1 + digestBytes));
-        this.#at += digestBytes;
-      }
-      const rest = this.#read() as Omit<ActorJson, 'run' | 'id'>;
-      assert(this.#at === bytes.length, 'a snapshot ends where its actor ends');
-      const actor = actorFromJson({ run, id, ...rest });
-      return { actor, previousDigest, begins: (flag & flags.begins) !== 0 };
-    } finally {
-      this.#bytes = own;
+  /**
+   * An actor from its bytes, as characters below 256. Whose snapshot it is says the
+   * directory, where it was found. Null when its template is damaged.
+   */
+  decode(bytes: string, template: number, names: SnapshotNames): Sleeper | null {
+    const known = template === 0 ? null : this.#templates.read(template - 1);
+    if (known === null && template !== 0) return null;
+    return new WokenSleeper(new WokenActor(names, bytes, known?.template ?? null), bytes);
+  }
+
+  /** The snapshot with this template, from 1, is no longer in the grid (C2). */
+  release(template: number): void {
+    if (template !== 0) this.#templates.release(template - 1);
+  }
+
+  #leaves(leaves: readonly unknown[], { template }: KnownTemplate, names: SnapshotNames): void {
+    const writer = this.#writer;
+    const { constants } = template.json;
+    const others = leaves.map(
+      (leaf, index) => constants[index] !== null && !template.has(index, leaf, names),
+    );
+    if (others.includes(true)) {
+      writer.bytes[0] = (writer.bytes[0] ?? 0) | flags.differs;
+      const bits = Buffer.alloc(Math.ceil((constants.length - template.own.length) / 8));
+      let bit = 0;
+      others.forEach((isOther, index) => {
+        if (constants[index] === null) return;
+        if (isOther) bits[bit >> 3] = (bits[bit >> 3] ?? 0) | (1 << (bit & 7));
+        bit += 1;
+      });
+      writer.room(bits.length);
+      writer.at += bits.copy(writer.bytes, writer.at);
     }
-  }
-
-  #begin({ run, id }: Names): void {
-    this.#run = run;
-    this.#id = id;
-    this.#parent = parentOf(id);
-    this.#keys = `${run}:${id}:`;
-  }
-
-  #room(lengthBytes: number): void {
-    const end = this.#at + lengthBytes;
-    if (end <= this.#bytes.length) return;
-    const grown = Buffer.alloc(Math.max(end, 2 * this.#bytes.length));
-    this.#bytes.copy(grown, 0, 0, this.#at);
-    this.#bytes = grown;
-  }
-
-  #byte(value: number): void {
-    this.#bytes[this.#at] = value;
-    this.#at += 1;
-  }
-
-  #count(value: number): void {
-    let rest = value;
-    while (rest >= 128) {
-      this.#byte((rest % 128) | 128);
-      rest = Math.floor(rest / 128);
-    }
-    this.#byte(rest);
-  }
-
-  #value(value: unknown): void {
-    this.#room(16);
-    if (typeof value === 'string') this.#text(value);
-    else if (typeof value === 'number') this.#number(value);
-    else if (typeof value === 'boolean') this.#byte(value ? tags.true : tags.false);
-    else if (value === undefined) this.#byte(tags.undefined);
-    else if (value === null) this.#byte(tags.null);
-    else if (Array.isArray(value)) {
-      this.#byte(tags.array);
-      this.#count(value.length);
-      for (const item of value) this.#value(item);
-    } else {
-      assert(typeof value === 'object', 'a state is plain JSON');
-      this.#object(value as Record<string, unknown>);
-    }
-  }
-
-  /** (C2) */
-  #number(value: number): void {
-    const whole = Number.isSafeInteger(value) && !Object.is(value, -0);
-    if (whole && value >= 0 && value < 128) this.#byte(tags.small | value);
-    else if (whole) {
-      this.#byte(value < 0 ? tags.negative : tags.integer);
-      this.#count(Math.abs(value));
-    } else {
-      this.#byte(tags.float);
-      this.#at = this.#bytes.writeDoubleLE(value, this.#at);
-    }
-  }
-
-  #text(text: string): void {
-    if (text === this.#run) this.#byte(tags.run);
-    else if (text === this.#id) this.#byte(tags.self);
-    else if (text === this.#parent) this.#byte(tags.parent);
-    else if (text.startsWith(this.#keys)) {
-      this.#byte(tags.key);
-      this.#plain(text.slice(this.#keys.length));
-    } else {
-      const number = this.#texts.numberOf(text, this.#keys);
-      if (number === null) this.#plain(text);
-      else {
-        this.#byte(tags.shared);
-        this.#count(number);
-      }
-    }
-  }
-
-  #plain(text: string): void {
-    assert(text.isWellFormed(), 'a state has a hash, so its texts are well-formed');
-    const lengthBytes = Buffer.byteLength(text);
-    this.#room(16 + lengthBytes);
-    this.#byte(tags.text);
-    this.#count(lengthBytes);
-    this.#at += this.#bytes.write(text, this.#at, 'utf8');
-  }
-
-  #object(object: Record<string, unknown>): void {
-    const keys = Object.keys(object);
-    // Names of actors, which are keys too, belong to one owner or few: they are no shape.
-    const isShape = keys.length > 0 && keys.every((key) => namePattern.test(key));
-    const shape = isShape ? this.#texts.numberOf(`{${keys.join(',')}}`, this.#keys) : null;
-    if (shape !== null) {
-      this.#byte(tags.shape);
-      this.#count(shape);
-      for (const key of keys) this.#value(object[key]);
-      return;
-    }
-    this.#byte(tags.map);
-    this.#count(keys.length);
-    for (const key of keys) {
-      this.#room(16);
-      this.#text(key);
-      this.#value(object[key]);
-    }
-  }
-
-  #next(): number {
-    const byte = this.#bytes[this.#at];
-    assert(byte !== undefined, 'a snapshot is whole');
-    this.#at += 1;
-    return byte;
-  }
-
-  #readCount(): number {
-    let value = 0;
-    for (let scale = 1; ; scale *= 128) {
-      const byte = this.#next();
-      value += (byte & 127) * scale;
-      if (byte < 128) return value;
-    }
-  }
-
-  #readBytes(): string {
-    const end = this.#readCount() + this.#at;
-    assert(end <= this.#bytes.length, 'a text ends inside its snapshot');
-    const text = this.#bytes.toString('utf8', this.#at, end);
-    this.#at = end;
-    return text;
-  }
-
-  #readText(): string {
-    const text = this.#read();
-    assert(typeof text === 'string', 'a key is a text');
-    return text;
-  }
-
-  #read(): unknown {
-    const tag = this.#next();
-    if (tag >= tags.small) return tag & 127;
-    switch (tag) {
-      case tags.null:
-        return null;
-      case tags.true:
-        return true;
-      case tags.false:
-        return false;
-      case tags.undefined:
-        return undefined;
-      case tags.integer:
-        return this.#readCount();
-      case tags.negative:
-        return -this.#readCount();
-      case tags.float: {
-        this.#at += 8;
-        return this.#bytes.readDoubleLE(this.#at - 8);
-      }
-      case tags.text:
-        return this.#readBytes();
-      case tags.shared:
-        return this.#texts.textOf(this.#readCount());
-      case tags.run:
-        return this.#run;
-      case tags.self:
-        return this.#id;
-      case tags.parent:
-        return this.#parent;
-      case tags.key:
-        return this.#keys + this.#readText();
-      case tags.array:
-        return Array.from({ length: this.#readCount() }, () => this.#read());
-      case tags.shape:
-        return this.#readShape(this.#readCount());
-      default:
-        assert(tag === tags.map, 'a known tag');
-        return this.#readMap(this.#readCount());
-    }
-  }
-
-  #readShape(number: number): Record<string, unknown> {
-    let keys = this.#shapes.get(number);
-    if (keys === undefined) {
-      keys = this.#texts.textOf(number).slice(1, -1).split(',');
-      assert(this.#shapes.size < limits.recordShapeKeysMax, 'shapes stay within their bound');
-      this.#shapes.set(number, keys);
-    }
-    const object: Record<string, unknown> = {};
-    for (const key of keys) set(object, key, this.#read());
-    return object;
-  }
-
-  #readMap(count: number): Record<string, unknown> {
-    const object: Record<string, unknown> = {};
-    for (let index = 0; index < count; index += 1) set(object, this.#readText(), this.#read());
-    return object;
-  }
-}
-
-function set(object: Record<string, unknown>, key: string, value: unknown): void {
-  if (key === '__proto__') {
-    Object.defineProperty(object, key, {
-      value,
-      enumerable: true,
-      configurable: true,
-      writable: true,
+    leaves.forEach((leaf, index) => {
+      if (constants[index] === null || others[index] === true) writer.value(leaf);
     });
-  } else object[key] = value;
+  }
+
+  /** The best template for these leaves, or a new one if two actors now have had much in common. */
+  #choose({ shape, leaves }: Outline, names: SnapshotNames): KnownTemplate | null {
+    if (leaves.length > limits.templateLeavesMax) return null;
+    const found = this.#byShape.get(shape) ?? [];
+    let best: KnownTemplate | null = null;
+    let saved = 0;
+    for (const known of found) {
+      const { template } = known;
+      const lost = template.differenceBytes(leaves, names, template.savesBytes);
+      if (lost <= differenceBytesMax && this.#acquire(known, shape)) return known;
+      if (template.savesBytes - lost <= saved) continue;
+      best = known;
+      saved = template.savesBytes - lost;
+    }
+    const fresh = this.#learn({ shape, leaves }, names, saved);
+    if (fresh !== null) return fresh;
+    return best !== null && this.#acquire(best, shape) ? best : null;
+  }
+
+  #acquire(known: KnownTemplate, shape: string): boolean {
+    if (this.#templates.acquire(known)) return true;
+    const others = this.#byShape.get(shape)?.filter((each) => each !== known) ?? [];
+    this.#byShape.set(shape, others);
+    return false;
+  }
+
+  #learn({ shape, leaves }: Outline, names: SnapshotNames, saved: number): KnownTemplate | null {
+    const constants = constantsOf(leaves, names);
+    const sample = this.#samples.get(shape);
+    this.#remember(shape, { keys: names.keys, constants });
+    if (sample === undefined || sample.keys === names.keys) return null;
+    const common = commonOf(sample.constants, constants);
+    if (savedBytesOf(common) < saved + gainBytesMin) return null;
+    const known = this.#templates.publish({ shape, constants: common });
+    if (known === null) return null;
+    const others = this.#byShape.get(shape) ?? [];
+    this.#byShape.delete(shape);
+    this.#byShape.set(shape, [...others.slice(1 - templatesPerShape), known]);
+    for (const oldest of this.#byShape.keys()) {
+      if (this.#byShape.size <= limits.snapshotTemplates) break;
+      this.#byShape.delete(oldest);
+    }
+    return known;
+  }
+
+  #remember(shape: string, sample: Sample): void {
+    this.#samples.delete(shape);
+    this.#samples.set(shape, sample);
+    for (const oldest of this.#samples.keys()) {
+      if (this.#samples.size <= limits.templateSamplesMax) break;
+      this.#samples.delete(oldest);
+    }
+  }
 }

@@ -5,10 +5,11 @@
  * ```
  *  pages taken, a word | heads of the free lists, u64 each | class of each page, u8 | pages
  *
- *  slab   0         4
- *         +---------+-----------+
- *         | length  | snapshot  |      in a free slab the length is the place of the next one
- *         +---------+-----------+
+ *  slab   0          4        6     8
+ *         +----------+--------+-----+-----------+
+ *         | checksum | length | tag | snapshot  |   in a free slab the first word is the
+ *         | u32      | u16    | u16 |           |   place of the next one
+ *         +----------+--------+-----+-----------+
  * ```
  *
  * Invariants
@@ -18,33 +19,62 @@
  *       list and came back does not look as if nothing had happened.
  *   G3. A page keeps its class. A snapshot without room stays out: the journal
  *       has it as well.
+ *   G4. A thread keeps some of the small slabs that it freed for its own next
+ *       snapshots. Those of a dead thread are free again after a clear.
+ *   G5. The checksum covers length, tag, snapshot and whose it is; any change
+ *       of one word is seen, and others but one in 2^32.
  */
 import { assert } from '../kernel/assert.ts';
 
 const pageBytes = 65_536;
-const lengthBytes = 4;
+const slabHeaderBytes = 8;
 /** Places are counted in this; 0 means none. */
 const unitBytes = 16;
 const classes = [
-  64, 96, 128, 160, 192, 224, 256, 320, 384, 512, 768, 1_024, 2_048, 4_096, 8_192, 16_384, 65_536,
+  32, 48, 64, 80, 96, 112, 128, 144, 160, 176, 192, 208, 224, 256, 320, 384, 512, 768, 1_024, 2_048,
+  4_096, 8_192, 16_384, 65_536,
 ] as const;
 const headsOffset = 8;
 const pageClassesOffset = headsOffset + 8 * classes.length;
+
+/** Slabs up to this size are kept by the thread that freed them, as many of each size (G4). */
+const keptBytesMax = 1_024;
+const keptMax = 64;
+const keptClasses = classes.filter((bytes) => bytes <= keptBytesMax).length;
+
+/** Of `toString('latin1')` what is left without its looking at arguments. */
+type LatinBuffer = Buffer & { latin1Slice(start: number, end: number): string };
+
+/** Whose slab it is, in two words; and a number of the owner's own, below 65,536. */
+export interface SlabSeal {
+  readonly low: number;
+  readonly high: number;
+}
+
+function classFor(lengthBytes: number): number {
+  return classes.findIndex((slab) => slab >= lengthBytes + slabHeaderBytes);
+}
 
 export class SnapshotGrid {
   readonly #words: Int32Array;
   readonly #heads: BigUint64Array;
   readonly #pageClasses: Uint8Array;
-  readonly #bytes: Uint8Array;
+  /** All of it; what `open` found lies at `at`. */
+  readonly bytes: LatinBuffer;
   readonly #pages: number;
+  readonly #kept: number[][] = Array.from({ length: keptClasses }, () => []);
   /** Offset of the first page. */
   readonly #begin: number;
+  /** Of the slab that was opened last: where its snapshot lies in `bytes`, its length, its tag. */
+  at = 0;
+  length = 0;
+  tag = 0;
 
   /** The range is zeroed when the first thread opens it; it begins at a multiple of 16. */
   constructor(memory: SharedArrayBuffer, offsetBytes: number, lengthBytes: number) {
     this.#words = new Int32Array(memory, offsetBytes, lengthBytes / 4);
     this.#heads = new BigUint64Array(memory, offsetBytes + headsOffset, classes.length);
-    this.#bytes = new Uint8Array(memory, offsetBytes, lengthBytes);
+    this.bytes = Buffer.from(memory, offsetBytes, lengthBytes) as unknown as LatinBuffer;
     const most = Math.floor(lengthBytes / pageBytes);
     this.#pageClasses = new Uint8Array(memory, offsetBytes + pageClassesOffset, most);
     this.#begin = Math.ceil((pageClassesOffset + most) / unitBytes) * unitBytes;
@@ -56,38 +86,84 @@ export class SnapshotGrid {
     return Math.min(Atomics.load(this.#words, 0), this.#pages) * pageBytes;
   }
 
-  /** Copies a snapshot in; its place, or 0 when there is no room for it (G3). */
-  store(snapshot: Uint8Array): number {
-    const kind = classes.findIndex((slab) => slab >= snapshot.length + lengthBytes);
+  /**
+   * Copies a snapshot in; its place, or 0 when there is no room for it (G3).
+   * @param tag A number of the caller's own, below 65,536.
+   */
+  store(snapshot: Uint8Array, tag: number, seal: SlabSeal): number {
+    const kind = classFor(snapshot.length);
     if (kind < 0) return 0;
-    const place = this.#pop(kind) || this.#carve(kind);
+    const place = this.#kept[kind]?.pop() ?? (this.#pop(kind) || this.#carve(kind));
     if (place === 0) return 0;
     const at = place * unitBytes;
-    this.#words[at / 4] = snapshot.length;
-    this.#bytes.set(snapshot, at + lengthBytes);
+    const word = at / 4;
+    this.#words[word + 1] = snapshot.length | (tag << 16);
+    const end = at + slabHeaderBytes + snapshot.length;
+    this.bytes.set(snapshot, at + slabHeaderBytes);
+    // The last word is summed whole.
+    for (let pad = end; pad % 4 !== 0; pad += 1) this.bytes[pad] = 0;
+    this.#words[word] = this.#checksum(word, snapshot.length, seal);
     return place;
   }
 
-  /** Copies a snapshot out and frees its place; the caller is the only one who has it (G1). */
-  take(place: number): Buffer {
-    const at = place * unitBytes;
-    const length = this.#words[at / 4] ?? 0;
-    const copy = Buffer.from(this.#bytes.subarray(at + lengthBytes, at + lengthBytes + length));
-    this.free(place);
-    return copy;
+  /**
+   * Finds what is stored here: `at`, `length` and `tag` say so. False when it is
+   * damaged or not the snapshot of this seal (G5); then they say nothing. The
+   * caller is the only one who has the place, until it frees it (G1).
+   */
+  open(place: number, seal: SlabSeal): boolean {
+    const word = place * (unitBytes / 4);
+    const header = this.#words[word + 1] ?? 0;
+    const length = header & 0xffff;
+    const at = place * unitBytes + slabHeaderBytes;
+    if (at + length > this.bytes.length) return false;
+    if (this.#words[word] !== this.#checksum(word, length, seal)) return false;
+    this.at = at;
+    this.length = length;
+    this.tag = header >>> 16;
+    return true;
   }
 
-  /** Gives a place back unread. */
+  /** What was opened, each byte as a character below 256. */
+  read(): string {
+    return this.bytes.latin1Slice(this.at, this.at + this.length);
+  }
+
+  /** Gives a place back. */
   free(place: number): void {
+    const kind = this.classOf(place);
+    const kept = this.#kept[kind];
+    if (kept === undefined) this.#push(kind, place, place);
+    else if (kept.push(place) >= keptMax) this.#pushAll(kind, kept.splice(keptMax / 2));
+  }
+
+  /** Which size a place has. */
+  classOf(place: number): number {
     const page = Math.floor((place * unitBytes - this.#begin) / pageBytes);
-    const kind = Atomics.load(this.#pageClasses, page);
-    this.#push(kind, place, place);
+    return Atomics.load(this.#pageClasses, page);
+  }
+
+  /** Which size a snapshot takes; -1 when none is large enough. */
+  classOfLength(lengthBytes: number): number {
+    return classFor(lengthBytes);
   }
 
   /** Frees every place, those too that a dead thread had. Only while no thread stores or takes. */
   clear(): void {
+    for (const kept of this.#kept) kept.length = 0;
     for (let kind = 0; kind < classes.length; kind += 1) Atomics.store(this.#heads, kind, 0n);
     Atomics.store(this.#words, 0, 0);
+  }
+
+  #checksum(word: number, lengthBytes: number, { low, high }: SlabSeal): number {
+    const words = this.#words;
+    let sum = Math.imul(low, 0x9e3779b1) ^ high;
+    const end = word + 2 + ((lengthBytes + 3) >> 2);
+    for (let at = word + 1; at < end; at += 1) {
+      sum = Math.imul(sum ^ (words[at] ?? 0), 0x85ebca6b);
+      sum ^= sum >>> 15;
+    }
+    return sum;
   }
 
   #next(place: number): number {
@@ -104,6 +180,17 @@ export class SnapshotGrid {
       const changed = (((head >> 32n) + 1n) << 32n) | next;
       if (this.#swap(kind, head, changed)) return place;
     }
+  }
+
+  #pushAll(kind: number, places: readonly number[]): void {
+    const [first, ...others] = places;
+    assert(first !== undefined, 'there is something to free');
+    let last = first;
+    for (const place of others) {
+      Atomics.store(this.#words, this.#next(last), place);
+      last = place;
+    }
+    this.#push(kind, first, last);
   }
 
   /** Puts a chain of free slabs on the list. */

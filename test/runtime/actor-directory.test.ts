@@ -9,7 +9,7 @@ const run = newRunId();
 const first = actorId('run/first');
 
 function directoryOf(slots: number): ActorDirectory {
-  return new ActorDirectory(ActorDirectory.allocate({ slots, gridBytes: 0, textBytes: 128 }));
+  return new ActorDirectory(ActorDirectory.allocate({ slots, gridBytes: 0, templates: 64 }));
 }
 
 function numbered(number: number): ActorId {
@@ -103,7 +103,11 @@ describe('ownership (D2, D4)', () => {
     expect(directory.claim(run, first, { host: 2, epoch: 4 })).toBeNull();
     directory.hibernate(run, first, { host: 1, epoch: 4, sequence: 9 });
     expect(directory.claim(run, first, { host: 2, epoch: 3 })).toBeNull();
-    expect(directory.claim(run, first, { host: 2, epoch: 4 })).toEqual({ epoch: 5, sleeper: null });
+    expect(directory.claim(run, first, { host: 2, epoch: 4 })).toEqual({
+      epoch: 5,
+      sleeper: null,
+      damage: null,
+    });
     expect(directory.claim(run, first, { host: 3, epoch: 4 })).toBeNull();
     expect(directory.lookup(run, first)).toEqual({ state: 'owned', host: 2, epoch: 5 });
     expect(directory.hibernate(run, first, { host: 1, epoch: 4, sequence: 9 })).toBe(false);

@@ -57,6 +57,6 @@ export function sleepingAgent(number: number, text = `t${number}`): Sleeper {
 }
 
 /** Everything of an actor, to be compared. */
-export function allOf({ actor, ...rest }: Sleeper): unknown {
-  return { ...rest, actor: actorToJson(actor) };
+export function allOf({ actor, previousDigest, begins }: Sleeper): unknown {
+  return { previousDigest, begins, actor: actorToJson(actor) };
 }

@@ -1,36 +1,56 @@
 import { once } from 'node:events';
 import { Worker } from 'node:worker_threads';
 import fc from 'fast-check';
-import { expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { actorHash } from '../../src/actors/step.ts';
 import { ActorDirectory } from '../../src/runtime/actor-directory.ts';
 import { SnapshotGrid } from '../../src/runtime/snapshot-grid.ts';
 import { allOf, answered, runOfSleepers as run, sleeperId, sleepingAgent } from './sleepers.ts';
 
+const pageBytes = 65_536;
+const headBytes = 1_024;
+
+function gridIn(memory: SharedArrayBuffer): SnapshotGrid {
+  return new SnapshotGrid(memory, 0, memory.byteLength);
+}
+
 function gridOf(pages: number): SnapshotGrid {
-  const bytes = pages * 65_536 + 1_024;
-  return new SnapshotGrid(new SharedArrayBuffer(bytes), 0, bytes);
+  return gridIn(new SharedArrayBuffer(pages * pageBytes + headBytes));
+}
+
+const seal = { low: 7, high: -9 };
+
+function store(grid: SnapshotGrid, bytes: Uint8Array): number {
+  return grid.store(bytes, 3, seal);
+}
+
+function taken(grid: SnapshotGrid, place: number): Buffer | null {
+  if (!grid.open(place, seal)) return null;
+  expect(grid.tag).toBe(3);
+  const copy = Buffer.from(grid.bytes.subarray(grid.at, grid.at + grid.length));
+  grid.free(place);
+  return copy;
 }
 
 test('it agrees with a map, whatever is stored, taken and freed', () => {
   const step = fc.record({ length: fc.nat(3_000), out: fc.nat(9), take: fc.boolean() });
   fc.assert(
     fc.property(fc.array(step, { maxLength: 200 }), (steps) => {
-      const grid = gridOf(8);
+      const grid = gridOf(20);
       const held: { place: number; bytes: Buffer }[] = [];
       steps.forEach(({ length, out, take }, index) => {
         const bytes = Buffer.alloc(length, index);
-        const place = grid.store(bytes);
+        const place = store(grid, bytes);
         if (place !== 0) held.push({ place, bytes });
         if (out < 4) {
           const [gone] = held.splice(out % Math.max(1, held.length), 1);
           if (gone === undefined) return;
-          if (take) expect(grid.take(gone.place)).toEqual(gone.bytes);
+          if (take) expect(taken(grid, gone.place)).toEqual(gone.bytes);
           else grid.free(gone.place);
         }
       });
       expect(new Set(held.map(({ place }) => place)).size).toBe(held.length);
-      for (const { place, bytes } of held) expect(grid.take(place)).toEqual(bytes);
+      for (const { place, bytes } of held) expect(taken(grid, place)).toEqual(bytes);
     }),
   );
 });
@@ -39,20 +59,65 @@ test('a full grid refuses, and has room again for as many', () => {
   const grid = gridOf(2);
   const fill = () => {
     const places: number[] = [];
-    for (let place = grid.store(Buffer.alloc(60)); place !== 0; ) {
+    for (let place = store(grid, Buffer.alloc(56)); place !== 0; ) {
       places.push(place);
-      place = grid.store(Buffer.alloc(60));
+      place = store(grid, Buffer.alloc(56));
     }
     return places;
   };
   const places = fill();
   expect(places).toHaveLength(2_048);
-  expect(grid.store(Buffer.alloc(100))).toBe(0);
+  expect(store(grid, Buffer.alloc(100))).toBe(0);
   for (const place of places) grid.free(place);
   expect(fill().toSorted((a, b) => a - b)).toEqual(places.toSorted((a, b) => a - b));
   grid.clear();
   expect(fill()).toHaveLength(2_048);
-  expect(gridOf(2).store(Buffer.alloc(70_000))).toBe(0);
+  expect(store(gridOf(2), Buffer.alloc(70_000))).toBe(0);
+});
+
+describe('damage (G4)', () => {
+  test('every changed bit of a slab is seen, and a slab of another owner', () => {
+    const memory = new SharedArrayBuffer(2 * pageBytes + headBytes);
+    const grid = gridIn(memory);
+    const all = Buffer.from(memory);
+    for (const length of [0, 1, 2, 3, 4, 21, 40]) {
+      const bytes = Buffer.alloc(length, 0xa5);
+      const place = store(grid, bytes);
+      const begin = place * 16;
+      for (let bit = 0; bit < 8 * (8 + length); bit += 1) {
+        const at = begin + (bit >> 3);
+        const was = all.readUInt8(at);
+        all.writeUInt8(was ^ (1 << (bit & 7)), at);
+        expect(grid.open(place, seal)).toBe(false);
+        all.writeUInt8(was, at);
+      }
+      expect(grid.open(place, { ...seal, low: 8 })).toBe(false);
+      expect(grid.open(place, { ...seal, high: 9 })).toBe(false);
+      expect(taken(grid, place)).toEqual(bytes);
+    }
+  });
+
+  test('an actor whose snapshot is damaged is claimed without it, and its place is free', () => {
+    const memory = ActorDirectory.allocate({ slots: 64, gridBytes: 3 * pageBytes, templates: 8 });
+    const directory = new ActorDirectory(memory);
+    const all = Buffer.from(memory);
+    for (let round = 0; round < 3; round += 1) {
+      const id = sleeperId(round);
+      const text = `a text that only number ${round} has`;
+      directory.insert(run, id, { host: 9, epoch: 1 });
+      const sleeper = sleepingAgent(round, text);
+      const { sequence } = sleeper.actor;
+      directory.hibernate(run, id, { host: 9, epoch: 1, sequence }, sleeper);
+      const at = all.indexOf(text);
+      expect(at).toBeGreaterThan(0);
+      all.writeUInt8(all.readUInt8(at) ^ 0x20, at);
+      const claimed = directory.claim(run, id, { host: 3, epoch: 1 });
+      expect(claimed).toMatchObject({ epoch: 2, sleeper: null });
+      expect(claimed?.damage?.code).toBe('SNAPSHOT_DAMAGED');
+      expect(directory.lookup(run, id)).toEqual({ state: 'owned', host: 3, epoch: 2 });
+    }
+    expect(directory.counts.damaged).toBe(3);
+  });
 });
 
 function asleep(directory: ActorDirectory, number: number, epoch = 1): boolean {
@@ -62,7 +127,7 @@ function asleep(directory: ActorDirectory, number: number, epoch = 1): boolean {
 }
 
 test('a place is free again after a claim, a removal and a lost swap (D5)', () => {
-  const memory = ActorDirectory.allocate({ slots: 64, gridBytes: 66_560, textBytes: 65_536 });
+  const memory = ActorDirectory.allocate({ slots: 64, gridBytes: 3 * pageBytes, templates: 64 });
   const directory = new ActorDirectory(memory);
   // More rounds than the only page has slabs.
   for (let round = 0; round < 3_000; round += 1) {
@@ -79,7 +144,7 @@ test('a place is free again after a claim, a removal and a lost swap (D5)', () =
 
 test('of threads that wake agents, one gets each, whole, and it goes on as if it had never slept', async () => {
   const rounds = 300;
-  const memory = ActorDirectory.allocate({ slots: 1_024, gridBytes: 2 ** 20, textBytes: 2 ** 17 });
+  const memory = ActorDirectory.allocate({ slots: 1_024, gridBytes: 2 ** 20, templates: 64 });
   const directory = new ActorDirectory(memory);
   for (let round = 0; round < rounds; round += 1) {
     directory.insert(run, sleeperId(round), { host: 9, epoch: 1 });

@@ -29,7 +29,8 @@ for (let round = 0; round < rounds; round += 1) {
   const actor = answered(claimed.sleeper.actor, 'z');
   woken.push([round, actorHash(actor.state)]);
   const { epoch } = claimed;
-  const sleeper = { ...claimed.sleeper, actor };
+  const { previousDigest, begins } = claimed.sleeper;
+  const sleeper = { actor, previousDigest, begins };
   directory.hibernate(run, id, { host, epoch, sequence: actor.sequence }, sleeper);
 }
 parentPort?.postMessage(woken);

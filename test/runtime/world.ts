@@ -119,7 +119,7 @@ export class World {
       ActorDirectory.allocate({
         slots: 4_096,
         gridBytes: journal.gridBytes ?? 2 ** 20,
-        textBytes: 2 ** 17,
+        templates: 64,
       }),
     );
     const segmentBytes = journal.files === undefined ? 2 * 1024 * 1024 : 64 * 1024;
