@@ -35,7 +35,7 @@ function sequencesOf(follower: JournalFollower, run: string): number[] {
 function loaded(follower: JournalFollower, run: string): Loaded[] {
   const records = follower.records(follower.entry(run), sequencesOf(follower, run));
   return [...records].map(({ record }) => {
-    const { actor, machine, event } = eventOf(record, follower.blob);
+    const { actor, machine, event } = eventOf(record, follower.blobsOf(follower.entry(run).id));
     const [name = ''] = machine.split('@');
     return { actor, machine: name as MachineName, event: { ...event, at: record.timeMs } };
   });
@@ -67,7 +67,10 @@ function verified(
   let events = 0;
   for (const run of runs) {
     const records = follower.records(follower.entry(run), sequencesOf(follower, run));
-    const folded = foldRun(records, follower.blob, { keepSends: false, stepper });
+    const folded = foldRun(records, follower.blobsOf(follower.entry(run).id), {
+      keepSends: false,
+      stepper,
+    });
     assert(folded.divergence === null, 'the replay is equal');
     events += folded.events;
   }

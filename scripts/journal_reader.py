@@ -4,8 +4,9 @@
     python3 journal_reader.py DATA
 
 prints one JSON object for each record, then one that sums up. It verifies
-headers, CRCs, places, digests, seals, the chains of the actors and the hashes
-of texts that are records; texts in files are not looked at. Exit status 0, or 5
+headers, CRCs, places, digests, seals, the chains of the actors and the names
+of texts that are records; texts in files are not looked at. What is encrypted is
+read with the keys in DATA/keys, and is null where they are gone. Exit status 0, or 5
 where the journal is damaged.
 
 It needs Python 3.8 or newer, and libzstd for compressed texts. It reads whole
@@ -23,12 +24,15 @@ import sys
 import uuid
 import zlib
 
+from journal_cipher import RunKeys
+
 SEGMENT_HEADER = 128
 RECORD_HEADER = 144
 RECORD_MAX = 1 << 20
 MAGIC = 0xC1AA
 TYPES = ["", "event", "blob", "snapshot", "run-started", "run-ended", "seal", "mark", "branch"]
-RUN, ACTOR, CAUSE, PREVIOUS, COMPRESSED = 1, 2, 4, 8, 16
+TYPES += ["run-erased", "run-keys"]
+RUN, ACTOR, CAUSE, PREVIOUS, COMPRESSED, ENCRYPTED = 1, 2, 4, 8, 16, 32
 VERSION = 3
 TEXT_MAX = 512 << 20
 OPEN_RUNS_MAX = 64
@@ -96,9 +100,11 @@ class Record:
     def plausible(self, limit):
         if self.length < RECORD_HEADER or self.length > RECORD_MAX or self.end > limit:
             return False
-        if self.magic != MAGIC or not 1 <= self.type < len(TYPES) or self.flags > 31:
+        if self.magic != MAGIC or not 1 <= self.type < len(TYPES) or self.flags > 63:
             return False
         if self.flags & COMPRESSED and TYPES[self.type] != "blob":
+            return False
+        if self.flags & ENCRYPTED and not self.flags & RUN:
             return False
         return RECORD_HEADER + sum(self.name_lengths()) <= self.length
 
@@ -399,17 +405,56 @@ def read_dropped(data_directory):
     return found
 
 
-def text_of(record):
-    """Hash of a blob record, and whether its content has it."""
-    named, stored = record.body[:32], record.body[32:]
+class Keys:
+    """The keys of the runs: files, or records of an archive."""
+
+    def __init__(self, data_directory):
+        self.folder = os.path.join(data_directory, "keys")
+        self.known = {}
+
+    def take(self, record):
+        keys = RunKeys(record.body)
+        self.known[keys.run] = keys
+
+    def of(self, run):
+        """The keys of the run, or None where they are gone."""
+        if run not in self.known:
+            path = os.path.join(self.folder, run)
+            self.known[run] = None
+            if os.path.exists(path):
+                with open(path, "rb") as file:
+                    self.known[run] = RunKeys(file.read())
+        return self.known[run]
+
+
+def text_of(record, keys):
+    """Name of a text, and whether it is that of its content; null where nobody can say."""
+    name, stored = record.body[:32], record.body[32:]
+    shown_name = {"name": name.hex()}
+    own = keys.of(record.run) if record.flags & ENCRYPTED else None
+    if record.flags & ENCRYPTED and own is None:
+        return {**shown_name, "holds": None}
     try:
-        content = decompress(stored) if record.flags & COMPRESSED else stored
+        frame = own.decrypt(stored) if own else stored
+        content = decompress(frame) if record.flags & COMPRESSED else frame
     except ValueError:
-        return {"hash": named.hex(), "holds": False}
-    return {"hash": named.hex(), "holds": hashlib.sha256(content).digest() == named}
+        return {**shown_name, "holds": False}
+    expected = own.name_of(content) if own else hashlib.sha256(content).digest()
+    return {**shown_name, "holds": expected == name}
 
 
-def shown(record):
+def body_of(record, keys):
+    """The body as text; null where the keys of the run are gone, or do not read it."""
+    if record.name == "run-keys":
+        keys.take(record)
+        return None
+    if not record.flags & ENCRYPTED:
+        return record.body.decode("utf-8")
+    own = keys.of(record.run)
+    return own.decrypt(record.body).decode("utf-8") if own else None
+
+
+def shown(record, keys):
     line = {
         "sequence": record.sequence,
         "type": record.name,
@@ -423,20 +468,27 @@ def shown(record):
         "previousDigest": record.previous.hex() if record.previous else None,
     }
     if record.name == "blob":
-        line["text"] = text_of(record)
+        line["text"] = text_of(record, keys)
     else:
-        line["body"] = record.body.decode("utf-8")
+        line["body"] = body_of(record, keys)
     return line
 
 
 def main(data_directory):
     wrong = 0
     try:
+        keys = Keys(data_directory)
         dropped = read_dropped(data_directory)
         reader = Reader(read_folder(data_directory), read_skipped(data_directory), dropped)
         for record in reader.records():
-            line = shown(record)
-            wrong += not line.get("text", {"holds": True})["holds"]
+            try:
+                line = shown(record, keys)
+            except ValueError as error:
+                place = {"sequence": record.sequence, "run": record.run, "what": str(error)}
+                print(json.dumps({"type": "unreadable", **place}))
+                wrong += 1
+                continue
+            wrong += line.get("text", {"holds": True})["holds"] is False
             print(json.dumps(line, ensure_ascii=False))
     except Corrupt as error:
         print(json.dumps({"type": "corrupt", **error.place}))

@@ -173,7 +173,7 @@ function turnsOf(dataDirectory: string, run: RunId, prompts: readonly Prompt[]):
   const asked: (Omit<Turn, 'bytes' | 'newText'> & { readonly offset: number })[] = [];
   const sequences = entry.events.map((_, index) => index + 1);
   for (const { record } of follower.records(entry, sequences)) {
-    const body = eventOf(record, follower.blob);
+    const body = eventOf(record, follower.blobsOf(entry.id));
     const [name = ''] = body.machine.split('@');
     assert(isMachineName(name), 'the machine is known');
     const known =

@@ -2,13 +2,15 @@
 import { z } from 'zod';
 import { RuntimeError } from '../kernel/errors.ts';
 import { type Sha256, sha256 } from '../kernel/hash.ts';
+import type { RunId } from '../kernel/ids.ts';
 import { limits } from '../kernel/limits.ts';
 import { type Actuator, operation } from './actuator.ts';
 import { operationArguments } from './operation-arguments.ts';
 
 /** Whoever keeps blobs: null for one it does not have. */
 export interface BlobLookup {
-  lookup(hash: Sha256): Buffer | null;
+  /** A text that a record of the run may name. */
+  lookup(run: RunId, hash: Sha256): Buffer | null;
 }
 
 export function blobsActuator(blobs: BlobLookup): Actuator {
@@ -21,9 +23,9 @@ export function blobsActuator(blobs: BlobLookup): Actuator {
         effect: 'pure',
         arguments: operationArguments['blobs.read'],
         result: z.strictObject({ texts: z.record(z.string(), z.string()) }),
-        async perform({ hashes }) {
+        async perform({ hashes }, { run }) {
           const texts: Record<string, string> = {};
-          for (const hash of hashes) texts[hash] = readBlob(blobs, hash as Sha256);
+          for (const hash of hashes) texts[hash] = readBlob(blobs, run, hash as Sha256);
           return { texts };
         },
       }),
@@ -31,8 +33,8 @@ export function blobsActuator(blobs: BlobLookup): Actuator {
   };
 }
 
-function readBlob(blobs: BlobLookup, hash: Sha256): string {
-  const bytes = blobs.lookup(hash);
+function readBlob(blobs: BlobLookup, run: RunId, hash: Sha256): string {
+  const bytes = blobs.lookup(run, hash);
   if (bytes === null) {
     throw new RuntimeError('BLOB_MISSING', `The blob ${hash} is not in the journal.`);
   }

@@ -89,7 +89,7 @@ async function generate(
   }
   // The steps that made the parent were recorded before the one that asks.
   await recorded();
-  const before = readContextChain(node.parent, (hash) => blobs.lookup(hash));
+  const before = readContextChain(node.parent, (hash) => blobs.lookup(run, hash));
   return generator.generate({ ...parameters, chain: [...before, node] }, options);
 }
 

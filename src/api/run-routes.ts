@@ -33,6 +33,8 @@ const resolveSchema = z.strictObject({
   reason: z.string().max(2_000).optional(),
 });
 
+const eraseSchema = z.strictObject({ forks: z.enum(['true', 'false']).default('false') });
+
 function toForkRequest({ at, set, allowEffects }: z.output<typeof forkSchema>): ForkRequest {
   return {
     at,
@@ -91,6 +93,12 @@ export function addRunRoutes(app: FastifyInstance, runtime: RuntimePort): void {
     const { id } = parseRequest(runParametersSchema, request.params, 'The address');
     const { reason, ...body } = parseRequest(resolveSchema, request.body, 'The request body');
     return runtime.resolve(id, { ...body, ...(reason === undefined ? {} : { reason }) });
+  });
+
+  app.delete('/v1/runs/:id', async (request) => {
+    const { id } = parseRequest(runParametersSchema, request.params, 'The address');
+    const { forks } = parseRequest(eraseSchema, request.query, 'The query');
+    return runtime.erase(id, { forks: forks === 'true' });
   });
 
   app.post('/v1/runs/:id/cancel', async (request) => {

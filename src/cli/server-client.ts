@@ -8,6 +8,7 @@ import type { GenerateLine } from '../api/generate-route.ts';
 import type { StreamMessage } from '../api/websocket.ts';
 import { type ErrorMessage, fromErrorMessage, RuntimeError } from '../kernel/errors.ts';
 import type { BusView } from '../runtime/bus-view.ts';
+import type { ErasureReport } from '../runtime/erase-run.ts';
 import type {
   EffectView,
   EventView,
@@ -25,6 +26,9 @@ const runSchema = z.looseObject({ id: z.string(), status: z.string(), events: z.
 /** Likewise for an effect. */
 const effectSchema = z.looseObject({ key: z.string(), status: z.string() });
 
+/** Likewise for an erasure. */
+const erasureSchema = z.looseObject({ erased: z.array(z.string()) });
+
 /** Likewise for its view of the bus. */
 const busSchema = z.looseObject({
   windowMs: z.number(),
@@ -33,6 +37,13 @@ const busSchema = z.looseObject({
 });
 
 const closeCode = { ended: 1000, slow: 1013 } as const;
+
+interface RequestOptions {
+  /** Sent by POST. */
+  readonly body?: unknown;
+  readonly signal?: AbortSignal | undefined;
+  readonly method?: 'GET' | 'DELETE';
+}
 
 export class ServerClient {
   readonly url: string;
@@ -54,6 +65,11 @@ export class ServerClient {
   async resolve(id: string, request: ResolveRequest): Promise<EffectView> {
     const path = `/v1/runs/${encodeURIComponent(id)}/effects/resolve`;
     return this.#parsed(effectSchema, await this.#fetch(path, { body: request }));
+  }
+
+  async erase(id: string, forks: boolean): Promise<ErasureReport> {
+    const path = `/v1/runs/${encodeURIComponent(id)}?forks=${forks}`;
+    return this.#parsed(erasureSchema, await this.#fetch(path, { method: 'DELETE' }));
   }
 
   cancel(id: string): Promise<RunView> {
@@ -148,15 +164,12 @@ export class ServerClient {
     }
   }
 
-  async #fetch(
-    path: string,
-    { body, signal }: { body?: unknown; signal?: AbortSignal | undefined },
-  ): Promise<Response> {
+  async #fetch(path: string, { body, signal, method = 'GET' }: RequestOptions): Promise<Response> {
     let response: Response;
     try {
       response = await fetch(`${this.url}${path}`, {
         ...(body === undefined
-          ? {}
+          ? { method }
           : {
               method: 'POST',
               headers: { 'content-type': 'application/json' },

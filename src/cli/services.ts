@@ -13,6 +13,7 @@ import { systemClock } from '../kernel/clock.ts';
 import type { CompactionReport } from '../runtime/compact-journal.ts';
 import type { CompactionLimit } from '../runtime/compaction-plan.ts';
 import type { RuntimeConfig } from '../runtime/config.ts';
+import type { ErasureReport } from '../runtime/erase-run.ts';
 import type { ReplaySession } from '../runtime/replay-session.ts';
 import type { ArchiveReport } from '../runtime/run-archive.ts';
 import type { RunDiff } from '../runtime/run-diff.ts';
@@ -115,6 +116,8 @@ export interface Services {
   ): Promise<ArchiveReport>;
   /** Takes the lock of the data directory. @throws RuntimeError as `importRun`, DATA_DIRECTORY_LOCKED */
   importRun(dataDirectory: string, file: string): Promise<ArchiveReport>;
+  /** Takes the lock of the data directory. @throws RuntimeError as `eraseRun`, DATA_DIRECTORY_LOCKED */
+  eraseRun(dataDirectory: string, run: string, forks: boolean): Promise<ErasureReport>;
   /** The live process that owns the data directory, or null. */
   owner(dataDirectory: string): Promise<Owner | null>;
   /** A model in this process. */
@@ -194,6 +197,19 @@ export const realServices: Services = {
     const data = openDataDirectory(dataDirectory, systemClock.nowMs());
     try {
       return importRun(data.path, file);
+    } finally {
+      data.release();
+    }
+  },
+  eraseRun: async (dataDirectory, run, forks) => {
+    const [{ openDataDirectory }, { eraseRun }] = await Promise.all([
+      import('../journal/data-directory.ts'),
+      import('../runtime/erase-run.ts'),
+    ]);
+    const nowMs = systemClock.nowMs();
+    const data = openDataDirectory(dataDirectory, nowMs);
+    try {
+      return eraseRun(data.path, run, { forks, nowMs });
     } finally {
       data.release();
     }

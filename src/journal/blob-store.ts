@@ -29,11 +29,11 @@ import { RuntimeError } from '../kernel/errors.ts';
 import { type Sha256, sha256 } from '../kernel/hash.ts';
 import type { Json } from '../kernel/json.ts';
 import { limits } from '../kernel/limits.ts';
-import { blobRecord } from './blob-record.ts';
-import { tryCompress } from './compression.ts';
+import { blobRecord, encodeText, type StoredText } from './blob-record.ts';
 import { blobPath, compressedSuffix } from './data-folders.ts';
 import { errorNumber, nodeFilePort } from './file-port.ts';
 import type { AppendRecord } from './record.ts';
+import type { RunCipher } from './run-cipher.ts';
 
 const referenceKey = '$blob';
 const reservedKey = /^\$+blob$/;
@@ -115,44 +115,64 @@ function resolve(hash: Sha256, lookup: (hash: Sha256) => Buffer | null): string 
  * Makes blobs ready for the batch whose events name them: small ones as
  * records to put first in the batch, large ones as files that are durable when
  * this returns (B3).
+ * @param cipher Keys of the run that refers to them; null stores them for everybody to read.
  * @throws RuntimeError DISK_FULL, JOURNAL_FAILED.
  */
 export function storeBlobs(
   dataDirectory: string,
+  cipher: RunCipher | null,
   blobs: ReadonlyMap<Sha256, Buffer>,
   timeMs: number,
 ): AppendRecord[] {
   const records: AppendRecord[] = [];
   for (const [hash, content] of blobs) {
+    assert(sha256(content) === hash, 'a blob is named by its own hash');
     if (content.length <= limits.blobRecordBytesMax) {
-      records.push(blobRecord(hash, content, timeMs));
+      records.push(blobRecord(cipher, hash, content, timeMs));
     } else {
-      storeBlobFile(dataDirectory, hash, content);
+      storeBlobFile(dataDirectory, cipher, hash, content);
     }
   }
   return records;
 }
 
+function storeBlobFile(
+  dataDirectory: string,
+  cipher: RunCipher | null,
+  hash: Sha256,
+  content: Buffer,
+): void {
+  const place = { run: cipher?.run ?? null, name: cipher?.nameOf(hash) ?? hash };
+  if (hasTextFile(dataDirectory, place)) return;
+  storeTextFile(dataDirectory, encodeText(cipher, hash, content));
+}
+
+/** Whether the file is there, and durably. */
+function hasTextFile(dataDirectory: string, { run, name }: Pick<StoredText, 'run' | 'name'>) {
+  const plain = blobPath(dataDirectory, run, name);
+  if (!existsSync(plain) && !existsSync(plain + compressedSuffix)) return false;
+  try {
+    syncNames(dirname(plain)); // (B3)
+  } catch (error) {
+    throw blobFailure(error);
+  }
+  return true;
+}
+
 /**
- * Writes one blob as a durable file, unless it is there. The hash must be the content's own.
+ * Writes a stored text as a durable file, unless it is there.
  * @throws RuntimeError DISK_FULL, JOURNAL_FAILED
  */
-export function storeBlobFile(dataDirectory: string, hash: Sha256, content: Buffer): void {
-  assert(sha256(content) === hash, 'a blob is named by its own hash');
-  const plain = blobPath(dataDirectory, hash);
-  const folder = dirname(plain);
+export function storeTextFile(dataDirectory: string, text: StoredText): void {
+  if (hasTextFile(dataDirectory, text)) return;
+  const path =
+    blobPath(dataDirectory, text.run, text.name) + (text.compressed ? compressedSuffix : '');
+  const temporary = `${path}.${process.pid}-${threadId}.tmp`;
   try {
-    if (existsSync(plain) || existsSync(plain + compressedSuffix)) {
-      syncNames(folder); // (B3)
-      return;
-    }
-    const compressed = tryCompress(content);
-    const path = compressed === null ? plain : plain + compressedSuffix;
-    const temporary = `${path}.${process.pid}-${threadId}.tmp`;
-    mkdirSync(folder, { recursive: true, mode: 0o700 });
-    writeDurably(temporary, compressed ?? content);
+    mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
+    writeDurably(temporary, text.bytes);
     renameSync(temporary, path);
-    syncNames(folder);
+    syncNames(dirname(path));
   } catch (error) {
     throw blobFailure(error);
   }

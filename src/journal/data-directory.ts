@@ -22,7 +22,7 @@ import {
 } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
 import { RuntimeError } from '../kernel/errors.ts';
-import { blobsFolder, journalFolder, workspacesFolder } from './data-folders.ts';
+import { blobsFolder, journalFolder, keysFolder, workspacesFolder } from './data-folders.ts';
 import { errorNumber } from './file-port.ts';
 import { DataDirectoryLock } from './lock-file.ts';
 
@@ -55,8 +55,8 @@ export function openDataDirectory(directory: string, nowMs: number): DataDirecto
     const created = prepareVersion(path);
     const lock = new DataDirectoryLock(path, nowMs);
     if (readVersion(path) !== dataVersion) writeVersion(path); // (F3)
-    for (const folder of [journalFolder(path), blobsFolder(path), workspacesFolder(path)]) {
-      mkdirSync(folder, { recursive: true, mode: ownerOnly }); // (F2)
+    for (const folder of [journalFolder, blobsFolder, keysFolder, workspacesFolder]) {
+      mkdirSync(folder(path), { recursive: true, mode: ownerOnly }); // (F2)
     }
     return {
       path,

@@ -1,6 +1,7 @@
 /** Where things lie inside a data directory. */
 import { join } from 'node:path';
 import type { Sha256 } from '../kernel/hash.ts';
+import type { RunId } from '../kernel/ids.ts';
 
 export function journalFolder(dataDirectory: string): string {
   return join(dataDirectory, 'journal');
@@ -13,9 +14,27 @@ export function blobsFolder(dataDirectory: string): string {
 /** What the name of a compressed blob file ends in. */
 export const compressedSuffix = '.zst';
 
-/** Blobs are spread over 256 folders by the first two digits of their hash. */
-export function blobPath(dataDirectory: string, hash: Sha256): string {
-  return join(blobsFolder(dataDirectory), hash.slice(0, 2), hash);
+/**
+ * Texts of a run lie in a folder of its own; those of no run, which older formats have,
+ * in 256 folders by the first two digits of their hash.
+ */
+export function blobPath(dataDirectory: string, run: RunId | null, name: Sha256): string {
+  const folder = run === null ? name.slice(0, 2) : run;
+  return join(blobsFolder(dataDirectory), folder, name);
+}
+
+/** Large texts of one run, which nobody else reads. */
+export function runBlobsFolder(dataDirectory: string, run: RunId): string {
+  return join(blobsFolder(dataDirectory), run);
+}
+
+/** The keys of the runs, one file each. */
+export function keysFolder(dataDirectory: string): string {
+  return join(dataDirectory, 'keys');
+}
+
+export function keyPath(dataDirectory: string, run: RunId): string {
+  return join(keysFolder(dataDirectory), run);
 }
 
 /** Working files of the runs, one folder each. */

@@ -13,23 +13,26 @@ import { readFileSync } from 'node:fs';
 import { assert } from '../kernel/assert.ts';
 import { RuntimeError } from '../kernel/errors.ts';
 import { type Sha256, sha256 } from '../kernel/hash.ts';
+import type { RunId } from '../kernel/ids.ts';
 import { limits } from '../kernel/limits.ts';
-import { blobContent, blobHashAt } from './blob-record.ts';
+import { blobNameAt, decodeText, type StoredText, storedTextOf } from './blob-record.ts';
 import type { CompactedRun } from './compaction.ts';
-import { decompress } from './compression.ts';
 import { blobPath, compressedSuffix, journalFolder } from './data-folders.ts';
 import { errorNumber, type FilePort, nodeFilePort, readFully } from './file-port.ts';
 import { GroupScanner, type ScanEnd, type ScannedGroup } from './group-scanner.ts';
 import { laterGroupExists } from './later-group.ts';
+import { readable } from './readable-record.ts';
 import {
   decodeRecord,
   headerPlausible,
   type JournalPosition,
+  type ReadableRecord,
   recordCrc,
   type StoredRecord,
   typeAt,
 } from './record.ts';
 import { alignRecord, recordDescriptor as at } from './record-descriptor.ts';
+import { RunKeys } from './run-keys.ts';
 import { corrupt, readSegmentHeader, type SegmentHeader, segmentPath } from './segment.ts';
 
 export interface JournalReaderOptions {
@@ -48,6 +51,7 @@ export class JournalReader {
   readonly #dataDirectory: string;
   readonly #files: FilePort;
   readonly #scanner: GroupScanner;
+  readonly #keys: RunKeys;
   readonly #blobs = new Map<Sha256, JournalPosition>();
   #open: OpenSegment | null = null;
 
@@ -59,6 +63,7 @@ export class JournalReader {
   private constructor(dataDirectory: string, options: JournalReaderOptions) {
     this.#dataDirectory = dataDirectory;
     this.#files = options.files ?? nodeFilePort;
+    this.#keys = new RunKeys(dataDirectory);
     this.#scanner = new GroupScanner({
       files: this.#files,
       folder: journalFolder(dataDirectory),
@@ -69,6 +74,11 @@ export class JournalReader {
   /** Behind the last group returned. */
   get position(): JournalPosition {
     return this.#scanner.position;
+  }
+
+  /** The keys that records and texts are read with. */
+  get keys(): RunKeys {
+    return this.#keys;
   }
 
   /** Whether records were skipped that somebody decided to do without. */
@@ -87,8 +97,8 @@ export class JournalReader {
    * @throws RuntimeError JOURNAL_CORRUPT, also when `until` is not reached (J3);
    *   DATA_VERSION_NEWER.
    */
-  advance(until?: JournalPosition): StoredRecord[] {
-    const records: StoredRecord[] = [];
+  advance(until?: JournalPosition): ReadableRecord[] {
+    const records: ReadableRecord[] = [];
     for (const group of this.groups(until)) {
       for (const record of group) records.push(record);
     }
@@ -96,7 +106,7 @@ export class JournalReader {
   }
 
   /** Like `advance`, but one commit group at a time, so that memory stays bounded. */
-  *groups(until?: JournalPosition): Generator<StoredRecord[]> {
+  *groups(until?: JournalPosition): Generator<ReadableRecord[]> {
     while (until === undefined || isBefore(this.position, until)) {
       const found = this.#scanner.next(until);
       if (found.kind === 'group') {
@@ -139,14 +149,16 @@ export class JournalReader {
   }
 
   /**
-   * Content of a blob that a returned record may name, or null when there is none.
+   * Content of a text that a record of the run may name, or null when there is none:
+   * one of the run, of a run that it goes on from, or of no run.
    * @throws RuntimeError JOURNAL_CORRUPT when the content has another hash.
    */
-  blob(hash: Sha256): Buffer | null {
-    const position = this.#blobs.get(hash);
-    const content =
-      position === undefined ? this.#blobFile(hash) : blobContent(this.read(position));
-    if (content !== null && sha256(content) !== hash) {
+  blob(hash: Sha256, run: RunId | null): Buffer | null {
+    const text = this.storedText(hash, run);
+    if (text === null) return null;
+    const cipher = text.run === null ? null : this.#keys.find(text.run);
+    const content = decodeText(text, cipher);
+    if (sha256(content) !== hash) {
       throw new RuntimeError(
         'JOURNAL_CORRUPT',
         `The content of blob ${hash} does not have that hash; restore the data directory from a copy.`,
@@ -156,11 +168,37 @@ export class JournalReader {
     return content;
   }
 
+  /** The same text as it lies on the disk. */
+  storedText(hash: Sha256, run: RunId | null): StoredText | null {
+    const own = run === null ? null : this.#keys.find(run);
+    for (const owner of own === null ? [] : [own.run, ...own.parents]) {
+      const name = this.#keys.find(owner)?.nameOf(hash);
+      const text = name === undefined ? null : this.#textAt(owner, name);
+      if (text !== null) return text;
+    }
+    return this.#textAt(null, hash);
+  }
+
+  #textAt(run: RunId | null, name: Sha256): StoredText | null {
+    const position = this.#blobs.get(name);
+    if (position !== undefined) return storedTextOf(this.#read(position));
+    const path = blobPath(this.#dataDirectory, run, name);
+    const frame = tryRead(path + compressedSuffix);
+    const bytes = frame ?? tryRead(path);
+    if (bytes === null) return null;
+    const contentBytesMax = limits.blobFileBytesMax;
+    return { run, name, compressed: frame !== null, bytes, contentBytesMax };
+  }
+
   /**
    * One record again, by the position that a returned record had.
    * @throws RuntimeError JOURNAL_CORRUPT.
    */
-  read(position: JournalPosition): StoredRecord {
+  read(position: JournalPosition): ReadableRecord {
+    return readable(this.#read(position), this.#keys);
+  }
+
+  #read(position: JournalPosition): StoredRecord {
     const { file, header: basis } = this.#segment(position.segment);
     const header = this.#bytes(file, position, at.headerBytes);
     if (header === null || !headerPlausible(header, 0)) throw damaged(position);
@@ -178,13 +216,13 @@ export class JournalReader {
     this.#open = null;
   }
 
-  #decode(group: ScannedGroup): StoredRecord[] {
+  #decode(group: ScannedGroup): ReadableRecord[] {
     return group.starts.map((start) => {
       const position = { segment: group.segment, offset: group.fileOffset + start };
       if (typeAt(group.bytes, start) === 'blob') {
-        this.#blobs.set(blobHashAt(group.bytes, start), position);
+        this.#blobs.set(blobNameAt(group.bytes, start), position);
       }
-      return decodeRecord(group.bytes, start, position);
+      return readable(decodeRecord(group.bytes, start, position), this.#keys);
     });
   }
 
@@ -202,12 +240,6 @@ export class JournalReader {
     const bytes = Buffer.allocUnsafe(length);
     const range = { offset: 0, length, position: position.offset };
     return readFully(this.#files, file, bytes, range) === length ? bytes : null;
-  }
-
-  #blobFile(hash: Sha256): Buffer | null {
-    const path = blobPath(this.#dataDirectory, hash);
-    const compressed = tryRead(path + compressedSuffix);
-    return compressed === null ? tryRead(path) : decompress(compressed, limits.blobFileBytesMax);
   }
 }
 

@@ -24,7 +24,7 @@ import { RuntimeError } from '../kernel/errors.ts';
 import type { Sha256 } from '../kernel/hash.ts';
 import { limits } from '../kernel/limits.ts';
 import { ActorChains } from './actor-chains.ts';
-import { blobHashAt } from './blob-record.ts';
+import { blobNameAt } from './blob-record.ts';
 import { journalFolder } from './data-folders.ts';
 import { type FilePort, nodeFilePort, readFully, writeFully } from './file-port.ts';
 import { encodedBytes, encodeRecord, headerPlausible, recordCrc, typeAt } from './record.ts';
@@ -260,9 +260,9 @@ export class JournalWriter {
   #stageRecord(bytes: Buffer, offset: number): number {
     const end = offset + alignRecord(bytes.readUInt32LE(offset + at.lengthOffset));
     if (typeAt(bytes, offset) === 'blob') {
-      const hashText = blobHashAt(bytes, offset);
-      if (this.#blobs.has(hashText)) return end;
-      this.#blobs.add(hashText);
+      const name = blobNameAt(bytes, offset);
+      if (this.#blobs.has(name)) return end;
+      this.#blobs.add(name);
     }
     this.#chains.accept(bytes, offset);
     bytes.copy(this.#group, this.#staged, offset, end);

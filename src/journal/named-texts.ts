@@ -6,7 +6,9 @@ import { z } from 'zod';
 import type { Sha256 } from '../kernel/hash.ts';
 import type { Json } from '../kernel/json.ts';
 import { blobReferences } from './blob-store.ts';
-import type { StoredRecord } from './record.ts';
+import type { RecordType, StoredRecord } from './record.ts';
+
+const naming = new Set<RecordType>(['event', 'snapshot', 'run-started', 'run-ended']);
 
 const runStartedSchema = z.object({
   documents: z.array(
@@ -24,7 +26,7 @@ export function namedTexts({
   type,
   body,
 }: Pick<StoredRecord, 'type' | 'body'>): ReadonlySet<Sha256> {
-  if (type === 'blob' || body.length === 0) return new Set();
+  if (!naming.has(type) || body.length === 0) return new Set();
   const value = JSON.parse(body.toString('utf8')) as Json;
   const named = new Set(blobReferences(value));
   if (type !== 'run-started') return named;

@@ -9,12 +9,14 @@
 import { readdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Sha256 } from '../kernel/hash.ts';
-import { blobHashOf } from './blob-record.ts';
-import { storeBlobFile } from './blob-store.ts';
+import type { RunId } from '../kernel/ids.ts';
+import { blobNameOf } from './blob-record.ts';
+import { storeTextFile } from './blob-store.ts';
 import { blobsFolder } from './data-folders.ts';
 import { errorNumber } from './file-port.ts';
 import { JournalReader } from './journal-reader.ts';
 
+const nothing = Buffer.alloc(0);
 const hashPattern = /[0-9a-f]{64}/g;
 
 /**
@@ -29,23 +31,25 @@ export function keepNeededBlobs(
 ): { needed: ReadonlySet<Sha256>; stored: number } {
   const reader = JournalReader.open(dataDirectory);
   const segmentOf = new Map<Sha256, number>();
-  const named: Sha256[] = [];
+  const named: NamedText[] = [];
   try {
     for (const group of reader.groups()) {
       for (const record of group) {
-        if (record.type === 'blob') segmentOf.set(blobHashOf(record), record.position.segment);
-        else if (record.position.segment > through) named.push(...hashesIn(record.body));
+        const { type, run, position } = record;
+        if (type === 'blob') segmentOf.set(blobNameOf(record), position.segment);
+        else if (position.segment > through) named.push(...namedIn(record.body, run));
       }
     }
     const needed = new Set<Sha256>();
     let stored = 0;
-    for (let hash = named.pop(); hash !== undefined; hash = named.pop()) {
-      const content = needed.has(hash) ? null : reader.blob(hash);
-      if (content === null) continue;
-      needed.add(hash);
-      named.push(...hashesIn(content)); // (N1)
-      if ((segmentOf.get(hash) ?? Number.POSITIVE_INFINITY) > through) continue;
-      storeBlobFile(dataDirectory, hash, content);
+    for (let next = named.pop(); next !== undefined; next = named.pop()) {
+      const { hash, run } = next;
+      const text = reader.storedText(hash, run);
+      if (text === null || needed.has(text.name)) continue;
+      needed.add(text.name);
+      named.push(...namedIn(reader.blob(hash, run) ?? nothing, run)); // (N1)
+      if ((segmentOf.get(text.name) ?? Number.POSITIVE_INFINITY) > through) continue;
+      storeTextFile(dataDirectory, text);
       stored += 1;
     }
     return { needed, stored };
@@ -67,8 +71,14 @@ export function removeUnneeded(dataDirectory: string, needed: ReadonlySet<Sha256
   return removed;
 }
 
-function hashesIn(bytes: Buffer): Sha256[] {
-  return (bytes.toString('latin1').match(hashPattern) ?? []) as Sha256[];
+interface NamedText {
+  readonly hash: Sha256;
+  readonly run: RunId | null;
+}
+
+function namedIn(bytes: Buffer, run: RunId | null): NamedText[] {
+  const hashes = (bytes.toString('latin1').match(hashPattern) ?? []) as Sha256[];
+  return hashes.map((hash) => ({ hash, run }));
 }
 
 function namesIn(folder: string): string[] {

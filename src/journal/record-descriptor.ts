@@ -66,14 +66,15 @@ export const recordAlignment = 8;
 export const digestBytes = 32;
 export const runBytes = 16;
 
-/** What of the header is present, an absent field being zero; and whether the content of a blob is compressed. */
+/** What of the header is present, an absent field being zero; and how the body is stored. */
 export const recordFlags = {
   run: 1,
   actor: 2,
   cause: 4,
   previousDigest: 8,
   compressed: 16,
-  all: 31,
+  encrypted: 32,
+  all: 63,
 } as const;
 
 /** Bytes that a record of `length` takes with its padding. */

@@ -38,6 +38,8 @@ const typeNumbers = {
   seal: 6,
   mark: 7,
   branch: 8,
+  'run-erased': 9,
+  'run-keys': 10,
 } as const;
 
 export type RecordType = keyof typeof typeNumbers;
@@ -68,8 +70,10 @@ export interface AppendRecord {
   /** Digest of this actor's previous event record, 32 bytes; null for its first. */
   readonly previousDigest: Buffer | null;
   readonly body: Buffer;
-  /** Of a blob: what follows its hash is a zstd frame. */
+  /** Of a blob: its content is a zstd frame. */
   readonly compressed?: boolean;
+  /** The body, of a blob its content, is encrypted with the keys of the run. */
+  readonly encrypted?: boolean;
 }
 
 export interface JournalPosition {
@@ -84,6 +88,14 @@ export interface StoredRecord extends AppendRecord {
   /** Place in the whole log, from 1 without gaps. */
   readonly sequence: number;
   readonly digest: Buffer;
+}
+
+/** A record whose body can be read, however it is stored. */
+export interface ReadableRecord extends StoredRecord {
+  /** The record as it is stored, where that is another: encrypted. */
+  readonly stored?: StoredRecord;
+  /** The keys of its run are gone, and its body is empty here. */
+  readonly erased?: true;
 }
 
 /** Bytes that the record takes in the ring or a segment, padding included. */
@@ -141,7 +153,8 @@ function encodeHeader(record: AppendRecord, bytes: Buffer, offset: number): void
     (actor === null ? 0 : recordFlags.actor) |
     (cause === null ? 0 : recordFlags.cause) |
     (previousDigest === null ? 0 : recordFlags.previousDigest) |
-    (record.compressed === true ? recordFlags.compressed : 0);
+    (record.compressed === true ? recordFlags.compressed : 0) |
+    (record.encrypted === true ? recordFlags.encrypted : 0);
   bytes.writeUInt32LE(record.epoch, offset + at.epochOffset);
   writeUint64(bytes, record.timeMs, offset + at.timeOffset);
   writeUint64(bytes, record.actorSequence, offset + at.actorSequenceOffset);
@@ -229,6 +242,8 @@ export function headerPlausible(bytes: Buffer, offset: number): boolean {
   const flags = bytes[offset + at.flagsOffset] ?? 0;
   if ((flags & ~recordFlags.all) !== 0) return false;
   if ((flags & recordFlags.compressed) !== 0 && typeAt(bytes, offset) !== 'blob') return false;
+  const encrypted = recordFlags.run | recordFlags.encrypted;
+  if ((flags & encrypted) === recordFlags.encrypted) return false;
   const names =
     (bytes[offset + at.actorLengthOffset] ?? 0) + (bytes[offset + at.causeLengthOffset] ?? 0);
   return at.headerBytes + names <= length;
@@ -288,6 +303,7 @@ export function decodeRecord(
         : null,
     body: copy.subarray(causeEnd - offset - at.digestOffset),
     ...(flags & recordFlags.compressed ? { compressed: true } : {}),
+    ...(flags & recordFlags.encrypted ? { encrypted: true } : {}),
     position,
     sequence: readUint64(bytes, offset + at.sequenceOffset),
     digest: copy.subarray(0, digestBytes),

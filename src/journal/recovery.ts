@@ -11,7 +11,7 @@ import { join } from 'node:path';
 import { RuntimeError } from '../kernel/errors.ts';
 import type { Sha256 } from '../kernel/hash.ts';
 import { ActorChains } from './actor-chains.ts';
-import { blobHashAt } from './blob-record.ts';
+import { blobNameAt } from './blob-record.ts';
 import { listSegments, removeDropped } from './compaction.ts';
 import { journalFolder } from './data-folders.ts';
 import { type FilePort, nodeFilePort, readFully } from './file-port.ts';
@@ -120,7 +120,7 @@ function acceptGroup(
       );
     }
     chains.accept(bytes, start);
-    if (typeAt(bytes, start) === 'blob') blobs.add(blobHashAt(bytes, start));
+    if (typeAt(bytes, start) === 'blob') blobs.add(blobNameAt(bytes, start));
   }
 }
 

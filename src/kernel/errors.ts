@@ -351,6 +351,30 @@ export const errorCatalogue = {
     'A file is not the archive of one whole run.',
     'Export the run again, or transfer the file again.',
   ),
+  RUN_ERASED: entry(
+    badInput,
+    410,
+    'The run was erased: its keys are gone, and nothing of it can be read.',
+    'Replay it from an archive or a backup of before, if you kept one.',
+  ),
+  RUN_KEYS_MISSING: entry(
+    dataDamaged,
+    410,
+    'The keys of the run are missing, and the journal does not say that it was erased.',
+    'Restore the file in keys/ that the message names from a backup.',
+  ),
+  RUN_NOT_ENCRYPTED: entry(
+    badInput,
+    409,
+    'The run was written before runs had keys of their own, so it cannot be erased alone.',
+    'Drop it with all that is older: claw journal compact.',
+  ),
+  RUN_HAS_FORKS: entry(
+    badInput,
+    409,
+    'Other runs begin with the events of this one and would be lost with it.',
+    'Erase the forks first, or all together with --forks.',
+  ),
   RUN_COMPACTED: entry(
     badInput,
     410,

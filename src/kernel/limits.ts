@@ -168,6 +168,8 @@ export const limits = {
   hostRestartWindowMs: 10_000,
   /** Runs in progress at once. */
   openRunsMax: 64,
+  /** Keys of runs that a thread keeps in memory. */
+  runKeysCachedMax: 256,
   /** How long `claw resolve` waits for a run that has just been started to be in doubt, ms. */
   resolveWaitMsMax: 5_000,
   /** How long a host may take to its next turn before it is terminated, ms. */

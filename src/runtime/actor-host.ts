@@ -299,8 +299,8 @@ export class ActorHost {
   /** The step and its batch, nothing of it journaled yet; null when it broke its run (H5). */
   #tryStep(cell: ActorCell, envelope: Envelope, timeMs: number): PreparedStep | null {
     const { epoch, previousDigest, actor } = cell;
-    const recording = { timeMs, store: this.#ports.storeBlobs };
     try {
+      const recording = { timeMs, store: this.#ports.storeOf(actor.run) };
       const effects = applyEvent(actor, envelope, timeMs);
       const { begins } = cell;
       const parts = { ...recording, effects, envelope, epoch, previousDigest, begins };
@@ -393,7 +393,7 @@ export class ActorHost {
   }
 
   #appendSnapshot(cell: ActorCell, timeMs: number): void {
-    const recording = { timeMs, store: this.#ports.storeBlobs };
+    const recording = { timeMs, store: this.#ports.storeOf(cell.actor.run) };
     this.#ports.append(snapshotRecords(cell.actor, cell.epoch, recording));
     cell.eventsSinceSnapshot = 0;
   }

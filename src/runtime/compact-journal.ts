@@ -23,11 +23,12 @@ import {
 import { join, resolve } from 'node:path';
 import {
   addCompaction,
+  type CompactedRun,
   type Compaction,
   listSegments,
   removeDropped,
 } from '../journal/compaction.ts';
-import { blobsFolder, journalFolder } from '../journal/data-folders.ts';
+import { blobsFolder, journalFolder, keysFolder } from '../journal/data-folders.ts';
 import { nodeFilePort } from '../journal/file-port.ts';
 import { keepNeededBlobs, removeUnneeded } from '../journal/needed-blobs.ts';
 import { segmentPath } from '../journal/segment.ts';
@@ -36,7 +37,7 @@ import { writeFailure } from '../journal/write-failure.ts';
 import { assert } from '../kernel/assert.ts';
 import { RuntimeError } from '../kernel/errors.ts';
 import type { RunId } from '../kernel/ids.ts';
-import { compactedRun } from './compacted-runs.ts';
+import { compactedErasedRun, compactedRun } from './compacted-runs.ts';
 import {
   type CompactionLimit,
   type CompactionPlan,
@@ -92,8 +93,8 @@ export async function compactJournal(
 ): Promise<CompactionReport> {
   const data = resolve(dataDirectory);
   const survey = surveyJournal(data);
-  const plan = await provenPlan(data, survey, limit);
-  const { through, runs } = plan;
+  const { plan, runs } = await provenPlan(data, survey, limit);
+  const { through } = plan;
   const last = survey.segments.find(({ number }) => number === through);
   const compaction: Compaction = {
     atMs: nowMs,
@@ -101,7 +102,7 @@ export async function compactJournal(
     lastSequence: last?.lastSequence ?? 0,
     seal: last?.seal ?? '0'.repeat(64),
     segments: droppedSegments(data, through),
-    runs: runs.map(compactedRun),
+    runs,
   };
   const report = reportOf(plan, compaction);
   if (last === undefined || dryRun) return report;
@@ -117,12 +118,12 @@ export async function compactJournal(
   }
 }
 
-/** A plan of which every run replays equal (C1). */
+/** A plan of which every run replays equal (C1), and what is said of the runs that go. */
 async function provenPlan(
   data: string,
   survey: JournalSurvey,
   limit: CompactionLimit,
-): Promise<CompactionPlan> {
+): Promise<{ plan: CompactionPlan; runs: CompactedRun[] }> {
   const follower = new JournalFollower(data);
   const pool = new CpuPool();
   const proven = new Set<RunId>();
@@ -132,7 +133,7 @@ async function provenPlan(
     for (;;) {
       const plan = planCompaction(survey, follower.index, limit, refusals);
       const entry = plan.runs.find(({ id }) => !proven.has(id));
-      if (entry === undefined) return plan;
+      if (entry === undefined) return { plan, runs: goneRuns(follower, survey, plan) };
       const refusal = await refusalOf(data, entry, pool);
       if (refusal === null) proven.add(entry.id);
       else refusals.set(entry.id, refusal);
@@ -141,6 +142,19 @@ async function provenPlan(
     follower.close();
     await pool.close();
   }
+}
+
+/** Of an erased run nothing can be replayed, and nothing is lost with it. */
+function goneRuns(
+  { index, keys }: JournalFollower,
+  survey: JournalSurvey,
+  { through, runs }: CompactionPlan,
+): CompactedRun[] {
+  const erased = [...index.erased.values()].filter(({ id }) => {
+    const first = survey.runs.get(id)?.firstSegment;
+    return first !== undefined && first <= through;
+  });
+  return [...runs.map((entry) => compactedRun(entry, keys)), ...erased.map(compactedErasedRun)];
 }
 
 async function refusalOf(data: string, entry: RunEntry, pool: CpuPool): Promise<string | null> {
@@ -176,8 +190,9 @@ function proveRest(data: string, compaction: Compaction): void {
       );
       if (!isDropped && !name.endsWith('.tmp')) linkSync(join(from, name), join(to, name));
     }
-    if (existsSync(blobsFolder(data)))
-      symlinkSync(blobsFolder(data), blobsFolder(shadow), 'junction');
+    for (const folder of [blobsFolder, keysFolder]) {
+      if (existsSync(folder(data))) symlinkSync(folder(data), folder(shadow), 'junction');
+    }
     addCompaction(nodeFilePort, to, compaction);
     const [before, after] = [verifyJournal(data), verifyJournal(shadow)];
     const gone = new Set<string>(compaction.runs.map(({ id }) => id));

@@ -10,6 +10,7 @@ import type { FinishIntention } from '../actors/intention.ts';
 import type { Outcome } from '../actors/outcome.ts';
 import { blobReference, externalize, internalize } from '../journal/blob-store.ts';
 import type { AppendRecord, StoredRecord } from '../journal/record.ts';
+import type { RunStore } from '../journal/run-store.ts';
 import { assert } from '../kernel/assert.ts';
 import type { Sha256 } from '../kernel/hash.ts';
 import { type ActorId, parseIntentionKey, type RunId } from '../kernel/ids.ts';
@@ -74,22 +75,23 @@ export type RunEndedBody = Omit<FinishIntention, 'kind'>;
 
 export type BlobLookup = (hash: Sha256) => Buffer | null;
 
-/** Makes large blobs durable before it returns; returns the records of the others. */
-export type BlobStore = (blobs: ReadonlyMap<Sha256, Buffer>, timeMs: number) => AppendRecord[];
-
-/** When a record is made, and where its long texts go. */
+/** When a record is made, and where its body and its long texts go. */
 export interface Recording {
   readonly timeMs: number;
-  readonly store: BlobStore;
+  readonly store: RunStore;
 }
 
-/** JSON of a value with its long strings as blobs, and the records of those blobs. */
-function encodeBody(
-  value: unknown,
-  { timeMs, store }: Recording,
-): { body: Buffer; blobs: AppendRecord[] } {
+/** A body as its record has it, and the records of the texts that it names. */
+interface EncodedBody {
+  readonly stored: Pick<AppendRecord, 'body' | 'encrypted'>;
+  readonly blobs: AppendRecord[];
+}
+
+/** JSON of a value with its long strings as blobs. */
+function encodeBody(value: unknown, { timeMs, store }: Recording): EncodedBody {
   const { value: short, blobs } = externalize(value as Json);
-  return { body: Buffer.from(JSON.stringify(short)), blobs: store(blobs, timeMs) };
+  const stored = store.body(Buffer.from(JSON.stringify(short)));
+  return { stored, blobs: store.texts(blobs, timeMs) };
 }
 
 function decodeBody(record: StoredRecord, blobs: BlobLookup): unknown {
@@ -116,14 +118,15 @@ function encodeEvent(
   content: EventBody,
   context: EncodedContext | null,
   recording: Recording,
-): { body: Buffer; blobs: AppendRecord[] } {
+): EncodedBody {
   if (context === null) return encodeBody(content, recording);
   const { value, blobs } = externalize(content as unknown as Json);
   const { hash, text, texts } = context;
   const named = { node: blobReference(hash), texts: [...texts.keys()].map(blobReference) };
   const all = new Map([...blobs, ...texts, [hash, Buffer.from(text)] as const]);
-  const body = Buffer.from(JSON.stringify({ ...(value as JsonObject), context: named }));
-  return { body, blobs: recording.store(all, recording.timeMs) };
+  const { store, timeMs } = recording;
+  const json = JSON.stringify({ ...(value as JsonObject), context: named });
+  return { stored: store.body(Buffer.from(json)), blobs: store.texts(all, timeMs) };
 }
 
 export interface EventRecordParts extends Recording {
@@ -149,24 +152,33 @@ export function eventRecords(parts: EventRecordParts): AppendRecord[] {
     hash,
     intentions: digests,
   };
-  const { body, blobs } = encodeEvent(content, contextOf(effects), parts);
+  const { stored, blobs } = encodeEvent(content, contextOf(effects), parts);
   const cause = envelope.cause === null ? null : parseIntentionKey(envelope.cause);
   const common = { run: actor.run, actor: actor.id, epoch, timeMs, previousDigest };
   const begun = { actorSequence: actor.sequence - 1, cause: null, body: Buffer.from('{}') };
   return [
     ...blobs,
     ...(parts.begins === true ? [{ type: 'branch' as const, ...common, ...begun }] : []),
-    { type: 'event', ...common, actorSequence: actor.sequence, cause, body },
+    { type: 'event', ...common, actorSequence: actor.sequence, cause, ...stored },
   ];
 }
 
 export function snapshotRecords(actor: Actor, epoch: number, recording: Recording): AppendRecord[] {
   const { timeMs } = recording;
-  const { body, blobs } = encodeBody(actorToJson(actor), recording);
+  const { stored, blobs } = encodeBody(actorToJson(actor), recording);
   const { run, id, sequence } = actor;
   return [
     ...blobs,
-    { ...outside, type: 'snapshot', run, actor: id, actorSequence: sequence, epoch, timeMs, body },
+    {
+      ...outside,
+      type: 'snapshot',
+      run,
+      actor: id,
+      actorSequence: sequence,
+      epoch,
+      timeMs,
+      ...stored,
+    },
   ];
 }
 
@@ -176,8 +188,8 @@ export function runStartedRecords(
   recording: Recording,
 ): AppendRecord[] {
   const { timeMs } = recording;
-  const { body, blobs } = encodeBody(content, recording);
-  return [...blobs, { ...outside, type: 'run-started', run, timeMs, body }];
+  const { stored, blobs } = encodeBody(content, recording);
+  return [...blobs, { ...outside, type: 'run-started', run, timeMs, ...stored }];
 }
 
 export function runEndedRecords(
@@ -187,8 +199,8 @@ export function runEndedRecords(
 ): AppendRecord[] {
   const { timeMs } = recording;
   const { kind: _kind, ...content } = finish;
-  const { body, blobs } = encodeBody(content, recording);
-  return [...blobs, { ...outside, type: 'run-ended', run, timeMs, body }];
+  const { stored, blobs } = encodeBody(content, recording);
+  return [...blobs, { ...outside, type: 'run-ended', run, timeMs, ...stored }];
 }
 
 function requireType(record: StoredRecord, type: StoredRecord['type']): void {

@@ -62,7 +62,7 @@ export function outcomeAfter(
   const later = entry.actors.get(actor)?.events.filter((index) => index >= after) ?? [];
   const sequences = later.map((index) => index + 1);
   for (const { record } of follower.records(entry, sequences)) {
-    const { event, cause } = eventOf(record, follower.blob);
+    const { event, cause } = eventOf(record, follower.blobsOf(entry.id));
     if (event.type === 'outcome' && cause !== null && intentionPlace(cause) === place) {
       return event.outcome;
     }

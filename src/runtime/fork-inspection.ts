@@ -57,7 +57,7 @@ export function inspectFork(
   let finish: FinishIntention | null = null;
   const sequences = Array.from({ length: at }, (_, index) => index + 1);
   for (const record of follower.records(entry, sequences)) {
-    const body = eventOf(record.record, follower.blob);
+    const body = eventOf(record.record, follower.blobsOf(entry.id));
     const stepped = replayStep(record, body, actors.get(body.actor));
     if ('divergence' in stepped) {
       return { divergence: stepped.divergence, finish, open: [], changes };

@@ -2,19 +2,19 @@
 import type { Actor, Envelope, OpenIntention } from '../actors/actor.ts';
 import type { SigningKey } from '../identity/signing-key.ts';
 import type { AppendRecord } from '../journal/record.ts';
+import type { RunStore } from '../journal/run-store.ts';
 import type { Clock } from '../kernel/clock.ts';
 import type { ErrorMessage } from '../kernel/errors.ts';
 import type { ActorId, RunId } from '../kernel/ids.ts';
 import type { ActorDirectory } from './actor-directory.ts';
-import type { BlobStore } from './event-record.ts';
 import type { WakeMessage } from './topics.ts';
 
 /** What a host needs from its thread. Sends never block (H2 reserves their room). */
 export interface HostPorts {
   readonly clock: Clock;
   readonly directory: ActorDirectory;
-  /** Where the long texts of a record go. */
-  readonly storeBlobs: BlobStore;
+  /** Where the bodies and long texts of a run go. */
+  storeOf(run: RunId): RunStore;
   /** The host begins with the actor's next event; null: it has done with it. */
   stepping(actor: Actor | null): void;
   /** Appends one atomic batch; returns the position that has to become durable. */

@@ -6,12 +6,14 @@
 
 import { JournalReader, type JournalReaderOptions } from '../journal/journal-reader.ts';
 import type { JournalPosition } from '../journal/record.ts';
+import type { RunKeys } from '../journal/run-keys.ts';
 import { assert } from '../kernel/assert.ts';
 import { RuntimeError } from '../kernel/errors.ts';
 import { sha256 } from '../kernel/hash.ts';
 import { isRunId, type RunId } from '../kernel/ids.ts';
 import { runCompacted } from './compacted-runs.ts';
-import { type EventBody, eventOf } from './event-record.ts';
+import { runErased } from './erased-runs.ts';
+import { type BlobLookup, type EventBody, eventOf } from './event-record.ts';
 import type { StreamRecord } from './fold-run.ts';
 import { type IndexChange, type RunEntry, RunIndex } from './run-index.ts';
 import type { EventView } from './views.ts';
@@ -26,7 +28,8 @@ export class JournalFollower {
   constructor(dataDirectory: string, options: JournalReaderOptions = {}) {
     this.#reader = JournalReader.open(dataDirectory, options);
     this.index = new RunIndex(
-      (hash) => this.#reader.blob(hash) ?? (this.#reader.hasSkipped ? lostText : null),
+      (run) => (hash) =>
+        this.#reader.blob(hash, run) ?? (this.#reader.hasSkipped ? lostText : null),
       this.#reader.compacted,
     );
   }
@@ -41,10 +44,12 @@ export class JournalFollower {
     }
   }
 
-  /** @throws RuntimeError RUN_NOT_FOUND, RUN_COMPACTED */
+  /** @throws RuntimeError RUN_NOT_FOUND, RUN_ERASED, RUN_KEYS_MISSING, RUN_COMPACTED */
   entry(id: string): RunEntry {
     const entry = isRunId(id) ? this.index.get(id as RunId) : undefined;
     if (entry !== undefined) return entry;
+    const erased = this.index.erased.get(id as RunId);
+    if (erased !== undefined) throw runErased(erased);
     if (this.index.compacted.has(id as RunId)) throw runCompacted(id);
     throw new RuntimeError('RUN_NOT_FOUND', `There is no run ${id}; claw runs lists them.`);
   }
@@ -54,7 +59,7 @@ export class JournalFollower {
     const indexed = entry.events[sequence - 1];
     assert(indexed !== undefined, `the run has an event ${sequence}`);
     const record = this.#reader.read(indexed.position);
-    const body = eventOf(record, (hash) => this.#reader.blob(hash));
+    const body = eventOf(record, this.blobsOf(entry.id));
     return eventView(body, {
       sequence,
       actorSequence: record.actorSequence,
@@ -76,8 +81,15 @@ export class JournalFollower {
     return this.#reader.read(position);
   }
 
-  readonly blob = (hash: Parameters<JournalReader['blob']>[0]): Buffer | null =>
-    this.#reader.blob(hash);
+  /** The keys that the runs are read with. */
+  get keys(): RunKeys {
+    return this.#reader.keys;
+  }
+
+  /** The texts that records of the run name, those of the runs that it goes on from too. */
+  blobsOf(run: RunId): BlobLookup {
+    return (hash) => this.#reader.blob(hash, run);
+  }
 
   close(): void {
     this.#reader.close();

@@ -6,7 +6,6 @@ import { join } from 'node:path';
 import type { StepperKind } from '../actors/stepper.ts';
 import { checkDataDirectory } from '../journal/data-directory.ts';
 import { workspacesFolder } from '../journal/data-folders.ts';
-import { compactedView, compactedViews } from './compacted-runs.ts';
 import { effectLedger } from './effect-ledger.ts';
 import { readEventsPage } from './events-page.ts';
 import { JournalFollower } from './journal-follower.ts';
@@ -15,7 +14,7 @@ import { type ReplayReport, replayRun } from './replay.ts';
 import { ReplaySession } from './replay-session.ts';
 import { runContexts, runTranscript } from './run-contexts.ts';
 import { diffRuns, type RunDiff } from './run-diff.ts';
-import { runView } from './run-index.ts';
+import { runViews, viewOfRun } from './run-views.ts';
 import type { ContextView, EffectView, EventView, RunView, TranscriptView } from './views.ts';
 
 export class ReadOnlyRuntime {
@@ -29,14 +28,12 @@ export class ReadOnlyRuntime {
   }
 
   runs(): readonly RunView[] {
-    const { index } = this.#follower;
-    return [...compactedViews(index, this.#workspace), ...index.all().map(this.#view)];
+    return runViews(this.#follower, this.#workspace);
   }
 
   /** @throws RuntimeError RUN_NOT_FOUND */
   run(id: string): RunView {
-    const compacted = compactedView(this.#follower.index, id, this.#workspace);
-    return compacted ?? this.#view(this.#follower.entry(id));
+    return viewOfRun(this.#follower, id, this.#workspace);
   }
 
   /** A page as `readEventsPage` says. @throws RuntimeError RUN_NOT_FOUND */
@@ -92,9 +89,6 @@ export class ReadOnlyRuntime {
   }
 
   readonly #workspace = (id: string): string => join(workspacesFolder(this.#dataDirectory), id);
-
-  readonly #view = (entry: Parameters<typeof runView>[0]): RunView =>
-    runView(entry, this.#workspace(entry.id));
 }
 
 /** @throws RuntimeError DATA_DIRECTORY_UNUSABLE, DATA_VERSION_NEWER, JOURNAL_CORRUPT */

@@ -19,6 +19,7 @@ import { type Sha256, sha256 } from '../kernel/hash.ts';
 import type { ActorId, IntentionKey } from '../kernel/ids.ts';
 import type { Json } from '../kernel/json.ts';
 import {
+  type BlobLookup,
   type EventBody,
   eventOf,
   eventRecords,
@@ -47,6 +48,7 @@ export function redactedRecords(
 
 class Retelling {
   readonly #follower: JournalFollower;
+  readonly #blobs: BlobLookup;
   readonly #entry: RunEntry;
   readonly #redactor: Redactor;
   readonly #store: Recording['store'];
@@ -63,6 +65,7 @@ class Retelling {
     store: Recording['store'],
   ) {
     this.#follower = follower;
+    this.#blobs = follower.blobsOf(entry.id);
     this.#entry = entry;
     this.#redactor = redactor;
     this.#store = store;
@@ -81,7 +84,7 @@ class Retelling {
     const told = this.#redacted(started);
     // Its texts are stored first, for they stand before all others.
     const start = [
-      ...store(documents, createdAt),
+      ...store.texts(documents, createdAt),
       ...runStartedRecords(id, told, recording).slice(0, -1),
     ];
     const sequences = events.map((_, index) => index + 1);
@@ -97,7 +100,7 @@ class Retelling {
 
   /** A document as it is now; whatever names it does so by its hash. */
   #document(hash: Sha256): [Sha256, Buffer] {
-    const text = this.#follower.blob(hash);
+    const text = this.#blobs(hash);
     if (text === null) throw refused(this.#entry.id, `its document ${hash} is missing`);
     const redacted = Buffer.from(this.#redactor.text(text.toString('utf8')));
     this.#redactor.rehash(hash, sha256(redacted));
@@ -109,7 +112,7 @@ class Retelling {
   }
 
   #event(sequence: number, record: Parameters<typeof eventOf>[0]): void {
-    const body = eventOf(record, this.#follower.blob);
+    const body = eventOf(record, this.#blobs);
     const actor = this.#actors.get(body.actor) ?? this.#newActor(sequence, body);
     const event = this.#eventFor(sequence, body, actor);
     const effects = this.#applied(sequence, actor, { ...body, event }, record.timeMs);

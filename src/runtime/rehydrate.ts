@@ -32,7 +32,7 @@ export function rehydrate(
   const known = entry.actors.get(wake.actor);
   assert(known !== undefined && known.snapshot !== null, 'the actor has a snapshot');
   let actor: Actor = actorFromJson(
-    snapshotOf(follower.read(known.snapshot.position), follower.blob),
+    snapshotOf(follower.read(known.snapshot.position), follower.blobsOf(entry.id)),
     entry.started.machines,
   );
   const snapshotSequence = actor.sequence;
@@ -41,7 +41,7 @@ export function rehydrate(
     assert(position !== undefined, 'an indexed event has a position');
     const record = follower.read(position);
     const mine = inRun(actor, record.run as RunId); // An event has one.
-    actor = applyEvent(mine, eventOf(record, follower.blob), record.timeMs).actor;
+    actor = applyEvent(mine, eventOf(record, follower.blobsOf(entry.id)), record.timeMs).actor;
   }
   const last = lastEvent(follower, entry, wake.actor);
   return {

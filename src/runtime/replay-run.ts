@@ -95,7 +95,7 @@ export function replayShard(request: ReplayRequest): ReplayResult {
     const entry = follower.entry(request.run);
     const belongs = (actor: ActorId) => shardOf(actor, request.shards) === request.shard;
     const records = follower.records(entry, sequencesOf(entry, belongs));
-    const folded = foldRun(records, follower.blob, {
+    const folded = foldRun(records, follower.blobsOf(entry.id), {
       keepSends: false,
       stepper: request.stepper ?? 'compact',
       points: forkPoints(entry, follower.index),
@@ -122,7 +122,7 @@ export function recoverRun(follower: JournalFollower, run: string): RecoveredRun
       sequencesOf(entry, () => true),
     );
     const points = forkPoints(entry, follower.index);
-    const folded = foldRun(records, follower.blob, { keepSends: true, points });
+    const folded = foldRun(records, follower.blobsOf(entry.id), { keepSends: true, points });
     const { divergence, actors } = folded;
     if (divergence !== null) return { ...nothing, run, divergence };
     const { machines } = entry.started;

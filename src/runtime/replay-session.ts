@@ -151,7 +151,7 @@ export class ReplaySession {
     if (sequence === undefined || this.#divergence !== null) return null;
     const event = this.#follower.event(this.#entry, sequence);
     for (const entry of this.#follower.records(this.#entry, [sequence])) {
-      const body = eventOf(entry.record, this.#follower.blob);
+      const body = eventOf(entry.record, this.#follower.blobsOf(this.#entry.id));
       const before = this.#actors.get(body.actor);
       const stepped = replayStep(entry, body, before);
       if ('divergence' in stepped) {

@@ -68,7 +68,7 @@ function openOf(
   key: string,
 ): { tag: string; open: OpenIntention } | null {
   const sequences = entry.actors.get(actor)?.events.map((index) => index + 1) ?? [];
-  const { actors } = foldRun(follower.records(entry, sequences), follower.blob, {
+  const { actors } = foldRun(follower.records(entry, sequences), follower.blobsOf(entry.id), {
     keepSends: false,
     points: forkPoints(entry, follower.index),
   });

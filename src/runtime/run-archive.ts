@@ -14,34 +14,37 @@
  *   A3. Files of the workspace are not part of a run's history, nor of the
  *       archive.
  */
-import { copyFileSync, existsSync, mkdirSync, mkdtempSync, renameSync, rmSync } from 'node:fs';
+import { existsSync, mkdtempSync, renameSync, rmSync } from 'node:fs';
 import { dirname, join } from 'node:path';
-import { blobContent, blobHashOf, textRecord } from '../journal/blob-record.ts';
-import { storeBlobs } from '../journal/blob-store.ts';
+import { encodeText, type StoredText, textRecord } from '../journal/blob-record.ts';
+import { storeTextFile } from '../journal/blob-store.ts';
 import { journalFolder } from '../journal/data-folders.ts';
 import { JournalReader } from '../journal/journal-reader.ts';
 import { JournalWriter } from '../journal/journal-writer.ts';
-import { namedTexts } from '../journal/named-texts.ts';
 import {
   type AppendRecord,
   encodedBytes,
   encodeRecord,
+  type ReadableRecord,
   type StoredRecord,
 } from '../journal/record.ts';
+import { RunCipher } from '../journal/run-cipher.ts';
+import { RunKeys } from '../journal/run-keys.ts';
+import { encryptedBody } from '../journal/run-store.ts';
 import { segmentBytesFor, segmentPath } from '../journal/segment.ts';
-import { verifyJournal } from '../journal/verification.ts';
 import { assert } from '../kernel/assert.ts';
 import { RuntimeError } from '../kernel/errors.ts';
 import type { Sha256 } from '../kernel/hash.ts';
 import type { RunId } from '../kernel/ids.ts';
 import { limits } from '../kernel/limits.ts';
-import { type RunStartedBody, rawBodyOf } from './event-record.ts';
 import { lineage } from './fork-point.ts';
 import { JournalFollower } from './journal-follower.ts';
+import { invalid, readArchive, requireWhole, told } from './read-archive.ts';
 import { redactedRecords } from './redact-run.ts';
 import type { Redactor } from './redactor.ts';
 import { replayShard } from './replay-run.ts';
 import type { RunEntry } from './run-index.ts';
+import { textsOf } from './texts-of-record.ts';
 
 /** What an archive holds. */
 export interface ArchiveReport {
@@ -52,9 +55,6 @@ export interface ArchiveReport {
   /** How many texts each rule replaced, of a redacted archive. */
   readonly redacted?: Readonly<Record<string, number>>;
 }
-
-/** Types that tell a run; snapshots only shorten the way. */
-const told = new Set<StoredRecord['type']>(['run-started', 'branch', 'event', 'run-ended']);
 
 /**
  * Writes a run into a new file.
@@ -104,7 +104,7 @@ export function exportRun(
  *   DATA_VERSION_NEWER, DISK_FULL, JOURNAL_FAILED
  */
 export function importRun(dataDirectory: string, source: string): ArchiveReport {
-  const { records, contents } = readArchive(source, dataDirectory);
+  const { records, texts, ciphers } = readArchive(source, dataDirectory);
   const runs = requireWhole(source, records);
   const run = runs.at(-1);
   assert(run !== undefined, 'an archive has a run');
@@ -113,16 +113,17 @@ export function importRun(dataDirectory: string, source: string): ArchiveReport 
     throw new RuntimeError('RUN_EXISTS', `The run ${run} is in ${dataDirectory} already.`);
   }
   const added = records.filter((record) => record.run !== null && missing.has(record.run));
+  const keys = new RunKeys(dataDirectory);
+  for (const cipher of ciphers) if (missing.has(cipher.run)) keys.store(cipher);
   const writer = JournalWriter.open(dataDirectory);
   try {
     for (const record of endSecond(added)) {
-      const blobs = new Map<Sha256, Buffer>();
-      for (const hash of namedTexts(record)) {
-        const content = contents.get(hash);
-        assert(content !== undefined, 'an archive that was verified has every text');
-        blobs.set(hash, content);
+      const small: AppendRecord[] = [];
+      for (const text of texts.get(record) ?? []) {
+        if (text.bytes.length > limits.blobRecordBytesMax) storeTextFile(dataDirectory, text);
+        else small.push(textRecord(text, record.timeMs));
       }
-      const batch = encoded([...storeBlobs(dataDirectory, blobs, record.timeMs), record]);
+      const batch = encoded([...small, record.stored ?? record]);
       const refusal = writer.stage(batch, 0, batch.length);
       if (refusal !== null) throw invalid(source, refusal.message);
     }
@@ -131,7 +132,8 @@ export function importRun(dataDirectory: string, source: string): ArchiveReport 
     writer.close();
   }
   const events = added.filter(({ type }) => type === 'event').length;
-  return { run, events, texts: contents.size, bytes: sizeOf(added) };
+  const names = new Set([...texts.values()].flat().map(({ name }) => name));
+  return { run, events, texts: names.size, bytes: sizeOf(added) };
 }
 
 /** Those of the runs that a data directory does not have. */
@@ -139,6 +141,13 @@ function missingRuns(dataDirectory: string, runs: readonly RunId[]): RunId[] {
   const follower = new JournalFollower(dataDirectory);
   try {
     follower.advance();
+    const erased = runs.find((run) => follower.index.erased.has(run));
+    if (erased !== undefined) {
+      throw new RuntimeError(
+        'RUN_EXISTS',
+        `The run ${erased} was in ${dataDirectory} and was erased; choose another --data.`,
+      );
+    }
     const dropped = runs.find((run) => follower.index.compacted.has(run));
     if (dropped !== undefined) {
       throw new RuntimeError(
@@ -153,7 +162,7 @@ function missingRuns(dataDirectory: string, runs: readonly RunId[]): RunId[] {
 }
 
 /** (A2) */
-function endSecond(records: readonly StoredRecord[]): StoredRecord[] {
+function endSecond(records: readonly ReadableRecord[]): ReadableRecord[] {
   const place: Partial<Record<StoredRecord['type'], number>> = { 'run-started': 0, 'run-ended': 1 };
   const runs = [...new Set(records.map(({ run }) => run))];
   return runs.flatMap((run) =>
@@ -201,28 +210,32 @@ function recordsOf(
       for (const record of group) {
         const of = record.run === null ? undefined : found.get(record.run);
         if (of === undefined || record.run === null || !told.has(record.type)) continue;
-        for (const hash of namedTexts(record)) {
-          if (texts.has(hash)) continue;
-          const content = reader.blob(hash);
-          if (content === null) {
-            throw new RuntimeError(
-              'BLOB_MISSING',
-              `The journal has no blob ${hash}; restore it from a copy.`,
-            );
-          }
-          of.records.push(archivedText(record.run, hash, content, record.timeMs));
-          texts.add(hash);
+        for (const text of textsOf(reader, record)) {
+          if (texts.has(text.name)) continue;
+          of.records.push(archivedText(record.run, text, record.timeMs));
+          texts.add(text.name);
         }
-        if (record.type === 'run-ended') of.end = [record];
-        else of.records.push(record);
+        const stored = record.stored ?? record;
+        if (record.type === 'run-ended') of.end = [stored];
+        else of.records.push(stored);
         if (record.type === 'event') events += 1;
       }
     }
   } finally {
     reader.close();
   }
-  const records = [...found.values()].flatMap((run) => [...run.records, ...run.end]);
+  const records = [...found].flatMap(([id, run]) => {
+    const cipher = reader.keys.find(id);
+    const told = [...run.records, ...run.end];
+    return cipher === null ? told : [keysRecord(cipher, told[0]?.timeMs ?? 0), ...told];
+  });
   return { records, events, texts: texts.size };
+}
+
+/** An archive brings its keys along, for whoever has it is to read it. */
+function keysRecord(cipher: RunCipher, timeMs: number): AppendRecord {
+  const nobody = { actor: null, actorSequence: 0, epoch: 0, cause: null, previousDigest: null };
+  return { type: 'run-keys', run: cipher.run, ...nobody, timeMs, body: cipher.toBytes() };
 }
 
 /** The run told again, with the same kinds of records. */
@@ -236,13 +249,17 @@ function redactedOf(
   try {
     follower.advance();
     const entry = follower.entry(run);
-    const records = redactedRecords(follower, entry, redactor, (blobs, timeMs) =>
-      [...blobs].flatMap(([hash, content]) => {
-        if (texts.has(hash)) return [];
-        texts.add(hash);
-        return [archivedText(run, hash, content, timeMs)];
-      }),
-    );
+    const cipher = RunCipher.create(run); // The run's own would read what was redacted.
+    const told = redactedRecords(follower, entry, redactor, {
+      body: (content) => encryptedBody(cipher, content),
+      texts: (blobs, timeMs) =>
+        [...blobs].flatMap(([hash, content]) => {
+          if (texts.has(hash)) return [];
+          texts.add(hash);
+          return [archivedText(run, encodeText(cipher, hash, content), timeMs)];
+        }),
+    });
+    const records = [keysRecord(cipher, entry.createdAt), ...told];
     return { records, events: entry.events.length, texts: texts.size };
   } finally {
     follower.close();
@@ -266,59 +283,15 @@ class ArchivedRun {
 }
 
 /** An archive has no files, so a text that no record holds does not fit. */
-function archivedText(run: RunId, hash: Sha256, content: Buffer, timeMs: number): AppendRecord {
-  const record = textRecord(hash, content, timeMs);
-  const fits =
-    content.length <= limits.recordTextBytesMax && encodedBytes(record) <= limits.recordBytesMax;
+function archivedText(run: RunId, text: StoredText, timeMs: number): AppendRecord {
+  const record = textRecord(text, timeMs);
+  const { contentBytesMax: bytes } = text;
+  const fits = bytes <= limits.recordTextBytesMax && encodedBytes(record) <= limits.recordBytesMax;
   if (fits) return record;
   throw new RuntimeError(
     'RUN_TOO_LARGE',
-    `The run ${run} has a text of ${content.length} bytes, too large for an archive; copy the data directory instead.`,
+    `The run ${run} has a text of ${bytes} bytes, too large for an archive; copy the data directory instead.`,
   );
-}
-
-/** Every record of an archive, its texts apart. */
-function readArchive(
-  source: string,
-  dataDirectory: string,
-): { records: StoredRecord[]; contents: Map<Sha256, Buffer> } {
-  if (!existsSync(source)) throw invalid(source, 'there is no such file');
-  const folder = mkdtempSync(join(dataDirectory, '.claw-import-'));
-  const records: StoredRecord[] = [];
-  const contents = new Map<Sha256, Buffer>();
-  try {
-    mkdirSync(journalFolder(folder));
-    copyFileSync(source, segmentPath(journalFolder(folder), 1));
-    const { faults, blobFaults } = verifyJournal(folder); // (A2)
-    const fault = faults[0] ?? blobFaults[0];
-    if (fault !== undefined) throw new Error(fault.what);
-    const reader = JournalReader.open(folder);
-    for (const record of reader.advance()) {
-      if (record.type === 'blob') contents.set(blobHashOf(record), blobContent(record));
-      else if (told.has(record.type)) records.push(record);
-    }
-    reader.close();
-  } catch (error) {
-    throw invalid(source, error instanceof Error ? error.message : String(error));
-  } finally {
-    rmSync(folder, { recursive: true, force: true });
-  }
-  return { records, contents };
-}
-
-/** Runs that have ended, each but the first a fork of the one before (A1, A2). */
-function requireWhole(source: string, records: readonly StoredRecord[]): RunId[] {
-  const runs = [...new Set(records.flatMap(({ run }) => run ?? []))];
-  if (runs.length === 0) throw invalid(source, 'it begins no run');
-  for (const [index, run] of runs.entries()) {
-    const own = records.filter((record) => record.run === run);
-    const [start] = own;
-    if (start?.type !== 'run-started') throw invalid(source, 'it begins no run');
-    if (own.at(-1)?.type !== 'run-ended') throw invalid(source, 'its run has not ended');
-    const { parent } = rawBodyOf(start) as RunStartedBody;
-    if (parent?.run !== runs[index - 1]) throw invalid(source, 'it holds another run too');
-  }
-  return runs;
 }
 
 /** Pieces that fit into one commit group each. */
@@ -346,11 +319,4 @@ function encoded(records: readonly AppendRecord[]): Buffer {
   let end = 0;
   for (const record of records) end = encodeRecord(record, bytes, end);
   return bytes;
-}
-
-function invalid(source: string, why: string): RuntimeError {
-  return new RuntimeError(
-    'ARCHIVE_INVALID',
-    `${source} is not a whole run (${why.replace(/\.$/, '')}); export it again.`,
-  );
 }

@@ -9,7 +9,7 @@ import { blobReferences } from '../journal/blob-store.ts';
 import { RuntimeError } from '../kernel/errors.ts';
 import type { Sha256 } from '../kernel/hash.ts';
 import type { Json } from '../kernel/json.ts';
-import { type EventBody, rawBodyOf } from './event-record.ts';
+import { type BlobLookup, type EventBody, rawBodyOf } from './event-record.ts';
 import type { JournalFollower } from './journal-follower.ts';
 import type { RunEntry } from './run-index.ts';
 import type { ContextView, TranscriptView } from './views.ts';
@@ -17,12 +17,13 @@ import type { ContextView, TranscriptView } from './views.ts';
 /** The contexts that a run asked on, in the order in which it first did. */
 export function runContexts(follower: JournalFollower, entry: RunEntry): ContextView[] {
   const found: ContextView[] = [];
+  const blobs = follower.blobsOf(entry.id);
   const sequences = entry.events.keys().map((index) => index + 1);
   for (const { sequence, record } of follower.records(entry, sequences)) {
     const { actor, context } = rawBodyOf(record) as EventBody;
     if (context === undefined) continue;
     for (const hash of blobReferences(context.node as Json)) {
-      const { parent, items } = nodeOf(follower, hash);
+      const { parent, items } = nodeOf(blobs, hash);
       found.push({ hash, parent, actor, sequence, items: items.length });
     }
   }
@@ -50,12 +51,12 @@ export function runTranscript(
       `Several contexts of the run begin with ${hash}; give more of the hash.`,
     );
   }
-  const chain = readContextChain(found.hash as Sha256, follower.blob);
+  const chain = readContextChain(found.hash as Sha256, follower.blobsOf(entry.id));
   return { ...found, messages: contextMessages(chain.flatMap((node) => node.items)) };
 }
 
-function nodeOf(follower: JournalFollower, hash: Sha256) {
-  const text = follower.blob(hash);
+function nodeOf(blobs: BlobLookup, hash: Sha256) {
+  const text = blobs(hash);
   if (text === null) {
     throw new RuntimeError('BLOB_MISSING', `The journal has no context ${hash}.`);
   }

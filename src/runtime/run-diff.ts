@@ -128,7 +128,7 @@ function sequenceAt(events: readonly number[] | undefined, at: number): number |
 
 function bodyOf(follower: JournalFollower, entry: RunEntry, sequence: number): EventBody | null {
   for (const { record } of follower.records(entry, [sequence])) {
-    return eventOf(record, follower.blob);
+    return eventOf(record, follower.blobsOf(entry.id));
   }
   return null;
 }

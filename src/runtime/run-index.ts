@@ -10,12 +10,15 @@
  *       with a damaged part of the journal.
  *   I4. A fork has the first events of its parent, by their positions, and then
  *       its own.
+ *   I5. Of an erased run only counts and times are kept, whether its keys went before
+ *       or after it was read.
  */
 import type { CompactedRun } from '../journal/compaction.ts';
-import type { JournalPosition, StoredRecord } from '../journal/record.ts';
+import type { JournalPosition, ReadableRecord } from '../journal/record.ts';
 import { RuntimeError } from '../kernel/errors.ts';
 import { chainHash, type Sha256, sha256 } from '../kernel/hash.ts';
 import type { ActorId, RunId } from '../kernel/ids.ts';
+import { type ErasedRun, erasedBefore, lostRun } from './erased-runs.ts';
 import {
   type BlobLookup,
   type EventBody,
@@ -55,7 +58,7 @@ export interface RunEntry {
 }
 
 /** State hash of a run before its first event. */
-const emptyStateHash = sha256('');
+export const emptyStateHash = sha256('');
 
 function markDamaged(entry: RunEntry): void {
   entry.damaged = true;
@@ -80,17 +83,26 @@ export type IndexChange =
 
 export class RunIndex {
   readonly #runs = new Map<RunId, RunEntry>();
+  readonly #erased = new Map<RunId, ErasedRun>();
   /** Runs that were dropped with the beginning of the journal, oldest first. */
   readonly compacted: ReadonlyMap<RunId, CompactedRun>;
-  readonly #blobs: BlobLookup;
+  readonly #blobsOf: (run: RunId) => BlobLookup;
 
-  constructor(blobs: BlobLookup, compacted: readonly CompactedRun[] = []) {
-    this.#blobs = blobs;
+  constructor(blobsOf: (run: RunId) => BlobLookup, compacted: readonly CompactedRun[] = []) {
+    this.#blobsOf = blobsOf;
     this.compacted = new Map(compacted.map((run) => [run.id, run]));
+    for (const run of this.compacted.values()) {
+      const erased = erasedBefore(run);
+      if (erased !== null) this.#erased.set(run.id, erased);
+    }
   }
 
-  apply(record: StoredRecord): IndexChange {
+  apply(record: ReadableRecord): IndexChange {
     if (record.run === null) return { type: 'none' };
+    if (record.erased === true || this.#erased.has(record.run)) {
+      return this.#count(record, record.run);
+    }
+    if (record.type === 'run-erased') return this.#erase(record, record.run);
     if (record.type === 'run-started') return this.#start(record, record.run);
     const entry = this.#runs.get(record.run);
     if (entry === undefined) return { type: 'none' };
@@ -101,7 +113,7 @@ export class RunIndex {
       case 'snapshot':
         return this.#snapshot(entry, record);
       case 'run-ended':
-        entry.ended ??= { body: runEndedOf(record, this.#blobs), at: record.timeMs };
+        entry.ended ??= { body: runEndedOf(record, this.#blobsOf(record.run)), at: record.timeMs };
         return { type: 'ended', entry };
       default:
         return { type: 'none' };
@@ -110,6 +122,11 @@ export class RunIndex {
 
   get(id: RunId): RunEntry | undefined {
     return this.#runs.get(id);
+  }
+
+  /** Runs whose bodies cannot be read any more (I5), oldest first. */
+  get erased(): ReadonlyMap<RunId, ErasedRun> {
+    return this.#erased;
   }
 
   /** Oldest first. */
@@ -122,8 +139,8 @@ export class RunIndex {
     return this.all().filter((entry) => entry.ended === null && entry.suspended === null);
   }
 
-  #start(record: StoredRecord, run: RunId): IndexChange {
-    const started = runStartedOf(record, this.#blobs);
+  #start(record: ReadableRecord, run: RunId): IndexChange {
+    const started = runStartedOf(record, this.#blobsOf(run));
     const entry: RunEntry = {
       id: run,
       started,
@@ -136,6 +153,35 @@ export class RunIndex {
     this.#runs.set(run, entry);
     if (entry.events.length < (started.parent?.at ?? 0)) markDamaged(entry); // (I3)
     return { type: 'started', entry };
+  }
+
+  /** Takes out all that the run's bodies said (I5). */
+  #erase({ timeMs }: ReadableRecord, run: RunId): IndexChange {
+    const entry = this.#runs.get(run);
+    this.#runs.delete(run);
+    this.#erased.set(run, {
+      id: run,
+      createdAt: entry?.createdAt ?? lostRun(run).createdAt,
+      endedAt: entry?.ended?.at ?? null,
+      events: entry?.events.length ?? this.compacted.get(run)?.events ?? 0,
+      erasedAt: timeMs,
+    });
+    return { type: 'none' };
+  }
+
+  /** A record that cannot be read; the one that says why may follow (I5). */
+  #count({ type, timeMs }: ReadableRecord, run: RunId): IndexChange {
+    const known = this.#erased.get(run);
+    const before = known ?? { ...lostRun(run), createdAt: timeMs };
+    this.#runs.delete(run);
+    this.#erased.set(run, {
+      ...before,
+      // What is left of a dropped run was counted before.
+      events: before.events + (type === 'event' && !this.compacted.has(run) ? 1 : 0),
+      endedAt: type === 'run-ended' ? timeMs : before.endedAt,
+      erasedAt: type === 'run-erased' ? timeMs : before.erasedAt,
+    });
+    return { type: 'none' };
   }
 
   /** What a fork has in common with its parent (I4). */
@@ -161,7 +207,7 @@ export class RunIndex {
     return actor;
   }
 
-  #event(entry: RunEntry, record: StoredRecord): void {
+  #event(entry: RunEntry, record: ReadableRecord): void {
     const body = rawBodyOf(record) as EventBody;
     const actor = this.#actor(entry, body.actor);
     if (record.actorSequence !== actor.events.length + 1) markDamaged(entry); // (I3)
@@ -173,7 +219,7 @@ export class RunIndex {
     actor.events.push(entry.events.length - 1);
   }
 
-  #snapshot(entry: RunEntry, record: StoredRecord): IndexChange {
+  #snapshot(entry: RunEntry, record: ReadableRecord): IndexChange {
     if (record.actor === null) return { type: 'none' };
     const { position, actorSequence: sequence } = record;
     this.#actor(entry, record.actor).snapshot = { position, sequence };

@@ -11,22 +11,23 @@
  *   L3. From the death of a host until its runs go on no run begins or forks, and
  *       nothing is sent to actors; what was begun before is continued once.
  */
-import { rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Envelope } from '../actors/actor.ts';
 import type { ThreadId, Topic } from '../bus/endpoint.ts';
 import type { ModelInfo } from '../inference/model-port.ts';
-import { storeBlobs } from '../journal/blob-store.ts';
 import { workspacesFolder } from '../journal/data-folders.ts';
+import { removeRun } from '../journal/remove-run.ts';
+import { runStore } from '../journal/run-store.ts';
 import { systemClock } from '../kernel/clock.ts';
 import { type ErrorMessage, RuntimeError, toErrorMessage } from '../kernel/errors.ts';
 import type { RunId } from '../kernel/ids.ts';
 import { limits } from '../kernel/limits.ts';
 import { Admission } from './admission.ts';
-import { compactedView, compactedViews } from './compacted-runs.ts';
 import type { DurableWaiters } from './durable-waiters.ts';
-import { type BlobStore, runEndedRecords, runStartedRecords } from './event-record.ts';
+import type { ErasureReport } from './erase-run.ts';
+import { Erasures } from './erasures.ts';
+import { runEndedRecords, runStartedRecords } from './event-record.ts';
 import { outsideMessages } from './fork-point.ts';
 import type { JournalFollower } from './journal-follower.ts';
 import type { CpuPool } from './pool/client.ts';
@@ -37,6 +38,7 @@ import { deliverFirst, type ResumePorts, recoverRuns, resumeRun } from './resume
 import { rootActor } from './root-actor.ts';
 import { RunEndings } from './run-endings.ts';
 import { type IndexChange, type RunEntry, runView } from './run-index.ts';
+import { runViews, viewOfRun } from './run-views.ts';
 import type { RuntimeThreads } from './runtime-threads.ts';
 import { actuatorThread, hostThread, topics, type WakeMessage } from './topics.ts';
 import type { ForkRequest, RunView, StartRunRequest } from './views.ts';
@@ -62,6 +64,7 @@ export class RunLifecycle {
   readonly #parts: LifecycleParts;
   readonly #wakes: WakeQueue;
   readonly #admission: Admission;
+  readonly #erasures: Erasures;
   readonly #endings = new RunEndings();
   /** Runs that a host gave up before the journal showed that they began. */
   readonly #broken = new Map<RunId, Reason>();
@@ -78,6 +81,7 @@ export class RunLifecycle {
     this.#parts = parts;
     this.#wakes = new WakeQueue(parts.follower);
     this.#admission = new Admission(parts.follower.index);
+    this.#erasures = new Erasures(parts);
   }
 
   view(entry: RunEntry): RunView {
@@ -86,16 +90,12 @@ export class RunLifecycle {
 
   /** Every run, those of which no event is left first. */
   views(): readonly RunView[] {
-    const { index } = this.#parts.follower;
-    const compacted = compactedViews(index, (id) => this.#workspace(id));
-    return [...compacted, ...index.all().map((entry) => this.view(entry))];
+    return runViews(this.#parts.follower, (id) => this.#workspace(id));
   }
 
   /** @throws RuntimeError RUN_NOT_FOUND */
   viewOf(id: string): RunView {
-    const { follower } = this.#parts;
-    const compacted = compactedView(follower.index, id, (run) => this.#workspace(run));
-    return compacted ?? this.view(follower.entry(id));
+    return viewOfRun(this.#parts.follower, id, (run) => this.#workspace(run));
   }
 
   /** A host has died: nothing goes on until `resumeAll` (L3). */
@@ -165,7 +165,9 @@ export class RunLifecycle {
       const prepared = await prepareFork(parent, request, context);
       await this.#ready();
       const era = this.#era;
-      await durable.whenDurable(threads.producer.append(this.#firstRecords(prepared)));
+      await this.#erasures.forked(prepared.run, parent.id, () =>
+        durable.whenDurable(threads.producer.append(this.#firstRecords(prepared))),
+      );
       const entry = follower.entry(prepared.run);
       if (era === this.#era) await this.#goOn(entry);
       await this.#ready();
@@ -199,6 +201,11 @@ export class RunLifecycle {
     };
     await this.deliver(envelope);
     return this.ended(entry);
+  }
+
+  /** @throws RuntimeError as `Erasures.erase` */
+  erase(id: string, forks: boolean): Promise<ErasureReport> {
+    return this.#erasures.erase(id, forks);
   }
 
   /** Mail from outside for an actor of an open run. @throws RuntimeError OUTBOX_FULL */
@@ -251,14 +258,15 @@ export class RunLifecycle {
   }
 
   #firstRecords({ run, body, texts }: PreparedRun) {
-    const { dataDirectory } = this.#parts;
-    const nowMs = systemClock.nowMs();
-    const store: BlobStore = (blobs, timeMs) => storeBlobs(dataDirectory, blobs, timeMs);
+    const { dataDirectory, follower } = this.#parts;
+    const timeMs = systemClock.nowMs();
     try {
-      return [...store(texts, nowMs), ...runStartedRecords(run, body, { timeMs: nowMs, store })];
+      const cipher = follower.keys.create(run, body.parent?.run ?? null);
+      const store = runStore(dataDirectory, cipher);
+      return [...store.texts(texts, timeMs), ...runStartedRecords(run, body, { timeMs, store })];
     } catch (error) {
-      // Without its texts the run does not begin, and its workspace is nobody's.
-      rmSync(this.#workspace(run), { recursive: true, force: true });
+      // Without its texts the run does not begin, and what was made for it is nobody's.
+      removeRun(dataDirectory, follower.keys, run);
       throw error;
     }
   }
@@ -300,8 +308,9 @@ export class RunLifecycle {
   async #cancelSuspended(entry: RunEntry): Promise<RunView> {
     const none = { outputs: {}, resultHash: '', error: null } as const;
     const finish = { kind: 'finish', status: 'cancelled', ...none } as const;
-    const recording = { timeMs: systemClock.nowMs(), store: () => [] };
-    const records = runEndedRecords(entry.id, finish, recording);
+    const { dataDirectory, follower } = this.#parts;
+    const store = runStore(dataDirectory, follower.keys.find(entry.id));
+    const records = runEndedRecords(entry.id, finish, { timeMs: systemClock.nowMs(), store });
     await this.#parts.durable.whenDurable(this.#parts.threads.producer.append(records));
     return this.view(entry);
   }

@@ -17,6 +17,7 @@ import { BusSampler, type BusView } from './bus-view.ts';
 import type { RuntimeConfig } from './config.ts';
 import { DurableWaiters } from './durable-waiters.ts';
 import { effectLedger } from './effect-ledger.ts';
+import { completeErasures, type ErasureReport } from './erase-run.ts';
 import { EventFeed } from './event-feed.ts';
 import { readEventsPage } from './events-page.ts';
 import { generatedText, generationOf, refuseMismatch } from './generate-text.ts';
@@ -38,6 +39,7 @@ import { productVersion } from './version.ts';
 import type {
   ContextView,
   EffectView,
+  EraseOptions,
   EventView,
   ForkRequest,
   GeneratedText,
@@ -130,11 +132,9 @@ export class Runtime implements RuntimePort {
     this.#hear();
     this.#threads.endpoint.listen();
     const { bytesCut } = this.recovered;
-    if (bytesCut > 0) {
-      this.#hooks.onNotice?.(
-        `The journal ended in ${bytesCut} bytes that were never durable; they were cut.`,
-      );
-    }
+    const cut = `The journal ended in ${bytesCut} bytes that were never durable; they were cut.`;
+    if (bytesCut > 0) this.#hooks.onNotice?.(cut);
+    completeErasures(this.#data.path, this.#follower);
     this.#model = await this.#threads.model;
     // A host that has died by now continues the runs in its own way.
     if (this.#recovery.deaths === 0) this.#resumed = await this.#lifecycle.resumeAll();
@@ -217,6 +217,10 @@ export class Runtime implements RuntimePort {
 
   async cancel(id: string): Promise<RunView> {
     return this.#lifecycle.cancel(this.#follower.entry(id));
+  }
+
+  erase(id: string, options: EraseOptions = {}): Promise<ErasureReport> {
+    return this.#lifecycle.erase(id, options.forks ?? false);
   }
 
   async resolve(id: string, request: ResolveRequest): Promise<EffectView> {

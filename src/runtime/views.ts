@@ -7,8 +7,16 @@ import type { JournalMode } from '../journal/journal-writer.ts';
 import type { RunId } from '../kernel/ids.ts';
 import type { JsonObject } from '../kernel/json.ts';
 import type { BusView } from './bus-view.ts';
+import type { ErasureReport } from './erase-run.ts';
 
-export type RunStatus = 'running' | 'succeeded' | 'failed' | 'cancelled' | 'suspended';
+export type RunStatus =
+  | 'running'
+  | 'succeeded'
+  | 'failed'
+  | 'cancelled'
+  | 'suspended'
+  /** Its keys are gone: only counts and times are left. */
+  | 'erased';
 
 export interface Usage {
   readonly generations: number;
@@ -192,6 +200,11 @@ export interface HealthView {
   readonly openRuns: number;
 }
 
+export interface EraseOptions {
+  /** Also the runs that begin with its events. */
+  readonly forks?: boolean;
+}
+
 /** The running system as the API and `claw` use it. Every method that names a run throws RUN_NOT_FOUND. */
 export interface RuntimePort {
   health(): HealthView;
@@ -219,6 +232,8 @@ export interface RuntimePort {
   cancel(id: string): Promise<RunView>;
   /** Tells the run what came of an effect; resolves once it is recorded. */
   resolve(id: string, request: ResolveRequest): Promise<EffectView>;
+  /** Erases an ended run for good. @throws RuntimeError also RUN_NOT_ENDED, RUN_HAS_FORKS, RUN_NOT_ENCRYPTED */
+  erase(id: string, options?: EraseOptions): Promise<ErasureReport>;
   generate(
     request: GenerateTextRequest,
     onToken?: (token: { text: string; confidence: number | null }) => void,

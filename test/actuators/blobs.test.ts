@@ -9,7 +9,7 @@ const hash = (text: string): Sha256 => {
   stored.set(sha256(text), Buffer.from(text));
   return sha256(text);
 };
-const read = blobsActuator({ lookup: (key) => stored.get(key) ?? null }).operations.read;
+const read = blobsActuator({ lookup: (_run, key) => stored.get(key) ?? null }).operations.read;
 
 async function texts(hashes: unknown): Promise<unknown> {
   return read?.perform(read.arguments.parse({ hashes }), actuatorContext('/'));

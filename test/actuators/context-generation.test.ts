@@ -76,7 +76,7 @@ function house(blobs: ReadonlyMap<Sha256, Buffer>): House {
         };
       },
     },
-    { lookup: (hash) => blobs.get(hash) ?? null },
+    { lookup: (_run, hash) => blobs.get(hash) ?? null },
   ).operations;
   return {
     asked,

@@ -4,11 +4,13 @@
  */
 import { busStatistics, takeSnapshot } from '../../src/bus/bus-statistics.ts';
 import { RuntimeError } from '../../src/kernel/errors.ts';
-import { newRunId, runId } from '../../src/kernel/ids.ts';
+import { newRunId, type RunId, runId } from '../../src/kernel/ids.ts';
 import type { BusView } from '../../src/runtime/bus-view.ts';
+import type { ErasureReport } from '../../src/runtime/erase-run.ts';
 import type {
   ContextView,
   EffectView,
+  EraseOptions,
   EventView,
   ForkRequest,
   GeneratedText,
@@ -38,6 +40,7 @@ interface StoredRun {
 export class InMemoryRuntime implements RuntimePort {
   readonly started: StartRunRequest[] = [];
   readonly resolved: ResolveRequest[] = [];
+  readonly erased: { readonly id: RunId; readonly forks: boolean }[] = [];
   readonly forked: { readonly id: string; readonly request: ForkRequest }[] = [];
   readonly generations: GenerateTextRequest[] = [];
   /** Aborted generations and scripts. */
@@ -112,6 +115,12 @@ export class InMemoryRuntime implements RuntimePort {
     const fork: RunView = { ...view, id: newRunId(), parent: { run: view.id, at: request.at } };
     this.#store(fork);
     return fork;
+  }
+
+  async erase(id: string, { forks = false }: EraseOptions = {}): Promise<ErasureReport> {
+    const { view } = this.#stored(id);
+    this.erased.push({ id: view.id, forks });
+    return { erased: [view.id] };
   }
 
   async resolve(id: string, request: ResolveRequest): Promise<EffectView> {

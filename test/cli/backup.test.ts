@@ -21,7 +21,7 @@ async function served(dataDirectory: string): Promise<Server> {
 test('claw backup beside a server at work: the copy goes on to the same results', {
   timeout: 240_000,
 }, async () => {
-  const { dataDirectory, request } = makeDesk(deskTexts(14));
+  const { dataDirectory, request } = makeDesk(deskTexts(24));
   const server = await served(dataDirectory);
   const start = () =>
     getJson<RunView>(`${server.url}/v1/runs`, {

@@ -96,7 +96,7 @@ describe('a backup', () => {
     writeFileSync(join(data, 'keys.json'), '{}');
     symlinkSync('deep/a.md', join(data, 'workspaces/run/link'));
     const text = Buffer.alloc(100_000, 'text');
-    storeBlobs(data, new Map([[sha256(text), text]]), 1);
+    storeBlobs(data, null, new Map([[sha256(text), text]]), 1);
     const [part = ''] = readdirSync(join(data, 'blobs'));
     writeFileSync(join(data, 'blobs', part, 'half.tmp'), 'half');
     write(40);
@@ -215,7 +215,7 @@ describe('a backup', () => {
     const { data, copy, writer } = living();
     const text = Buffer.alloc(100_000, 'text');
     const chain = new EventChain();
-    storeBlobs(data, new Map([[sha256(text), text]]), 1);
+    storeBlobs(data, null, new Map([[sha256(text), text]]), 1);
     writer.writeGroup([eventBatch(chain, 1)]);
     writer.close();
     const [part = ''] = readdirSync(join(data, 'blobs'));

@@ -3,13 +3,12 @@ import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { dirname } from 'node:path';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { blobContent, textRecord } from '../../src/journal/blob-record.ts';
 import { externalize, internalize, storeBlobs } from '../../src/journal/blob-store.ts';
 import { blobPath } from '../../src/journal/data-folders.ts';
 import { canonicalJson, sha256 } from '../../src/kernel/hash.ts';
 import type { Json } from '../../src/kernel/json.ts';
 import { limits } from '../../src/kernel/limits.ts';
-import { temporaryFolder, thrownBy } from './journal-fixture.ts';
+import { contentOf, plainText, temporaryFolder, thrownBy } from './journal-fixture.ts';
 
 const longText = fc.string({ minLength: 1, unit: 'binary' }).map((text) => {
   return text.repeat(Math.ceil(limits.inlineTextCharactersMax / text.length));
@@ -104,13 +103,13 @@ describe('storeBlobs', () => {
       [sha256(over), over],
     ]);
     for (let time = 1; time <= 2; time += 1) {
-      const records = storeBlobs(folder, blobs, time);
-      expect(records.map(blobContent)).toEqual([edge]);
+      const records = storeBlobs(folder, null, blobs, time);
+      expect(records.map((record) => contentOf(record))).toEqual([edge]);
     }
-    const path = blobPath(folder, sha256(over));
+    const path = blobPath(folder, null, sha256(over));
     expect(readFileSync(path)).toEqual(over);
     expect(readdirSync(dirname(path))).toEqual([sha256(over)]);
-    expect(existsSync(blobPath(folder, sha256(edge)))).toBe(false);
+    expect(existsSync(blobPath(folder, null, sha256(edge)))).toBe(false);
   });
 
   test('compresses what gets much shorter, and nothing else', () => {
@@ -121,17 +120,18 @@ describe('storeBlobs', () => {
       short: Buffer.from('again and again and again and again'),
       file: Buffer.from('the same words in a large file. '.repeat(5_000)),
     };
-    const store = (content: Buffer) => storeBlobs(folder, new Map([[sha256(content), content]]), 1);
+    const store = (content: Buffer) =>
+      storeBlobs(folder, null, new Map([[sha256(content), content]]), 1);
     const [record] = store(contents.record);
     expect(record?.compressed).toBe(true);
     expect(record?.body.length).toBeLessThan(contents.record.length / 4);
-    expect(record && blobContent(record)).toEqual(contents.record);
+    expect(record && contentOf(record)).toEqual(contents.record);
     for (const content of [contents.noise, contents.short]) {
       const [plain] = store(content);
       expect(plain).not.toHaveProperty('compressed');
-      expect(plain && blobContent(plain)).toEqual(content);
+      expect(plain && contentOf(plain)).toEqual(content);
     }
-    const path = blobPath(folder, sha256(contents.file));
+    const path = blobPath(folder, null, sha256(contents.file));
     for (let time = 1; time <= 2; time += 1) {
       expect(store(contents.file)).toEqual([]);
       expect(readdirSync(dirname(path))).toEqual([`${sha256(contents.file)}.zst`]);
@@ -142,15 +142,15 @@ describe('storeBlobs', () => {
   test('gives back no record that promises more than a record may hold', () => {
     const bomb = Buffer.alloc(limits.recordTextBytesMax + 1);
     const fits = Buffer.alloc(limits.recordTextBytesMax);
-    expect(blobContent(textRecord(sha256(fits), fits, 1)).equals(fits)).toBe(true);
-    const record = textRecord(sha256(bomb), bomb, 1);
+    expect(contentOf(plainText(sha256(fits), fits, 1)).equals(fits)).toBe(true);
+    const record = plainText(sha256(bomb), bomb, 1);
     expect(record.body.length).toBeLessThan(1_000);
-    expect(thrownBy(() => blobContent(record)).code).toBe('JOURNAL_CORRUPT');
+    expect(thrownBy(() => contentOf(record)).code).toBe('JOURNAL_CORRUPT');
   });
 
   test('says what is wrong when the folder is not usable', () => {
     const content = Buffer.alloc(limits.blobRecordBytesMax + 1);
-    const store = () => storeBlobs('/dev/null', new Map([[sha256(content), content]]), 1);
+    const store = () => storeBlobs('/dev/null', null, new Map([[sha256(content), content]]), 1);
     expect(thrownBy(store).code).toBe('JOURNAL_FAILED');
   });
 });

@@ -3,9 +3,12 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { onTestFinished } from 'vitest';
+import { decodeText, encodeText, storedTextOf, textRecord } from '../../src/journal/blob-record.ts';
 import { journalFolder } from '../../src/journal/data-folders.ts';
 import { type AppendRecord, encodedBytes, encodeRecord } from '../../src/journal/record.ts';
+import type { RunKeys } from '../../src/journal/run-keys.ts';
 import { segmentPath } from '../../src/journal/segment.ts';
+import type { Sha256 } from '../../src/kernel/hash.ts';
 import type { EventChain } from './event-chain.ts';
 
 export const smallSegment = 64 * 1024;
@@ -23,6 +26,17 @@ export function encodeBatch(records: readonly AppendRecord[]): Buffer {
   let end = 0;
   for (const record of records) end = encodeRecord(record, bytes, end);
   return bytes;
+}
+
+/** The content of a blob record. @param keys Of its run, where it has some. */
+export function contentOf(record: AppendRecord, keys: RunKeys | null = null): Buffer {
+  const text = storedTextOf(record);
+  return decodeText(text, text.run === null ? null : (keys?.find(text.run) ?? null));
+}
+
+/** A record of a text of no run. */
+export function plainText(hash: Sha256, content: Buffer, timeMs: number): AppendRecord {
+  return textRecord({ ...encodeText(null, hash, content), name: hash }, timeMs);
 }
 
 /** A batch of `count` events with bodies of `bodyBytes`. */

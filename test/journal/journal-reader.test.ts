@@ -214,6 +214,7 @@ describe('the journal reader', () => {
     const noise = randomBytes(100_000);
     const stored = storeBlobs(
       folder,
+      null,
       new Map([
         [sha256(small), small],
         [sha256(large), large],
@@ -223,24 +224,24 @@ describe('the journal reader', () => {
       1,
     );
     expect(stored).toHaveLength(2);
-    const lie = blobRecord(sha256('truth'), Buffer.from('lie'), 1);
+    const lie = blobRecord(null, sha256('truth'), Buffer.from('lie'), 1);
     writer.writeGroup([encodeBatch([...stored, lie, new EventChain().next()])]);
     writer.close();
     const reader = JournalReader.open(folder);
-    expect(reader.blob(sha256(small))).toBeNull();
+    expect(reader.blob(sha256(small), null)).toBeNull();
     reader.advance();
-    expect(reader.blob(sha256(small))).toEqual(small);
+    expect(reader.blob(sha256(small), null)).toEqual(small);
     for (const content of [large, middle, noise]) {
-      expect(reader.blob(sha256(content))).toEqual(content);
+      expect(reader.blob(sha256(content), null)).toEqual(content);
     }
-    expect(reader.blob(sha256('nothing'))).toBeNull();
-    expect(thrownBy(() => reader.blob(sha256('truth'))).code).toBe('JOURNAL_CORRUPT');
-    const path = blobPath(folder, sha256('other'));
+    expect(reader.blob(sha256('nothing'), null)).toBeNull();
+    expect(thrownBy(() => reader.blob(sha256('truth'), null)).code).toBe('JOURNAL_CORRUPT');
+    const path = blobPath(folder, null, sha256('other'));
     mkdirSync(dirname(path), { recursive: true });
     writeFileSync(path, 'changed');
-    expect(thrownBy(() => reader.blob(sha256('other'))).code).toBe('JOURNAL_CORRUPT');
+    expect(thrownBy(() => reader.blob(sha256('other'), null)).code).toBe('JOURNAL_CORRUPT');
     writeFileSync(`${path}.zst`, 'no frame of zstd');
-    expect(thrownBy(() => reader.blob(sha256('other'))).code).toBe('JOURNAL_CORRUPT');
+    expect(thrownBy(() => reader.blob(sha256('other'), null)).code).toBe('JOURNAL_CORRUPT');
     reader.close();
   });
 });

@@ -133,7 +133,7 @@ describe('the journal writer', () => {
   test('stores a blob once, also after a restart', () => {
     const folder = temporaryFolder();
     const content = Buffer.from('a text that comes twice');
-    const blob = blobRecord(sha256(content), content, 1);
+    const blob = blobRecord(null, sha256(content), content, 1);
     const source = new EventChain();
     for (let start = 0; start < 2; start += 1) {
       const writer = openSmall(folder);

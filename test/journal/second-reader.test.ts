@@ -1,32 +1,42 @@
 /** The reader in Python, which shares nothing with the runtime but the description of the format. */
+
 import { describe, expect, test } from 'vitest';
-import { blobContent, blobHashOf, textRecord } from '../../src/journal/blob-record.ts';
+import { blobNameOf } from '../../src/journal/blob-record.ts';
 import { JournalReader } from '../../src/journal/journal-reader.ts';
 import { JournalWriter } from '../../src/journal/journal-writer.ts';
-import type { StoredRecord } from '../../src/journal/record.ts';
+import type { ReadableRecord } from '../../src/journal/record.ts';
+import type { RunKeys } from '../../src/journal/run-keys.ts';
 import { sha256 } from '../../src/kernel/hash.ts';
 import { fixtureFolder, fixtureNames } from './fixtures.ts';
-import { encodeBatch, segmentBytesOf, temporaryFolder, writeSegment } from './journal-fixture.ts';
+import {
+  contentOf,
+  encodeBatch,
+  plainText,
+  segmentBytesOf,
+  temporaryFolder,
+  writeSegment,
+} from './journal-fixture.ts';
 import { markedJournal } from './marked-journal.ts';
 import { runPython } from './python.ts';
 
 const script = 'scripts/journal_reader.py';
 
-function shown(record: StoredRecord): unknown {
+function shown(record: ReadableRecord, keys: RunKeys): unknown {
   const { sequence, type, run, actor, actorSequence, epoch, cause, timeMs } = record;
   return {
     ...{ sequence, type, run, actor, actorSequence, epoch, cause, timeMs },
     digest: record.digest.toString('hex'),
     previousDigest: record.previousDigest?.toString('hex') ?? null,
     ...(type === 'blob'
-      ? {
-          text: {
-            hash: blobHashOf(record),
-            holds: sha256(blobContent(record)) === blobHashOf(record),
-          },
-        }
-      : { body: record.body.toString('utf8') }),
+      ? { text: { name: blobNameOf(record), holds: nameOf(record, keys) === blobNameOf(record) } }
+      : { body: type === 'run-keys' ? null : record.body.toString('utf8') }),
   };
+}
+
+/** What the text is to be called, by its content. */
+function nameOf(record: ReadableRecord, keys: RunKeys): string {
+  const hash = sha256(contentOf(record, keys));
+  return record.run === null ? hash : (keys.find(record.run)?.nameOf(hash) ?? '');
 }
 
 describe('the second reader', () => {
@@ -35,7 +45,7 @@ describe('the second reader', () => {
     const records = reader.advance();
     reader.close();
     const { status, lines } = runPython(script, [fixtureFolder(name)]);
-    expect(lines.slice(0, -1)).toEqual(records.map(shown));
+    expect(lines.slice(0, -1)).toEqual(records.map((record) => shown(record, reader.keys)));
     const last = records.at(-1);
     const seal = last?.digest.toString('hex');
     expect(lines.at(-1)).toEqual({ type: 'end', lastSequence: last?.sequence, seal, torn: 0 });
@@ -46,10 +56,10 @@ describe('the second reader', () => {
     const folder = temporaryFolder();
     const writer = JournalWriter.open(folder, { segmentBytes: 16 * 1024 });
     const text = Buffer.from('truth. '.repeat(200));
-    const { body, ...sound } = textRecord(sha256(text), text, 1);
+    const { body, ...sound } = plainText(sha256(text), text, 1);
     const noFrame = { ...sound, body: Buffer.concat([Buffer.alloc(32, 7), body.subarray(0, -9)]) };
     writer.writeGroup([encodeBatch([{ ...sound, body }, noFrame])]);
-    writer.writeGroup([encodeBatch([textRecord(sha256('truth'), Buffer.from('lie'), 1)])]);
+    writer.writeGroup([encodeBatch([plainText(sha256('truth'), Buffer.from('lie'), 1)])]);
     writer.close();
     const { status, lines } = runPython(script, [folder]);
     expect(status).toBe(5);

@@ -129,8 +129,8 @@ describe('a verification', () => {
     const naming = (content: Buffer | string) =>
       source.next(`{"text":{"$blob":"${sha256(content)}"}}`);
     const records: AppendRecord[] = [
-      ...storeBlobs(folder, new Map([[sha256(large), large]]), 1),
-      blobRecord(sha256('here'), Buffer.from('here'), 1),
+      ...storeBlobs(folder, null, new Map([[sha256(large), large]]), 1),
+      blobRecord(null, sha256('here'), Buffer.from('here'), 1),
       naming(large),
       naming('here'),
       source.next('{"$$blob":"no reference"}'),
@@ -147,8 +147,8 @@ describe('a verification', () => {
       blobFaults: [missing],
       runsAffected: [testRun],
     });
-    writeFileSync(`${blobPath(folder, sha256(large))}.zst`, 'no zstd');
-    const wrong = blobPath(folder, sha256('nowhere'));
+    writeFileSync(`${blobPath(folder, null, sha256(large))}.zst`, 'no zstd');
+    const wrong = blobPath(folder, null, sha256('nowhere'));
     mkdirSync(dirname(wrong), { recursive: true });
     writeFileSync(wrong, 'another text');
     const what = 'its content has another hash';
@@ -175,7 +175,7 @@ describe('a verification', () => {
     });
     const named = (text: string) => ({ name: 'mail.txt', sha256: sha256(text), part: null });
     const writer = JournalWriter.open(folder, { segmentBytes: smallSegment });
-    const here = blobRecord(sha256('here'), Buffer.from('here'), 1);
+    const here = blobRecord(null, sha256('here'), Buffer.from('here'), 1);
     writer.writeGroup([encodeBatch([here, started([named('here')])])]);
     expect(verifyJournal(folder)).toMatchObject({ ok: true, runsAffected: [] });
     writer.writeGroup([encodeBatch([started([named('here'), named('nowhere')])])]);

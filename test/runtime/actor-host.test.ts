@@ -5,12 +5,11 @@
 import { describe, expect, onTestFinished, test } from 'vitest';
 import type { ActorJson } from '../../src/actors/actor.ts';
 import type { EffectClass } from '../../src/actors/intention.ts';
-import { blobContent } from '../../src/journal/blob-record.ts';
 import { JournalReader } from '../../src/journal/journal-reader.ts';
 import { type ActorId, actorId, intentionKey, type RunId } from '../../src/kernel/ids.ts';
 import { limits } from '../../src/kernel/limits.ts';
 import { foldRun } from '../../src/runtime/fold-run.ts';
-import { temporaryFolder } from '../journal/journal-fixture.ts';
+import { contentOf, temporaryFolder } from '../journal/journal-fixture.ts';
 import { type Answer, type Deed, generated, World, written } from './world.ts';
 
 const agentOfFirst = actorId('run/document-1/supervisor/echo');
@@ -279,7 +278,7 @@ describe('sleep (H3)', () => {
     expect(endOf(of, run)?.status).toBe('succeeded');
     const entry = of.follower.entry(run);
     const sequences = entry.events.map((_, index) => index + 1);
-    const folded = foldRun(of.follower.records(entry, sequences), of.follower.blob, {
+    const folded = foldRun(of.follower.records(entry, sequences), of.follower.blobsOf(run), {
       keepSends: false,
     });
     expect(folded.divergence).toBeNull();
@@ -404,7 +403,7 @@ function adoptedAgent(effect: EffectClass) {
       entry,
       entry.events.map((_, index) => index + 1),
     ),
-    of.follower.blob,
+    of.follower.blobsOf(run),
     { keepSends: true },
   );
   const found = folded.actors.find(({ actor }) => actor.id === agentOfFirst);
@@ -558,7 +557,7 @@ describe('long histories and texts', () => {
     expect(endOf(of, run)?.status).toBe('succeeded');
     const entry = of.follower.entry(run);
     const sequences = entry.events.map((_, index) => index + 1);
-    const folded = foldRun(of.follower.records(entry, sequences), of.follower.blob, {
+    const folded = foldRun(of.follower.records(entry, sequences), of.follower.blobsOf(run), {
       keepSends: false,
     });
     expect(folded.divergence).toBeNull();
@@ -582,7 +581,7 @@ function storedBytes(of: World): { bytes: string; blobs: string[] } {
   const blobs: string[] = [];
   const reader = JournalReader.open(of.dataDirectory);
   for (const record of reader.advance()) {
-    if (record.type === 'blob') blobs.push(blobContent(record).toString('utf8'));
+    if (record.type === 'blob') blobs.push(contentOf(record, reader.keys).toString('utf8'));
     else bytes.push(record.body.toString('latin1'));
   }
   reader.close();

@@ -18,7 +18,7 @@ function held(admission: Admission, size?: RunSize) {
 
 describe('admission', () => {
   test('counts a run from the moment it is asked for (A1)', async () => {
-    const admission = new Admission(new RunIndex(() => null));
+    const admission = new Admission(new RunIndex(() => () => null));
     const holds = Array.from({ length: limits.openRunsMax }, () => held(admission));
     await expect(held(admission).running).rejects.toMatchObject({
       code: 'TOO_MANY_RUNS',
@@ -32,7 +32,7 @@ describe('admission', () => {
   });
 
   test('reserves the actors of runs that are being prepared, and gives them back (A2)', async () => {
-    const admission = new Admission(new RunIndex(() => null));
+    const admission = new Admission(new RunIndex(() => () => null));
     const most = limits.directorySlots / 2 - 2;
     const large = held(admission, sized(most));
     await expect(held(admission, sized(1)).running).rejects.toMatchObject({

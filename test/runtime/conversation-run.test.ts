@@ -1,7 +1,7 @@
 /** Agents with turns in a whole runtime: a real server plays the model, files and scripts are real. */
+
 import { join } from 'node:path';
 import { describe, expect, onTestFinished, test } from 'vitest';
-import { blobContent } from '../../src/journal/blob-record.ts';
 import { openDataDirectory } from '../../src/journal/data-directory.ts';
 import { JournalReader } from '../../src/journal/journal-reader.ts';
 import type { RunId } from '../../src/kernel/ids.ts';
@@ -15,6 +15,7 @@ import {
   sayWhole,
   startEndpointServer,
 } from '../inference/endpoint-server.ts';
+import { contentOf } from '../journal/journal-fixture.ts';
 import { expectedPrompts, longText, makeSearch, script } from './conversations.ts';
 import { rewriteJournal } from './rewritten-journal.ts';
 import { openRuntime, runToEnd, testFolder } from './running.ts';
@@ -89,7 +90,7 @@ describe('a conversation', () => {
     const texts = reader
       .advance()
       .filter(({ type }) => type === 'blob')
-      .map((record) => blobContent(record).toString('utf8'));
+      .map((record) => contentOf(record, reader.keys).toString('utf8'));
     const nodes = texts.filter((text) => text.startsWith('{"items":'));
     expect(nodes).toHaveLength(4);
     for (const node of nodes) expect(node.length).toBeLessThan(400);

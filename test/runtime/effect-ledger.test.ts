@@ -28,7 +28,7 @@ function ledgerOf(answer: Answer, ended = false) {
   const run = world.start(writingPipeline, ['one', 'two']);
   world.play(answer);
   if (ended) {
-    const recording = { timeMs: world.clock.nowMs(), store: world.store };
+    const recording = { timeMs: world.clock.nowMs(), store: world.storeOf(run) };
     world.append(runEndedRecords(run, cancelled, recording));
     world.flush();
   }

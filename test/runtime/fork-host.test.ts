@@ -23,7 +23,7 @@ async function fork(of: World, parent: RunId, change: Partial<ForkedFrom>): Prom
   const { started } = of.follower.entry(parent);
   const at = change.at ?? 1;
   const from = { run: parent, at, amended: false, outcomes: {}, allowEffects: false, ...change };
-  const recording = { timeMs: of.clock.nowMs(), store: of.store };
+  const recording = { timeMs: of.clock.nowMs(), store: of.storeOf(run, parent) };
   of.append(runStartedRecords(run, { ...started, parent: from }, recording));
   of.flush();
   await resumeRun(of.follower.entry(run), recoverRun(of.follower, run), {

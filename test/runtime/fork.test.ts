@@ -271,7 +271,7 @@ test('a replay finds a fork that does not go on from the event of its parent', a
     ),
   ];
   const options = { keepSends: false, points: forkPoints(entry, follower.index) };
-  expect(foldRun(records, follower.blob, options).divergence).toBeNull();
+  expect(foldRun(records, follower.blobsOf(entry.id), options).divergence).toBeNull();
   const place = records.findIndex(
     ({ record }) => record.run === fork.id && record.actorSequence > 1,
   );
@@ -280,7 +280,7 @@ test('a replay finds a fork that does not go on from the event of its parent', a
       ? { ...each, record: { ...each.record, previousDigest: Buffer.alloc(32) } }
       : each,
   );
-  expect(foldRun(forged, follower.blob, options).divergence).toMatchObject({
+  expect(foldRun(forged, follower.blobsOf(entry.id), options).divergence).toMatchObject({
     sequence: place + 1,
     difference: 'The event does not go on from that of the parent.',
   });

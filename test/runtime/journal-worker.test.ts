@@ -139,7 +139,7 @@ describe('the journal worker', () => {
     const producer = new JournalProducer(client.memory, producerSlot);
     const contents = Array.from({ length: 12 }, (_, index) => Buffer.alloc(3_000, `${index}`));
     producer.append([
-      ...contents.map((content) => blobRecord(sha256(content), content, 1)),
+      ...contents.map((content) => blobRecord(null, sha256(content), content, 1)),
       new EventChain().next(),
     ]);
     await client.close();
@@ -148,7 +148,7 @@ describe('the journal worker', () => {
     expect(records.findLastIndex(({ type }) => type === 'blob')).toBeLessThan(
       records.findIndex(({ type }) => type === 'event'),
     );
-    for (const content of contents) expect(reader.blob(sha256(content))).toEqual(content);
+    for (const content of contents) expect(reader.blob(sha256(content), null)).toEqual(content);
     reader.close();
   });
 

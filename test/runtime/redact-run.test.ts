@@ -1,7 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, onTestFinished, test } from 'vitest';
-import { blobContent } from '../../src/journal/blob-record.ts';
 import { openDataDirectory } from '../../src/journal/data-directory.ts';
 import { JournalReader } from '../../src/journal/journal-reader.ts';
 import { verifyJournal } from '../../src/journal/verification.ts';
@@ -10,7 +9,7 @@ import { openReadOnly } from '../../src/runtime/read-only.ts';
 import { commonRules, Redactor, userRule } from '../../src/runtime/redactor.ts';
 import { exportRun, importRun } from '../../src/runtime/run-archive.ts';
 import { fixtureFolder, fixtureNames, recordedFacts } from '../journal/fixtures.ts';
-import { temporaryFolder, thrownBy } from '../journal/journal-fixture.ts';
+import { contentOf, temporaryFolder, thrownBy } from '../journal/journal-fixture.ts';
 import { generated, World } from './world.ts';
 
 function newData(): string {
@@ -25,7 +24,7 @@ function everything(data: string): string {
   const parts = reader
     .advance()
     .flatMap((record) =>
-      record.type === 'blob' ? [record.body, blobContent(record)] : [record.body],
+      record.type === 'blob' ? [record.body, contentOf(record, reader.keys)] : [record.body],
     );
   reader.close();
   return Buffer.concat(parts).toString('latin1');
@@ -138,7 +137,7 @@ describe('a redacted archive', () => {
     onTestFinished(() => reader.close());
     reader.advance();
     for (const hash of documents) {
-      expect(reader.blob(hash)?.toString()).toContain('What they wrote. ');
+      expect(reader.blob(hash, run)?.toString()).toContain('What they wrote. ');
     }
     const [before, after] = [await replayed(data, run), await replayed(target, run)];
     expect(after.report).toMatchObject({ equal: true, events: before.report.events });

@@ -25,7 +25,7 @@ test.each(['compact', 'xstate'] as const)('%s steps what it was asked to', (step
   const entry = follower.entry(recordedFacts(name).run);
   const [first] = follower.records(entry, [1]);
   if (first === undefined) throw new Error('the run has a first event');
-  const body = eventOf(first.record, follower.blob);
+  const body = eventOf(first.record, follower.blobsOf(entry.id));
   const stepped = replayStep(first, body, undefined, stepper);
   if (!('effects' in stepped)) throw new Error('the event is equal');
   const { state } = stepped.effects.actor;

@@ -62,7 +62,7 @@ function record(): Recorded {
 }
 
 function fold(of: Recorded, entries: readonly StreamRecord[]) {
-  return foldRun(entries, of.world.follower.blob, { keepSends: true });
+  return foldRun(entries, of.world.follower.blobsOf(of.run), { keepSends: true });
 }
 
 /** The entries with the body of one of them changed. */
@@ -168,7 +168,7 @@ describe('folding the records of a run', () => {
     const actors = new Map<string, Actor>();
     let found = 0;
     for (const entry of of.entries) {
-      const body = eventOf(entry.record, of.world.follower.blob);
+      const body = eventOf(entry.record, of.world.follower.blobsOf(of.run));
       const before = actors.get(body.actor);
       const stepped = replayStep(entry, body, before);
       if (!('effects' in stepped)) throw new Error('the recording diverges');

@@ -1,4 +1,6 @@
 /** A journal that says something else: valid in every byte, but not what happened. */
+import { cpSync, existsSync } from 'node:fs';
+import { keysFolder } from '../../src/journal/data-folders.ts';
 import { JournalReader } from '../../src/journal/journal-reader.ts';
 import { JournalWriter } from '../../src/journal/journal-writer.ts';
 import { recordDigest, type StoredRecord } from '../../src/journal/record.ts';
@@ -15,6 +17,7 @@ export function rewriteJournal(
   keep: (record: StoredRecord) => boolean = () => true,
   segmentBytes = 2 * 1024 * 1024,
 ): void {
+  if (existsSync(keysFolder(from))) cpSync(keysFolder(from), keysFolder(to), { recursive: true });
   const reader = JournalReader.open(from);
   const writer = JournalWriter.open(to, { segmentBytes });
   const previous = new Map<string, Buffer>();

@@ -109,7 +109,7 @@ describe('the index of runs', () => {
     const runs = [of.start(definition, ['one']), of.start(definition, ['two'])];
     of.play(mixed);
     const records = recordsOf(of.dataDirectory);
-    const index = new RunIndex(of.follower.blob);
+    const index = new RunIndex((run) => of.follower.blobsOf(run));
     const changes = records.map((record) => index.apply(record).type);
     expect(index.all().map(({ id }) => id)).toEqual(runs);
     expect(index.open()).toEqual([]);
@@ -124,7 +124,7 @@ describe('the index of runs', () => {
     const of = world();
     of.start(definition, ['one']);
     of.play(mixed);
-    const index = new RunIndex(of.follower.blob);
+    const index = new RunIndex((run) => of.follower.blobsOf(run));
     for (const record of recordsOf(of.dataDirectory)) {
       if (record.type !== 'run-started') expect(index.apply(record)).toEqual({ type: 'none' });
     }

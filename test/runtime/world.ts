@@ -7,10 +7,10 @@ import type { Envelope, OpenIntention } from '../../src/actors/actor.ts';
 import type { Outcome } from '../../src/actors/outcome.ts';
 import { pipelineDefinitionSchema } from '../../src/actors/pipeline-definition.ts';
 import { generateKeyPair } from '../../src/identity/signing-key.ts';
-import { storeBlobs } from '../../src/journal/blob-store.ts';
 import type { FilePort } from '../../src/journal/file-port.ts';
 import { type JournalMode, JournalWriter } from '../../src/journal/journal-writer.ts';
 import type { AppendRecord } from '../../src/journal/record.ts';
+import { type RunStore, runStore } from '../../src/journal/run-store.ts';
 import { ManualClock } from '../../src/kernel/clock.ts';
 import { RuntimeError } from '../../src/kernel/errors.ts';
 import { type Sha256, sha256 } from '../../src/kernel/hash.ts';
@@ -96,6 +96,7 @@ export class World {
   readonly follower: JournalFollower;
   /** Whether a host has room for another step. */
   room: () => boolean = () => true;
+  readonly #hasKeys: boolean;
   readonly #inboxes: Envelope[][];
   readonly #wakes: WakeMessage[] = [];
   readonly #writer: JournalWriter;
@@ -112,9 +113,12 @@ export class World {
       readonly mode?: JournalMode;
       /** 0: snapshots are in the journal alone. */
       readonly gridBytes?: number;
+      /** Whether runs have keys, as all but those of older formats. */
+      readonly keys?: boolean;
     } = {},
   ) {
     this.dataDirectory = dataDirectory;
+    this.#hasKeys = journal.keys ?? true;
     this.directory = new ActorDirectory(
       ActorDirectory.allocate({
         slots: 4_096,
@@ -139,7 +143,7 @@ export class World {
       clock: this.clock,
       directory: this.directory,
       stepping: () => undefined,
-      storeBlobs: this.store,
+      storeOf: (run) => this.storeOf(run),
       append: (records) => {
         this.deeds.push({ type: 'append', records });
         return this.append(records);
@@ -165,8 +169,12 @@ export class World {
     };
   }
 
-  readonly store = (blobs: ReadonlyMap<Sha256, Buffer>, timeMs: number): AppendRecord[] =>
-    storeBlobs(this.dataDirectory, blobs, timeMs);
+  /** Where the run's bodies and texts go; a new run gets its keys. */
+  storeOf(run: RunId, parent: RunId | null = null): RunStore {
+    const { keys } = this.follower;
+    const cipher = this.#hasKeys ? (keys.find(run) ?? keys.create(run, parent)) : null;
+    return runStore(this.dataDirectory, cipher);
+  }
 
   #refuseTooLarge(what: OpenIntention | Envelope): void {
     if (!this.tooLarge(what)) return;
@@ -229,8 +237,9 @@ export class World {
     };
     const timeMs = this.clock.nowMs();
     const blobs = new Map(texts.map((text) => [sha256(text), Buffer.from(text)]));
-    const started = runStartedRecords(run, body, { timeMs, store: this.store });
-    this.append([...this.store(blobs, timeMs), ...started]);
+    const store = this.storeOf(run);
+    const started = runStartedRecords(run, body, { timeMs, store });
+    this.append([...store.texts(blobs, timeMs), ...started]);
     deliverFirst(rootStart(run, body), {
       directory: this.directory,
       hosts: this.hosts.length,
@@ -298,7 +307,7 @@ export class World {
       const operation = `${intention.actuator}.${intention.operation}`;
       const outcome =
         operation === 'blobs.read'
-          ? this.#readBlobs(intention.arguments)
+          ? this.#readBlobs(act.run, intention.arguments)
           : answer(operation, intention.arguments, act);
       if (outcome === null) this.acts.push(act);
       else {
@@ -309,11 +318,11 @@ export class World {
     return answered;
   }
 
-  #readBlobs(args: JsonObject): Outcome {
+  #readBlobs(run: RunId, args: JsonObject): Outcome {
     this.flush();
     const texts = (args.hashes as Sha256[]).map((hash) => [
       hash,
-      this.follower.blob(hash)?.toString('utf8') ?? '',
+      this.follower.blobsOf(run)(hash)?.toString('utf8') ?? '',
     ]);
     return { status: 'completed', value: { texts: Object.fromEntries(texts) } };
   }

@@ -108,8 +108,10 @@ async function replayAll(
 ): Promise<number> {
   const reports: ReplayReport[] = [];
   const refused: { run: string; error: { code: string; message: string } }[] = [];
-  for (const { id, compacted } of journal.runs()) {
-    if (compacted) continue;
+  let erased = 0;
+  for (const { id, compacted, error } of journal.runs()) {
+    if (error?.code === 'RUN_ERASED') erased += 1;
+    if (compacted || error?.code === 'RUN_ERASED') continue;
     try {
       const report = await journal.replay(id, stepper);
       reports.push(answerOf(report));
@@ -125,9 +127,9 @@ async function replayAll(
     }
   }
   const diverged = reports.filter(({ equal }) => !equal).length;
-  output.answer({ equal: reports.length - diverged, diverged, reports, refused });
+  output.answer({ equal: reports.length - diverged, diverged, erased, reports, refused });
   output.print(
-    `${reports.length - diverged} equal, ${diverged} diverged, ${refused.length} not replayed.`,
+    `${reports.length - diverged} equal, ${diverged} diverged, ${refused.length} not replayed${erased > 0 ? `, ${erased} erased` : ''}.`,
   );
   if (diverged > 0) return exitStatus.diverged;
   return refused.length > 0 ? exitStatus.dataDamaged : exitStatus.ok;

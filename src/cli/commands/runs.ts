@@ -1,11 +1,12 @@
 /** `claw runs`: every run of the data directory, read beside a live server. */
 import { resolve } from 'node:path';
 import type { Command } from 'commander';
-import { exitStatus } from '../../kernel/errors.ts';
+import { exitStatus, RuntimeError } from '../../kernel/errors.ts';
 import type { ArchiveReport } from '../../runtime/run-archive.ts';
 import type { RunView } from '../../runtime/views.ts';
 import { alignedRows } from '../aligned-rows.ts';
 import { type Host, newCommand, onAction } from '../command.ts';
+import { findServer } from '../connect.ts';
 import { withReadOnly } from '../read-only.ts';
 
 export function runsCommand(host: Host): Command {
@@ -13,7 +14,8 @@ export function runsCommand(host: Host): Command {
   return listCommand(host)
     .enablePositionalOptions()
     .addCommand(exportCommand(host))
-    .addCommand(importCommand(host));
+    .addCommand(importCommand(host))
+    .addCommand(removeCommand(host));
 }
 
 interface ExportOptions {
@@ -59,6 +61,42 @@ function importCommand(host: Host): Command {
       return exitStatus.ok;
     },
   );
+}
+
+interface RemoveOptions {
+  readonly forks?: true;
+  readonly yes?: true;
+}
+
+const removeHelp = `
+The keys that the run's events and texts are encrypted with are overwritten and removed, and
+its workspace too, so that nobody can read the run any more. What stays in the journal
+is counts, times, names of actors and digests of encrypted bytes. Copies that were made before,
+by claw backup or claw runs export, keep what they hold.`;
+
+function removeCommand(host: Host): Command {
+  const command = newCommand('rm', 'erase an ended run for good')
+    .argument('<run>', 'id of the run')
+    .option('--forks', 'also the runs that begin with its events')
+    .option('--yes', 'erase it; without this nothing is done')
+    .addHelpText('after', removeHelp);
+  return onAction<RemoveOptions>(command, host, async (context, { words, options }) => {
+    const { services, config, output } = context;
+    const [run = ''] = words;
+    if (options.yes !== true) {
+      const message = `The run ${run} would be gone for good; say claw runs rm ${run} --yes.`;
+      throw new RuntimeError('USAGE', message);
+    }
+    const forks = options.forks === true;
+    const server = await findServer(context);
+    const report =
+      server === null
+        ? await services.eraseRun(config.dataDirectory, run, forks)
+        : await server.erase(run, forks);
+    output.answer(report);
+    for (const id of report.erased) output.print(`The run ${id} is erased.`);
+    return exitStatus.ok;
+  });
 }
 
 function archiveText({ run, events, texts }: ArchiveReport): string {

@@ -24,6 +24,7 @@ import { assert } from '../../kernel/assert.ts';
 import { systemClock } from '../../kernel/clock.ts';
 import { RuntimeError, toErrorMessage } from '../../kernel/errors.ts';
 import type { Sha256 } from '../../kernel/hash.ts';
+import type { RunId } from '../../kernel/ids.ts';
 import { limits } from '../../kernel/limits.ts';
 import { SandboxPool } from '../../sandbox/sandbox.ts';
 import { ActorDirectory } from '../actor-directory.ts';
@@ -43,10 +44,10 @@ const inference = new InferenceClient(endpoint, { streamTo: mainThread });
 const journal = JournalReader.open(data.dataDirectory);
 
 const blobs = {
-  lookup: (hash: Sha256): Buffer | null => {
+  lookup: (run: RunId, hash: Sha256): Buffer | null => {
     // Blobs are read rarely, so the index catches up only now.
     for (const _group of journal.groups(durable.end));
-    return journal.blob(hash);
+    return journal.blob(hash, run);
   },
 };
 
@@ -117,7 +118,10 @@ endpoint.on(topics.hostKey, ({ host, publicKey }) => {
   keys.addHost(`host-${host}`, publicKey);
   endpoint.threadReplaced(hostThread(host));
 });
-endpoint.on(topics.runEnded, ({ run }) => gateway.endRun(run));
+endpoint.on(topics.runEnded, ({ run }) => {
+  gateway.endRun(run);
+  journal.keys.forget(run);
+});
 endpoint.on(topics.withhold, ({ run }) => gateway.withhold(run));
 endpoint.on(topics.journalFailed, () =>
   durable.fail(new RuntimeError('JOURNAL_FAILED', 'The journal has failed.')),

@@ -11,8 +11,9 @@ import { openEndpoint, type ThreadId, type Topic } from '../../bus/endpoint.ts';
 import { signRegistration } from '../../identity/key-directory.ts';
 import { signIntention } from '../../identity/signed-intention.ts';
 import { generateKeyPair } from '../../identity/signing-key.ts';
-import { storeBlobs } from '../../journal/blob-store.ts';
 import { JournalProducer } from '../../journal/journal-producer.ts';
+import { RunKeys } from '../../journal/run-keys.ts';
+import { runStore } from '../../journal/run-store.ts';
 import { assert } from '../../kernel/assert.ts';
 import { systemClock } from '../../kernel/clock.ts';
 import { RuntimeError, toErrorMessage } from '../../kernel/errors.ts';
@@ -35,6 +36,7 @@ const endpoint = openEndpoint(data.endpoint);
 const journal = new JournalProducer(data.journal, endpoint.index);
 const hostKey = generateKeyPair();
 const hostName = `host-${data.index}`;
+const keys = new RunKeys(data.dataDirectory);
 const stepped = new SteppedEvent(data.stepped);
 let closing = false;
 
@@ -56,7 +58,7 @@ const host = new ActorHost(
   {
     clock: systemClock,
     directory: new ActorDirectory(data.directory),
-    storeBlobs: (blobs, timeMs) => storeBlobs(data.dataDirectory, blobs, timeMs),
+    storeOf: (run) => runStore(data.dataDirectory, keys.find(run)),
     stepping: (actor) => stepped.set(actor),
     append: (records) => journal.append(records),
     sendEnvelope: (index, envelope) => send(hostThread(index), topics.envelope, envelope),
@@ -106,7 +108,10 @@ const host = new ActorHost(
 endpoint.on(topics.envelope, (envelope) => host.deliver(envelope));
 endpoint.on(topics.outcome, (outcome) => host.deliverOutcome(parseOutcomeMessage(outcome)));
 endpoint.on(topics.adopt, (adopted) => host.adopt(adopted));
-endpoint.on(topics.runEnded, (ended) => host.forgetRun(ended.run));
+endpoint.on(topics.runEnded, ({ run: ended }) => {
+  host.forgetRun(ended);
+  keys.forget(ended);
+});
 endpoint.on(topics.close, () => {
   closing = true;
 });

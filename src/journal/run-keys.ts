@@ -1,0 +1,116 @@
+/**
+ * The keys of all runs, one file each. A run whose file is gone cannot be read
+ * any more, by anybody: that is how a run is erased.
+ *
+ * Invariants
+ *   R1. The keys are on the disk before the first record of their run.
+ *   R2. Memory holds at most `limits.runKeysCachedMax` of them.
+ */
+import {
+  closeSync,
+  fsyncSync,
+  mkdirSync,
+  openSync,
+  readFileSync,
+  rmSync,
+  writeSync,
+} from 'node:fs';
+import type { RunId } from '../kernel/ids.ts';
+import { limits } from '../kernel/limits.ts';
+import { keyPath, keysFolder } from './data-folders.ts';
+import { errorNumber, nodeFilePort } from './file-port.ts';
+import { RunCipher } from './run-cipher.ts';
+import { writeFailure } from './write-failure.ts';
+
+export class RunKeys {
+  readonly #dataDirectory: string;
+  readonly #known = new Map<RunId, RunCipher | null>();
+
+  constructor(dataDirectory: string) {
+    this.#dataDirectory = dataDirectory;
+  }
+
+  /** The keys, or null where the run has none: it is erased, or older than keys are. */
+  find(run: RunId): RunCipher | null {
+    const known = this.#known.get(run);
+    if (known !== undefined) return known;
+    const bytes = tryRead(keyPath(this.#dataDirectory, run));
+    return this.remember(run, bytes === null ? null : RunCipher.fromBytes(bytes));
+  }
+
+  /**
+   * New keys, durable when this returns (R1).
+   * @param parent The run that this one is a fork of.
+   * @throws RuntimeError DISK_FULL, JOURNAL_FAILED
+   */
+  create(run: RunId, parent: RunId | null = null): RunCipher {
+    const from = parent === null ? null : this.find(parent);
+    return this.store(RunCipher.create(run, from));
+  }
+
+  /**
+   * Writes keys that were made elsewhere.
+   * @throws RuntimeError DISK_FULL, JOURNAL_FAILED
+   */
+  store(cipher: RunCipher): RunCipher {
+    const path = keyPath(this.#dataDirectory, cipher.run);
+    try {
+      mkdirSync(keysFolder(this.#dataDirectory), { recursive: true, mode: 0o700 });
+      writeOver(path, 'wx', cipher.toBytes());
+      nodeFilePort.syncFolder(keysFolder(this.#dataDirectory));
+    } catch (error) {
+      // What was there before stays: nothing could be read without it.
+      if (errorNumber(error) !== 'EEXIST') rmSync(path, { force: true });
+      throw writeFailure(error);
+    }
+    return this.remember(cipher.run, cipher);
+  }
+
+  /** Takes keys that no file has, such as those in an archive. */
+  remember<Cipher extends RunCipher | null>(run: RunId, cipher: Cipher): Cipher {
+    if (this.#known.size >= limits.runKeysCachedMax) this.#known.clear(); // (R2)
+    this.#known.set(run, cipher);
+    return cipher;
+  }
+
+  forget(run: RunId): void {
+    this.#known.delete(run);
+  }
+
+  /**
+   * Overwrites the keys and removes them, durably; does nothing where there are none.
+   * @throws RuntimeError DISK_FULL, JOURNAL_FAILED
+   */
+  erase(run: RunId): void {
+    this.#known.set(run, null);
+    const path = keyPath(this.#dataDirectory, run);
+    try {
+      const length = tryRead(path)?.length;
+      if (length === undefined) return;
+      writeOver(path, 'r+', Buffer.alloc(length));
+      rmSync(path);
+      nodeFilePort.syncFolder(keysFolder(this.#dataDirectory));
+    } catch (error) {
+      throw writeFailure(error);
+    }
+  }
+}
+
+function writeOver(path: string, mode: 'wx' | 'r+', bytes: Buffer): void {
+  const file = openSync(path, mode, 0o600);
+  try {
+    for (let done = 0; done < bytes.length; ) done += writeSync(file, bytes, done);
+    fsyncSync(file);
+  } finally {
+    closeSync(file);
+  }
+}
+
+function tryRead(path: string): Buffer | null {
+  try {
+    return readFileSync(path);
+  } catch (error) {
+    if (errorNumber(error) === 'ENOENT') return null;
+    throw error;
+  }
+}
