@@ -10,16 +10,21 @@
  * value and context and nothing else.
  *
  * `instances` sends a million agents to sleep (--quick: 10,000), each with a text
- * of 64 bytes that no other has, and wakes all of them (hibernate/instances.ts).
+ * of 64 bytes that no other has, in a thread that ends then, and wakes all of
+ * them in another (hibernate/instances.ts). What the process has grown by is what
+ * they take while they sleep.
  */
+import { once } from 'node:events';
+import { Worker } from 'node:worker_threads';
 import { createActor } from 'xstate';
 import { actorToJson } from '../src/actors/actor.ts';
 import { agentMachine } from '../src/actors/agent.ts';
 import { assert } from '../src/kernel/assert.ts';
+import { ActorDirectory } from '../src/runtime/actor-directory.ts';
 import type { Sleeper } from '../src/runtime/snapshot-codec.ts';
 import { benchOptions, figure, interleave, ratios, report } from './harness.ts';
 import { runOfAgents as run, sleeperId, sleepingAgent } from './hibernate/agents.ts';
-import { directoryOf, hashesOf, sleep, sleepAll, wakeAll } from './hibernate/instances.ts';
+import { directoryMemory, noInstances, sleep, wakeAll } from './hibernate/instances.ts';
 
 const { quick, repetitions } = benchOptions();
 const count = quick ? 10_000 : 1_000_000;
@@ -37,7 +42,7 @@ function perSecond(times: number, work: () => void): number {
 
 function wakeEach(use: (sleeper: Sleeper) => boolean): () => number {
   return () => {
-    const directory = directoryOf(wakes);
+    const directory = new ActorDirectory(directoryMemory(wakes));
     agents.forEach((agent, number) => {
       sleep(directory, number, agent);
     });
@@ -87,11 +92,13 @@ function rss(): number {
   return process.memoryUsage().rss;
 }
 
-const hashes = hashesOf(count);
+const instances = noInstances(count);
 const before = rss();
-const instances = sleepAll(count, hashes);
+const url = new URL('./hibernate/sleeping-thread.ts', import.meta.url);
+const [failed] = await once(new Worker(url, { workerData: instances }), 'exit');
+assert(failed === 0, 'all of them sleep');
 const grownBytes = rss() - before;
-const sharedBytes = instances.directory.usedBytes;
+const sharedBytes = new ActorDirectory(instances.memory).usedBytes;
 const began = performance.now();
 assert(wakeAll(instances) === count, 'each has taken a step');
 const seconds = (performance.now() - began) / 1_000;

@@ -3,7 +3,7 @@ import { type Actor, applyEvent, newActor } from '../../src/actors/actor.ts';
 import type { ActorEvent } from '../../src/actors/event.ts';
 import { pipelineDefinitionSchema } from '../../src/actors/pipeline-definition.ts';
 import { sha256Bytes } from '../../src/kernel/hash.ts';
-import { type ActorId, actorId, newRunId, type RunId } from '../../src/kernel/ids.ts';
+import { type ActorId, actorId, type RunId, runId } from '../../src/kernel/ids.ts';
 import type { Sleeper } from '../../src/runtime/snapshot-codec.ts';
 
 const definition = JSON.stringify(
@@ -24,7 +24,8 @@ const before = JSON.stringify({
     attempts: 1,
   },
 });
-export const runOfAgents: RunId = newRunId();
+/** The same in every thread. */
+export const runOfAgents: RunId = runId('019a0000-0000-7000-8000-000000000000');
 
 export function sleeperId(number: number): ActorId {
   return actorId(`run/document-${number}/supervisor/work`);

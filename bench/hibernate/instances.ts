@@ -12,9 +12,9 @@ import { answer, runOfAgents as run, sleeperId, sleepingAgent } from './agents.t
 const hashBytes = 32;
 
 /** Empty, with twice as many slots as it may have actors. */
-export function directoryOf(agents: number): ActorDirectory {
+export function directoryMemory(agents: number): SharedArrayBuffer {
   const slots = 2 ** Math.ceil(Math.log2(agents * 2));
-  return new ActorDirectory(ActorDirectory.allocate({ slots, gridBytes: agents * 200 + 2 ** 20 }));
+  return ActorDirectory.allocate({ slots, gridBytes: agents * 200 + 2 ** 20 });
 }
 
 export function sleep(directory: ActorDirectory, number: number, sleeper: Sleeper): void {
@@ -26,36 +26,40 @@ export function sleep(directory: ActorDirectory, number: number, sleeper: Sleepe
 }
 
 export interface Instances {
-  readonly directory: ActorDirectory;
+  readonly memory: SharedArrayBuffer;
   /** State hashes, one after the other. */
-  readonly hashes: Buffer;
+  readonly hashes: SharedArrayBuffer;
 }
 
-/** Sends that many agents to sleep. `hashes` takes their state hashes. */
-export function sleepAll(agents: number, hashes: Buffer = hashesOf(agents)): Instances {
-  const directory = directoryOf(agents);
-  for (let number = 0; number < agents; number += 1) {
+/** Nobody sleeps there yet. The hashes are in memory already. */
+export function noInstances(agents: number): Instances {
+  const hashes = new SharedArrayBuffer(agents * hashBytes);
+  Buffer.from(hashes).fill(1);
+  return { memory: directoryMemory(agents), hashes };
+}
+
+/** Sends as many agents to sleep as there is room for hashes. */
+export function sleepAll({ memory, hashes }: Instances): void {
+  const directory = new ActorDirectory(memory);
+  const all = Buffer.from(hashes);
+  for (let number = 0; number < all.length / hashBytes; number += 1) {
     const sleeper = sleepingAgent(number);
-    hashes.write(actorHash(sleeper.actor.state), number * hashBytes, 'hex');
+    all.write(actorHash(sleeper.actor.state), number * hashBytes, 'hex');
     sleep(directory, number, sleeper);
   }
-  return { directory, hashes };
-}
-
-/** Zeroed, and all of it in memory already. */
-export function hashesOf(agents: number): Buffer {
-  return Buffer.alloc(agents * hashBytes, 1);
 }
 
 /** Wakes each once. @throws AssertionError when one is not what it was. */
-export function wakeAll({ directory, hashes }: Instances): number {
-  const agents = hashes.length / hashBytes;
+export function wakeAll({ memory, hashes }: Instances): number {
+  const directory = new ActorDirectory(memory);
+  const all = Buffer.from(hashes);
+  const agents = all.length / hashBytes;
   let steps = 0;
   for (let number = 0; number < agents; number += 1) {
     const claimed = directory.claim(run, sleeperId(number), { host: 1, epoch: 1 });
     assert(claimed !== null && claimed.sleeper !== null, 'every agent sleeps in the grid');
     const { actor } = claimed.sleeper;
-    const hash = hashes.toString('hex', number * hashBytes, (number + 1) * hashBytes);
+    const hash = all.toString('hex', number * hashBytes, (number + 1) * hashBytes);
     assert(actorHash(actor.state) === hash, `agent ${number} is what it was`);
     const next = { from: '@actuator', number: 0, event: answer('z') } as const;
     steps += applyEvent(actor, next, 1_000).actor.sequence - actor.sequence;

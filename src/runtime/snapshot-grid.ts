@@ -15,8 +15,9 @@
  * Invariants
  *   G1. A place is taken once: its holder got it from a swap that only one
  *       thread can win (D2 of the directory).
- *   G2. A head carries a count beside the place, so that a slab which left a
- *       list and came back does not look as if nothing had happened.
+ *   G2. A head carries beside the place a count that rises whenever slabs come
+ *       back, so that one which left a list and came back does not look as if
+ *       nothing had happened.
  *   G3. A page keeps its class. A snapshot without room stays out: the journal
  *       has it as well.
  *   G4. A thread keeps some of the small slabs that it freed for its own next
@@ -175,9 +176,9 @@ export class SnapshotGrid {
       const head = Atomics.load(this.#heads, kind);
       const place = Number(head & 0xffff_ffffn);
       if (place === 0) return 0;
-      // Another thread may be writing here by now; then the count has changed (G2).
+      // Another thread may be writing here by now; then the head has changed (G2).
       const next = BigInt(Atomics.load(this.#words, this.#next(place)) >>> 0);
-      const changed = (((head >> 32n) + 1n) << 32n) | next;
+      const changed = ((head >> 32n) << 32n) | next;
       if (this.#swap(kind, head, changed)) return place;
     }
   }

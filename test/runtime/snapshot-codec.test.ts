@@ -175,6 +175,14 @@ describe('templates', () => {
     expect(Buffer.from(memory).includes(secret)).toBe(false);
   });
 
+  test('an actor alone has none, however often it sleeps (T2)', () => {
+    const { codec, templates } = thread(memoryOf(4));
+    for (let round = 0; round < 4; round += 1) {
+      expect(written(codec, sleepingAgent(1)).template).toBe(0);
+    }
+    expect(templates.count).toBe(0);
+  });
+
   test('one is kept while a snapshot uses it, and freed when none does', () => {
     const { codec, templates } = thread(memoryOf(4));
     const step = (name: string) => (number: number) => {

@@ -75,7 +75,33 @@ test('a full grid refuses, and has room again for as many', () => {
   expect(store(gridOf(2), Buffer.alloc(70_000))).toBe(0);
 });
 
-describe('damage (G4)', () => {
+describe('slabs that a thread keeps (G4)', () => {
+  const small = Buffer.alloc(20);
+
+  test('are few: what one has freed, another has room for', () => {
+    const memory = new SharedArrayBuffer(pageBytes + headBytes);
+    const [one, other] = [gridIn(memory), gridIn(memory)];
+    const places: number[] = [];
+    for (let place = store(one, small); place !== 0; place = store(one, small)) places.push(place);
+    expect(places).toHaveLength(2_048);
+    for (const place of places) one.free(place);
+    let found = 0;
+    while (store(other, small) !== 0) found += 1;
+    expect(found).toBeGreaterThan(1_984 - 1);
+    while (store(one, small) !== 0) found += 1;
+    expect(found).toBe(2_048);
+  });
+
+  test('are free for all after a clear', () => {
+    const memory = new SharedArrayBuffer(pageBytes + headBytes);
+    const [one, other] = [gridIn(memory), gridIn(memory)];
+    one.free(store(one, small));
+    one.clear();
+    expect(store(other, small)).not.toBe(store(one, small));
+  });
+});
+
+describe('damage (G5)', () => {
   test('every changed bit of a slab is seen, and a slab of another owner', () => {
     const memory = new SharedArrayBuffer(2 * pageBytes + headBytes);
     const grid = gridIn(memory);
