@@ -148,9 +148,10 @@ export class ActorDirectory {
     return gridAt(this.#slots, this.#words[header.templates] ?? 0) + this.#snapshots.usedBytes;
   }
 
-  /** Snapshots that others have pushed out (D6), and those that were found damaged. */
-  get counts(): { readonly spilled: number; readonly damaged: number } {
+  /** Snapshots that others have pushed out (D6), those that were found damaged, and templates. */
+  get counts(): { readonly spilled: number; readonly damaged: number; readonly templates: number } {
     return {
+      templates: this.#snapshots.templates,
       spilled: Atomics.load(this.#words, header.spilled) >>> 0,
       damaged: Atomics.load(this.#words, header.damaged) >>> 0,
     };
@@ -251,6 +252,11 @@ export class ActorDirectory {
     }
     Atomics.store(this.#words, header.longestProbe, 0);
     this.#snapshots.clear();
+  }
+
+  /** Frees what sleeping actors had in common and none has any more, as when a run has ended. */
+  freeUnused(): void {
+    this.#snapshots.freeUnused();
   }
 
   /** Slots that a search looks at, at most. */

@@ -320,6 +320,7 @@ export class RunLifecycle {
     const { directory, hosts } = this.#parts.threads;
     this.#outside.delete(entry.id);
     for (const actor of entry.actors.keys()) directory.remove(entry.id, actor);
+    directory.freeUnused();
     for (let index = 0; index < hosts.count; index += 1) {
       this.#sendSoon(hostThread(index), topics.runEnded, { run: entry.id });
     }

@@ -34,6 +34,16 @@ export class SleepingSnapshots {
     return this.#grid.usedBytes;
   }
 
+  /** Templates that there are. */
+  get templates(): number {
+    return this.#templates.count;
+  }
+
+  /** Frees the templates that no snapshot uses. */
+  freeUnused(): void {
+    this.#templates.reclaim();
+  }
+
   /** Its place; 0 when there is no room, not even that of an unused template or of another. */
   store(sleeper: Sleeper, seal: SlabSeal, makeRoom: MakeRoom): number {
     const { bytes, template } = this.#codec.encode(sleeper);

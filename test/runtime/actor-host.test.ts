@@ -229,6 +229,27 @@ describe('sleep (H3)', () => {
     expect(entry.actors.get(agentOfFirst)?.events).toHaveLength((before ?? 0) + 1);
   });
 
+  test('an actor whose snapshot was damaged in shared memory wakes from the journal', () => {
+    const of = world(1);
+    const text = 'a document that nobody else has';
+    const run = of.start(simple, [text]);
+    untilAsked(of);
+    const events = of.follower.entry(run).actors.get(agentOfFirst)?.events.length ?? 0;
+    hibernateAll(of);
+    const memory = Buffer.from(of.directoryMemory);
+    let flipped = 0;
+    for (let at = memory.indexOf(text); at >= 0; at = memory.indexOf(text, at + 1)) {
+      memory.writeUInt8(memory.readUInt8(at) ^ 4, at);
+      flipped += 1;
+    }
+    expect(flipped).toBeGreaterThan(0);
+    of.play(echo);
+    expect(of.directory.counts.damaged).toBeGreaterThan(0);
+    expect(of.deeds.filter(({ type }) => type === 'wake').length).toBe(of.directory.counts.damaged);
+    expect(endOf(of, run)?.status).toBe('succeeded');
+    expect(of.follower.entry(run).actors.get(agentOfFirst)?.events).toHaveLength(events + 1);
+  });
+
   test('mail for the former owner wakes the actor there; what comes meanwhile waits', () => {
     const of = world(1, 1_000, 0);
     const run = of.start(simple, ['one']);

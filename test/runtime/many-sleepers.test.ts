@@ -12,7 +12,9 @@ test('many agents sleep at once, each in 250 bytes, and each wakes as it was and
   expect(directory.usedBytes / agents).toBeLessThanOrEqual(250);
   expect(wakeAll(instances)).toBe(agents);
   expect(() => wakeAll(instances)).toThrow('every agent sleeps');
-  expect(directory.counts).toEqual({ spilled: 0, damaged: 0 });
+  expect(directory.counts).toEqual({ spilled: 0, damaged: 0, templates: 1 });
+  directory.freeUnused();
+  expect(directory.counts.templates).toBe(0);
 }, 60_000);
 
 test('an agent that is not what it was is found', () => {

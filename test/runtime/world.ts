@@ -84,6 +84,7 @@ export const written: Outcome = {
 export class World {
   readonly dataDirectory: string;
   readonly clock = new ManualClock(1_000_000);
+  readonly directoryMemory: SharedArrayBuffer;
   readonly directory: ActorDirectory;
   readonly hosts: readonly ActorHost[];
   readonly deeds: Deed[] = [];
@@ -119,13 +120,12 @@ export class World {
   ) {
     this.dataDirectory = dataDirectory;
     this.#hasKeys = journal.keys ?? true;
-    this.directory = new ActorDirectory(
-      ActorDirectory.allocate({
-        slots: 4_096,
-        gridBytes: journal.gridBytes ?? 2 ** 20,
-        templates: 64,
-      }),
-    );
+    this.directoryMemory = ActorDirectory.allocate({
+      slots: 4_096,
+      gridBytes: journal.gridBytes ?? 2 ** 20,
+      templates: 64,
+    });
+    this.directory = new ActorDirectory(this.directoryMemory);
     const segmentBytes = journal.files === undefined ? 2 * 1024 * 1024 : 64 * 1024;
     this.#writer = JournalWriter.open(dataDirectory, { segmentBytes, ...journal });
     const { files } = journal;
