@@ -146,6 +146,24 @@ describe('runs', () => {
     expect(((await response.json()) as { status: string }).status).toBe('cancelled');
   });
 
+  test('a run is erased, with its forks where that is said', async () => {
+    const { id } = await runtime.startRun(validRun);
+    const erase = (query: string) =>
+      fetch(`${api.url}/v1/runs/${id}${query}`, { method: 'DELETE' });
+    const response = await erase('');
+    expect([response.status, await response.json()]).toEqual([200, { erased: [id] }]);
+    expect((await erase('?forks=true')).status).toBe(200);
+    const refused = await erase('?forks=yes');
+    expect([refused.status, await refused.json()]).toEqual([
+      400,
+      expect.objectContaining({ code: 'REQUEST_INVALID', detail: expect.stringMatching(/forks/) }),
+    ]);
+    expect(runtime.erased).toEqual([
+      { id, forks: false },
+      { id, forks: true },
+    ]);
+  });
+
   test.each([
     ['an unknown field', { ...validRun, sead: 1 }, 'sead'],
     ['a missing folder', { pipeline: 'p.yaml', input: {} }, 'input.folder'],
