@@ -27,6 +27,7 @@ export function verificationText(found: JournalVerification): string {
     ...found.skipped.map(skippedLine),
     ...faults.map(faultLine),
     ...blobFaults.map(({ hash, what }) => `damaged      text ${hash}: ${what}`),
+    ...found.keysMissing.map((run) => `unreadable   run ${run}: its keys are missing or damaged`),
     ...(runsAffected.length === 0 ? [] : [`affected     ${runsAffected.join(', ')}`]),
     found.ok ? 'The journal is sound.' : 'The journal is damaged.',
   ].join('\n');

@@ -19,6 +19,8 @@ import { RunKeys } from './run-keys.ts';
 export interface BlobAuditResult {
   readonly files: number;
   readonly faults: readonly { readonly hash: Sha256; readonly what: string }[];
+  /** Runs that cannot be read, and were not erased. */
+  readonly unreadable: readonly RunId[];
   /** Runs that name a text which is missing or wrong. */
   readonly runs: readonly RunId[];
 }
@@ -30,11 +32,15 @@ export class BlobAudit {
   readonly #keys: RunKeys;
   readonly #sound = new Set<Sha256>();
   readonly #wrong = new Map<Sha256, string>();
+  readonly #unreadable = new Set<RunId>();
+  readonly #erased: Set<RunId>;
   /** By the text's hash, the runs that name it. */
   readonly #named = new Map<Sha256, Set<RunId | null>>();
 
-  constructor(dataDirectory: string) {
+  /** @param dropped Runs that nobody reads any more. */
+  constructor(dataDirectory: string, dropped: Iterable<RunId> = []) {
     this.#dataDirectory = dataDirectory;
+    this.#erased = new Set(dropped);
     this.#keys = new RunKeys(dataDirectory);
   }
 
@@ -44,7 +50,10 @@ export class BlobAudit {
       this.#check(storedTextOf(record));
       return;
     }
-    for (const hash of namedTexts(readable(record, this.#keys))) {
+    if (record.type === 'run-erased' && record.run !== null) this.#erased.add(record.run);
+    const found = readable(record, this.#keys);
+    if (found.unreadable === true && found.run !== null) this.#unreadable.add(found.run);
+    for (const hash of namedTexts(found)) {
       const naming = this.#named.get(hash) ?? new Set();
       this.#named.set(hash, naming.add(record.run));
     }
@@ -66,7 +75,8 @@ export class BlobAudit {
       const isMissing = lacking.some((run) => !this.#has(hash, run, this.#wrong));
       if (isMissing) faults.push({ hash, what: 'it is missing' });
     }
-    return { files: files.length, faults, runs: [...runs] };
+    const unreadable = [...this.#unreadable.difference(this.#erased)];
+    return { files: files.length, faults, unreadable, runs: [...runs] };
   }
 
   /** Whether a text is among those of the run, of a run that it goes on from, or of no run. */

@@ -1,5 +1,6 @@
 /** A record as it was before it was encrypted. */
 import { assert } from '../kernel/assert.ts';
+import { RuntimeError } from '../kernel/errors.ts';
 import type { ReadableRecord, StoredRecord } from './record.ts';
 import { RunCipher } from './run-cipher.ts';
 import type { RunKeys } from './run-keys.ts';
@@ -9,18 +10,26 @@ const nothing = Buffer.alloc(0);
 /**
  * The record with its body decrypted; that of a text stays as it is stored. Keys that an
  * archive brings along are taken for those of its run.
- * @throws RuntimeError JOURNAL_CORRUPT when the keys of the run are not those of the body.
  */
 export function readable(record: StoredRecord, keys: RunKeys): ReadableRecord {
   const { type, run, encrypted } = record;
   if (type === 'run-keys' && run !== null) {
-    const cipher = RunCipher.fromBytes(record.body);
-    keys.remember(cipher.run, cipher);
+    keys.remember(run, RunCipher.tryFromBytes(record.body));
   }
   if (encrypted !== true || type === 'blob') return record;
   assert(run !== null, 'only a run has keys');
-  const cipher = keys.find(run);
   const { encrypted: _stored, ...rest } = record;
-  if (cipher === null) return { ...rest, body: nothing, erased: true, stored: record };
-  return { ...rest, body: cipher.decrypt(record.body), stored: record };
+  const body = tryDecrypt(keys.find(run), record.body);
+  if (body === null) return { ...rest, body: nothing, unreadable: true, stored: record };
+  return { ...rest, body, stored: record };
+}
+
+/** Its digest holds, so what does not fit are the keys: that concerns one run, not the journal. */
+function tryDecrypt(cipher: RunCipher | null, body: Buffer): Buffer | null {
+  try {
+    return cipher?.decrypt(body) ?? null;
+  } catch (error) {
+    if (!(error instanceof RuntimeError)) throw error;
+    return null;
+  }
 }

@@ -94,8 +94,8 @@ export interface StoredRecord extends AppendRecord {
 export interface ReadableRecord extends StoredRecord {
   /** The record as it is stored, where that is another: encrypted. */
   readonly stored?: StoredRecord;
-  /** The keys of its run are gone, and its body is empty here. */
-  readonly erased?: true;
+  /** The keys of its run are gone or others, and its body is empty here. */
+  readonly unreadable?: true;
 }
 
 /** Bytes that the record takes in the ring or a segment, padding included. */

@@ -37,16 +37,10 @@ export class RunCipher {
   }
 
   /**
-   * Keys as `toBytes` wrote them.
-   * @throws RuntimeError JOURNAL_CORRUPT when the bytes are not the keys of a run.
+   * Keys as `toBytes` wrote them, or null when the bytes are none.
    */
-  static fromBytes(bytes: Buffer): RunCipher {
-    if (bytes.length < ownBytes || (bytes.length - ownBytes) % runBytes !== 0) {
-      throw new RuntimeError(
-        'JOURNAL_CORRUPT',
-        'The keys of a run are damaged; restore them from a copy of the data directory.',
-      );
-    }
+  static tryFromBytes(bytes: Buffer): RunCipher | null {
+    if (bytes.length < ownBytes || (bytes.length - ownBytes) % runBytes !== 0) return null;
     const parents: RunId[] = [];
     for (let at = ownBytes; at < bytes.length; at += runBytes) {
       parents.push(runIdFromBytes(bytes.subarray(at, at + runBytes)));

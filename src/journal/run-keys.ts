@@ -5,13 +5,16 @@
  * Invariants
  *   R1. The keys are on the disk before the first record of their run.
  *   R2. Memory holds at most `limits.runKeysCachedMax` of them.
+ *   R3. Keys have their name only while they are whole: what is overwritten is none.
  */
 import {
   closeSync,
+  existsSync,
   fsyncSync,
   mkdirSync,
   openSync,
   readFileSync,
+  renameSync,
   rmSync,
   writeSync,
 } from 'node:fs';
@@ -30,12 +33,13 @@ export class RunKeys {
     this.#dataDirectory = dataDirectory;
   }
 
-  /** The keys, or null where the run has none: it is erased, or older than keys are. */
+  /** The keys, or null where the run has none: it is erased, or older than keys are; or they are damaged. */
   find(run: RunId): RunCipher | null {
     const known = this.#known.get(run);
     if (known !== undefined) return known;
     const bytes = tryRead(keyPath(this.#dataDirectory, run));
-    return this.remember(run, bytes === null ? null : RunCipher.fromBytes(bytes));
+    const cipher = bytes === null ? null : RunCipher.tryFromBytes(bytes);
+    return this.remember(run, cipher?.run === run ? cipher : null);
   }
 
   /**
@@ -84,12 +88,18 @@ export class RunKeys {
   erase(run: RunId): void {
     this.#known.set(run, null);
     const path = keyPath(this.#dataDirectory, run);
+    const folder = keysFolder(this.#dataDirectory);
+    const taken = `${path}.erased`; // (R3)
     try {
-      const length = tryRead(path)?.length;
+      if (existsSync(path)) {
+        renameSync(path, taken);
+        nodeFilePort.syncFolder(folder);
+      }
+      const length = tryRead(taken)?.length;
       if (length === undefined) return;
-      writeOver(path, 'r+', Buffer.alloc(length));
-      rmSync(path);
-      nodeFilePort.syncFolder(keysFolder(this.#dataDirectory));
+      writeOver(taken, 'r+', Buffer.alloc(length));
+      rmSync(taken);
+      nodeFilePort.syncFolder(folder);
     } catch (error) {
       throw writeFailure(error);
     }

@@ -73,6 +73,8 @@ export interface JournalVerification {
   /** The beginning that was dropped, if it was. */
   readonly compacted: CompactedView | null;
   readonly blobFaults: readonly BlobFault[];
+  /** Runs whose keys are missing or damaged, and that were not erased. */
+  readonly keysMissing: readonly RunId[];
   /** Runs of which events or texts are missing. */
   readonly runsAffected: readonly RunId[];
 }
@@ -124,7 +126,7 @@ class Verifier {
     this.#scanner = new GroupScanner({ files, folder: this.#folder, verifyDigests: true });
     const dropped = this.#scanner.compactions.flatMap(({ runs }) => runs.map(({ id }) => id));
     this.#chains = new ActorChains(dropped);
-    this.#blobs = new BlobAudit(dataDirectory);
+    this.#blobs = new BlobAudit(dataDirectory, dropped);
   }
 
   run(): JournalVerification {
@@ -134,9 +136,9 @@ class Verifier {
       this.#scanner.close();
     }
     const blobs = this.#blobs.finish();
-    for (const run of blobs.runs) this.#runsAffected.add(run);
+    for (const run of [...blobs.runs, ...blobs.unreadable]) this.#runsAffected.add(run);
     return {
-      ok: this.#faults.length === 0 && blobs.faults.length === 0,
+      ok: [this.#faults, blobs.faults, blobs.unreadable].every(({ length }) => length === 0),
       segments: listSegments(this.#files, this.#folder).length,
       groups: this.#groups,
       records: this.#records,
@@ -149,6 +151,7 @@ class Verifier {
       skipped: readSkippedRanges(this.#files, this.#folder),
       compacted: compactedView(this.#scanner.compactions),
       blobFaults: blobs.faults,
+      keysMissing: blobs.unreadable,
       runsAffected: [...this.#runsAffected],
     };
   }

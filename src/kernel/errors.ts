@@ -360,7 +360,7 @@ export const errorCatalogue = {
   RUN_KEYS_MISSING: entry(
     dataDamaged,
     410,
-    'The keys of the run are missing, and the journal does not say that it was erased.',
+    'The keys of the run are missing or damaged, and the journal does not say that it was erased.',
     'Restore the file in keys/ that the message names from a backup.',
   ),
   RUN_NOT_ENCRYPTED: entry(

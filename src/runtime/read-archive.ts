@@ -40,9 +40,11 @@ export function readArchive(source: string, dataDirectory: string): ArchiveConte
     if (fault !== undefined) throw new Error(fault.what);
     const reader = JournalReader.open(folder);
     for (const record of reader.advance()) {
-      if (record.type === 'run-keys') content.ciphers.push(RunCipher.fromBytes(record.body));
+      const { type, body } = record;
+      const cipher = type === 'run-keys' ? RunCipher.tryFromBytes(body) : null;
+      if (cipher !== null) content.ciphers.push(cipher);
       if (!told.has(record.type)) continue;
-      if (record.erased) throw new Error('it lacks the keys of its run');
+      if (record.unreadable) throw new Error('it lacks the keys of its run');
       content.records.push(record);
       const texts = textsOf(reader, record);
       content.texts.set(

@@ -99,7 +99,7 @@ export class RunIndex {
 
   apply(record: ReadableRecord): IndexChange {
     if (record.run === null) return { type: 'none' };
-    if (record.erased === true || this.#erased.has(record.run)) {
+    if (record.unreadable === true || this.#erased.has(record.run)) {
       return this.#count(record, record.run);
     }
     if (record.type === 'run-erased') return this.#erase(record, record.run);

@@ -1,4 +1,12 @@
-import { existsSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import {
+  cpSync,
+  existsSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { RunCipher } from '../../src/journal/run-cipher.ts';
@@ -39,7 +47,8 @@ describe('the keys of a run', () => {
     const [first, second, third] = [newRunId(), newRunId(), newRunId()];
     const root = RunCipher.create(first);
     const fork = RunCipher.create(third, RunCipher.create(second, root));
-    const again = RunCipher.fromBytes(fork.toBytes());
+    const again = RunCipher.tryFromBytes(fork.toBytes());
+    if (again === null) throw new Error('they are keys');
     expect(again).toMatchObject({ run: third, parents: [second, first] });
     expect(again.decrypt(fork.encrypt(Buffer.from('text')))).toEqual(Buffer.from('text'));
     expect(again.nameOf(sha256('a'))).toBe(fork.nameOf(sha256('a')));
@@ -48,7 +57,7 @@ describe('the keys of a run', () => {
     );
     for (const length of [0, 79, 81]) {
       const bytes = Buffer.concat([fork.toBytes(), Buffer.alloc(1)]).subarray(0, length);
-      expect(thrownBy(() => RunCipher.fromBytes(bytes)).code).toBe('JOURNAL_CORRUPT');
+      expect(RunCipher.tryFromBytes(bytes)).toBeNull();
     }
   });
 });
@@ -68,11 +77,16 @@ describe('the folder of keys', () => {
     expect(new RunKeys(folder).find(run)?.decrypt(stored)).toEqual(Buffer.from('text'));
     expect(thrownBy(() => new RunKeys(folder).create(run)).code).toBe('JOURNAL_FAILED');
     expect(existsSync(path)).toBe(true);
+    cpSync(path, join(folder, 'away'));
     for (let time = 0; time < 2; time += 1) {
       keys.erase(run);
       expect(keys.find(run)).toBeNull();
       expect(new RunKeys(folder).find(run)).toBeNull();
     }
+    // As after a crash before they were overwritten, or before they were removed.
+    renameSync(join(folder, 'away'), `${path}.erased`);
+    expect(new RunKeys(folder).find(run)).toBeNull();
+    keys.erase(run);
     expect(readdirSync(join(folder, 'keys'))).toHaveLength(1);
   });
 
@@ -84,11 +98,11 @@ describe('the folder of keys', () => {
     const [first = newRunId()] = runs;
     // What was forgotten is read from the file, which says something else now.
     writeFileSync(join(folder, 'keys', first), 'damaged');
-    expect(thrownBy(() => keys.find(first)).code).toBe('JOURNAL_CORRUPT');
+    expect(keys.find(first)).toBeNull();
     const last = runs.at(-1) ?? first;
     writeFileSync(join(folder, 'keys', last), 'damaged');
     expect(keys.find(last)?.run).toBe(last);
     keys.forget(last);
-    expect(thrownBy(() => keys.find(last)).code).toBe('JOURNAL_CORRUPT');
+    expect(keys.find(last)).toBeNull();
   });
 });

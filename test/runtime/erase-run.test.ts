@@ -1,6 +1,14 @@
 /** Erasure: what is left of a run, who says so, and that nobody else suffers. */
 import { randomBytes } from 'node:crypto';
-import { cpSync, existsSync, readdirSync, readFileSync, renameSync } from 'node:fs';
+import {
+  cpSync,
+  existsSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import { backUp } from '../../src/journal/backup.ts';
@@ -83,11 +91,23 @@ describe('what a run writes', () => {
     expect(verifyJournal(data)).toMatchObject({ ok: true, blobFaults: [] });
   });
 
-  test('is not taken for sound with the keys of another run', () => {
+  test.each([
+    ['those of another run', (path: string, other: string) => cpSync(other, path)],
+    ['damaged', (path: string) => writeFileSync(path, 'keys')],
+    ['missing', (path: string) => rmSync(path)],
+  ])('is lost where the keys are %s, and nothing else is', async (_what, spoil) => {
     const { data, run, other } = twoRuns();
-    cpSync(join(data, 'keys', other), join(data, 'keys', run));
-    expect(thrownBy(() => openReadOnly(data)).code).toBe('JOURNAL_CORRUPT');
-    expect(runPython('scripts/journal_reader.py', [data]).status).toBe(5);
+    const whole = view(data).run(other);
+    spoil(join(data, 'keys', run), join(data, 'keys', other));
+    expect(view(data).run(run)).toMatchObject({ error: { code: 'RUN_KEYS_MISSING' } });
+    expect(view(data).run(other)).toEqual(whole);
+    expect(await view(data).replay(other)).toMatchObject({ equal: true });
+    expect(verifyJournal(data)).toMatchObject({
+      ok: false,
+      faults: [],
+      keysMissing: [run],
+      runsAffected: [run],
+    });
   });
 });
 
@@ -188,6 +208,7 @@ describe('a run is not erased', () => {
     const child = await runtime.ended((await runtime.fork(parent.id, { at: 9 })).id);
     const grandchild = await runtime.ended((await runtime.fork(child.id, { at: 20 })).id);
     const other = await runToEnd(runtime, request);
+    expect(verifyJournal(dataDirectory)).toMatchObject({ ok: true, blobFaults: [] });
     await expect(runtime.erase(parent.id)).rejects.toMatchObject({ code: 'RUN_HAS_FORKS' });
     expect(await runtime.erase(grandchild.id)).toEqual({ erased: [grandchild.id] });
     await expect(runtime.fork(grandchild.id, { at: 1 })).rejects.toMatchObject({
@@ -206,7 +227,10 @@ describe('a run is not erased', () => {
     expect(readdirSync(join(dataDirectory, 'workspaces'))).toEqual([other.id]);
     expect(readdirSync(join(dataDirectory, 'keys'))).toEqual([other.id]);
     await runtime.stop();
+    // As after a crash between the record and the removal.
+    writeFileSync(join(dataDirectory, 'keys', parent.id), 'left');
     const next = await openRuntime(dataDirectory);
+    expect(readdirSync(join(dataDirectory, 'keys'))).toEqual([other.id]);
     expect(next.runs().filter(({ status }) => status === 'erased')).toHaveLength(4);
     expect((await runToEnd(next, request)).resultHash).toBe(other.resultHash);
     await next.stop();
@@ -258,6 +282,8 @@ describe('a compaction', () => {
   test('hides what a run came to, and drops an erased one without a replay', async () => {
     const { data, run, other } = twoRuns(newData(), { files: nodeFilePort });
     fill(data);
+    const events = (id: RunId): number => view(data).run(id).events;
+    const before = [run, other].map(events);
     erase(data, other);
     const { done, runs } = await compactJournal(data, everything, { nowMs: 9 });
     expect(done).toBe(true);
@@ -272,6 +298,7 @@ describe('a compaction', () => {
     for (const id of [run, other]) {
       expect(view(data).run(id)).toMatchObject({ error: { code: 'RUN_ERASED' } });
     }
+    expect([run, other].map(events)).toEqual(before);
     expect(
       view(data)
         .runs()
