@@ -158,13 +158,19 @@ export class SnapshotGrid {
 
   #checksum(word: number, lengthBytes: number, { low, high }: SlabSeal): number {
     const words = this.#words;
+    // Two sums at once, each over every second word: a processor takes both in the time of one.
     let sum = Math.imul(low, 0x9e3779b1) ^ high;
+    let other = 0x7f4a7c15;
     const end = word + 2 + ((lengthBytes + 3) >> 2);
-    for (let at = word + 1; at < end; at += 1) {
+    let at = word + 1;
+    for (; at + 1 < end; at += 2) {
       sum = Math.imul(sum ^ (words[at] ?? 0), 0x85ebca6b);
       sum ^= sum >>> 15;
+      other = Math.imul(other ^ (words[at + 1] ?? 0), 0xc2b2ae35);
+      other ^= other >>> 13;
     }
-    return sum;
+    if (at < end) sum = Math.imul(sum ^ (words[at] ?? 0), 0x85ebca6b);
+    return sum ^ Math.imul(other, 0x9e3779b1);
   }
 
   #next(place: number): number {
