@@ -269,22 +269,27 @@ describe('copies', () => {
 describe('a compaction', () => {
   const everything = { sequence: Number.MAX_SAFE_INTEGER };
 
-  /** More runs, so that the first segments can go. */
-  function fill(data: string): void {
+  /** More runs, so that the first segments can go; the last one of them reaches over two. */
+  function fill(data: string): RunId {
     const world = worldIn(data, { files: nodeFilePort });
     for (let count = 0; count < 3; count += 1) {
       world.start(writingPipeline, [randomBytes(30_000).toString('base64')]);
       world.play((operation) => (operation === 'file.write' ? written : generated('yes')));
     }
+    const texts = Array.from({ length: 40 }, (_, index) => `text ${index}`);
+    const last = world.start(writingPipeline, texts);
+    world.play((operation) => (operation === 'file.write' ? written : generated('yes')));
     world.close();
+    return last;
   }
 
   test('hides what a run came to, and drops an erased one without a replay', async () => {
     const { data, run, other } = twoRuns(newData(), { files: nodeFilePort });
-    fill(data);
+    const last = fill(data);
     const events = (id: RunId): number => view(data).run(id).events;
-    const before = [run, other].map(events);
+    const before = [run, other, last].map(events);
     erase(data, other);
+    erase(data, last);
     const { done, runs } = await compactJournal(data, everything, { nowMs: 9 });
     expect(done).toBe(true);
     expect(runs.map(({ id }) => id)).toEqual(expect.arrayContaining([run, other]));
@@ -298,7 +303,7 @@ describe('a compaction', () => {
     for (const id of [run, other]) {
       expect(view(data).run(id)).toMatchObject({ error: { code: 'RUN_ERASED' } });
     }
-    expect([run, other].map(events)).toEqual(before);
+    expect([run, other, last].map(events)).toEqual(before);
     expect(
       view(data)
         .runs()
