@@ -17,7 +17,7 @@ export interface FilePort {
   /** Bytes read, 0 at the end of the file. */
   read(file: number, bytes: Buffer, range: ByteRange): number;
   size(file: number): number;
-  /** Cuts a file off behind so many bytes. */
+  /** Cuts a file off behind so many bytes, or lengthens it by a hole, which reads as zeros. */
   truncate(file: number, bytes: number): void;
   fdatasync(file: number): void;
   /** Writes from the start of the file on another thread, in one call; nobody hears how it ends. */

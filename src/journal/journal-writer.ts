@@ -27,6 +27,7 @@ import { ActorChains } from './actor-chains.ts';
 import { blobNameAt } from './blob-record.ts';
 import { journalFolder } from './data-folders.ts';
 import { type FilePort, nodeFilePort, readFully, writeFully } from './file-port.ts';
+import { NextSegment } from './next-segment.ts';
 import { encodedBytes, encodeRecord, headerPlausible, recordCrc, typeAt } from './record.ts';
 import {
   alignRecord,
@@ -43,9 +44,7 @@ import {
   segmentHeaderBytes,
   segmentPath,
   segmentVersion,
-  unfinishedPath,
 } from './segment.ts';
-import { SegmentPreparation } from './segment-preparation.ts';
 import { writeFailure } from './write-failure.ts';
 
 /**
@@ -59,6 +58,8 @@ export interface JournalWriterOptions {
   /** `durable` unless given. */
   readonly mode?: JournalMode;
   readonly segmentBytes?: number;
+  /** `limits.burstGroupBytes` unless given. */
+  readonly burstGroupBytes?: number;
 }
 
 /** Where the committed log ends (W4). */
@@ -78,6 +79,7 @@ export class JournalWriter {
   readonly #mode: JournalMode;
   readonly #segmentBytes: number;
   readonly #groupBytesMax: number;
+  readonly #nextSegment: NextSegment;
   readonly #chains: ActorChains;
   readonly #blobs: Set<Sha256>;
   #file: number | null = null;
@@ -92,7 +94,6 @@ export class JournalWriter {
   #stagedTimeMs = 0;
   #starts: number[] = [];
   readonly #hasher = new SealHasher();
-  #preparation: SegmentPreparation | null = null;
   #failure: RuntimeError | null = null;
 
   /**
@@ -126,6 +127,10 @@ export class JournalWriter {
       limits.commitGroupBytes,
       this.#segmentBytes - segmentHeaderBytes,
     );
+    this.#nextSegment = new NextSegment(this.#files, this.#folder, {
+      bytes: this.#segmentBytes,
+      burstGroupBytes: options.burstGroupBytes ?? limits.burstGroupBytes,
+    });
     this.#chains = recovered.chains;
     this.#blobs = recovered.blobs;
     this.#header = recovered.header;
@@ -225,8 +230,7 @@ export class JournalWriter {
 
   /** Leaves nothing open. What `sync` has not made durable stays as it is. */
   close(): void {
-    this.#preparation?.abandon();
-    this.#preparation = null;
+    this.#nextSegment.abandon();
     if (this.#file !== null) this.#files.close(this.#file);
     this.#file = null;
     this.#failure ??= new RuntimeError('JOURNAL_FAILED', 'The journal is closed.');
@@ -300,7 +304,7 @@ export class JournalWriter {
     this.#sequence += this.#starts.length;
     this.#staged = 0;
     this.#starts = [];
-    this.#prepareNext(header);
+    this.#nextSegment.groupWritten(length, this.#offset > header.bytes / 4);
   }
 
   /** Puts the seal behind the staged records; it carries the seal before it and itself as digests. */
@@ -324,13 +328,6 @@ export class JournalWriter {
     }
   }
 
-  /** Has the next segment made in time. */
-  #prepareNext(header: SegmentHeader): void {
-    if (this.#preparation !== null || this.#offset <= header.bytes / 4) return;
-    const path = unfinishedPath(this.#folder);
-    this.#preparation = new SegmentPreparation(this.#files, path, this.#segmentBytes);
-  }
-
   #syncUpTo(offset: number): void {
     assert(this.#file !== null, 'a segment is open');
     this.#files.fdatasync(this.#file);
@@ -344,8 +341,6 @@ export class JournalWriter {
     }
     this.#file = null;
     const number = (this.#header?.number ?? this.recovered.end.segment) + 1;
-    const prepared = this.#preparation?.take() ?? null;
-    this.#preparation = null;
     this.#file = createSegment(
       this.#files,
       this.#folder,
@@ -355,7 +350,7 @@ export class JournalWriter {
         firstSequence: this.#sequence + 1,
         previousSeal: this.#seal,
       },
-      prepared,
+      this.#nextSegment.take(),
     );
     this.#header = readSegmentHeader(this.#files, this.#file, number);
     this.#offset = segmentHeaderBytes;

@@ -1,6 +1,7 @@
 /**
- * A segment file: preallocated, zeroed, with a header that ties it to the one
- * before it.
+ * A segment file: of its full size from the start, with a header that ties it
+ * to the one before it. Zeros fill it, or in a burst nothing does: a hole reads
+ * as zeros, too.
  *
  * ```
  *    0          8         12        16         20       24
@@ -20,6 +21,9 @@
  *       durable. So where it exists, damage in segment n is corruption.
  *   S3. Magic, CRC and version keep their place in every version, so that an
  *       older program can tell "newer" from "damaged".
+ *   S4. What no group has replaced reads as zero, whether the disk has a place for
+ *       it or not. Zeros spare each fdatasync the allocation, but are bytes
+ *       themselves: where groups are large, they cost more than they spare.
  */
 import { randomBytes } from 'node:crypto';
 import { join } from 'node:path';
@@ -103,22 +107,26 @@ export function unfinishedPath(folder: string): string {
 }
 
 /**
- * Creates the next segment durably (S1) and returns it open. `prepared` is an
- * open file of zeros at `unfinishedPath`, if there is one. Throws what the port
- * throws.
+ * What fills a new segment (S4): an open file of zeros at `unfinishedPath`, zeros
+ * that are written now, or a hole.
  */
+export type SegmentFilling = { readonly prepared: number } | 'zeros' | 'hole';
+
+/** Creates the next segment durably (S1) and returns it open. Throws what the port throws. */
 export function createSegment(
   files: FilePort,
   folder: string,
   header: NewSegment,
-  prepared: number | null = null,
+  filling: SegmentFilling,
 ): number {
   assert(header.bytes >= segmentBytesMin && header.bytes % 8 === 0, 'a usable segment size');
   const bytes = encodeHeader(header);
+  const prepared = typeof filling === 'object' ? filling.prepared : null;
   const file = prepared ?? files.open(unfinishedPath(folder), 'wx');
   try {
+    if (filling === 'hole') files.truncate(file, header.bytes);
     writeFully(files, file, bytes, { offset: 0, length: bytes.length, position: 0 });
-    if (prepared === null) {
+    if (filling === 'zeros') {
       writeZeros(files, file, { from: segmentHeaderBytes, to: header.bytes });
     }
     files.fdatasync(file);

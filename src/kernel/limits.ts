@@ -81,6 +81,8 @@ export const limits = {
   segmentBytes: 16 * MiB,
   /** Most bytes written between two fdatasync calls. */
   commitGroupBytes: 4 * MiB,
+  /** From so many bytes a group on, on average, a burst of groups gets segments without zeros. */
+  burstGroupBytes: 2 * MiB,
   /** Largest record, header and body. */
   recordBytesMax: 1 * MiB,
   /** Blobs up to this size are records; larger ones are files. */

@@ -167,7 +167,9 @@ function live(
   };
   let writer: JournalWriter | null = null;
   try {
-    writer = JournalWriter.open(folder, { files: disk, segmentBytes, mode });
+    // In a burst segments have holes instead of zeros.
+    const burstGroupBytes = random() < 0.5 ? 1 : segmentBytes;
+    writer = JournalWriter.open(folder, { files: disk, segmentBytes, mode, burstGroupBytes });
     promises.durable = promises.committed; // (C2)
     for (;;) {
       const problem = act(writer, promises, { random, mode });

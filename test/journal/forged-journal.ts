@@ -12,12 +12,12 @@ export function forgeJournal(
   groups: readonly (readonly AppendRecord[])[],
   segmentBytes = 64 * 1024,
 ): void {
-  const file = createSegment(nodeFilePort, journalFolder(dataDirectory), {
-    number: 1,
-    bytes: segmentBytes,
-    firstSequence: 1,
-    previousSeal: genesisSeal,
-  });
+  const file = createSegment(
+    nodeFilePort,
+    journalFolder(dataDirectory),
+    { number: 1, bytes: segmentBytes, firstSequence: 1, previousSeal: genesisSeal },
+    'zeros',
+  );
   const header = readSegmentHeader(nodeFilePort, file, 1);
   const bytes = Buffer.alloc(segmentBytes);
   const hasher = new SealHasher();

@@ -13,7 +13,10 @@ import {
 } from './journal-fixture.ts';
 
 /** Fills three segments over a port and says how many zeros the writer itself wrote into them. */
-function fillThree(changes: Partial<FilePort>): { folder: string; zeroWrites: number } {
+function fillThree(
+  changes: Partial<FilePort>,
+  burstGroupBytes = smallSegment,
+): { folder: string; zeroWrites: number } {
   const folder = temporaryFolder();
   let zeroWrites = 0;
   const files: FilePort = {
@@ -24,7 +27,11 @@ function fillThree(changes: Partial<FilePort>): { folder: string; zeroWrites: nu
     },
     ...changes,
   };
-  const writer = JournalWriter.open(folder, { segmentBytes: smallSegment, files });
+  const writer = JournalWriter.open(folder, {
+    segmentBytes: smallSegment,
+    files,
+    burstGroupBytes,
+  });
   const source = new EventChain();
   while (writer.committed.segment < 3) writer.writeGroup([eventBatch(source, 10, 200)]);
   const { sequence } = writer.committed;
@@ -50,6 +57,22 @@ describe('the preparation of the next segment', () => {
     expect(fillThree({ writeInBackground: () => undefined }).zeroWrites).toBe(3);
     const some = (file: number, bytes: Buffer) => whole(file, bytes.subarray(0, 4_096));
     expect(fillThree({ writeInBackground: some }).zeroWrites).toBe(3);
+  });
+
+  test('is none in a burst, whose segments begin without zeros at their full size', () => {
+    const lengthened: number[] = [];
+    let prepared = 0;
+    const writeInBackground = (file: number, bytes: Buffer) => {
+      prepared += 1;
+      whole(file, bytes);
+    };
+    const truncate = (file: number, bytes: number) => {
+      lengthened.push(bytes);
+      nodeFilePort.truncate(file, bytes);
+    };
+    expect(fillThree({ writeInBackground, truncate }, 2_000).zeroWrites).toBe(1);
+    expect(prepared).toBe(0);
+    expect(lengthened).toEqual([smallSegment, smallSegment]);
   });
 
   test('may fail without harm', () => {

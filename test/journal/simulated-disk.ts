@@ -6,7 +6,8 @@
  * Invariants
  *   D1. A byte that was synced, and not written since, survives a crash.
  *   D2. After a crash a sector holds what one of the writes since the last sync
- *       made of it, or what was synced; never a mixture of two.
+ *       made of it, or what was synced; never a mixture of two. One that lay in a
+ *       hole may also hold what the disk had there before: anything.
  *   D3. Nothing of the disk before a crash is shared with the one after it.
  *   D4. What a failed sync should have written is clean for the system and not
  *       on the disk, as on Linux: a later sync that succeeds does not write it.
@@ -26,6 +27,8 @@ interface FileContent {
   current: Buffer;
   /** States of sectors since the last sync, by their index, oldest first. */
   readonly unsynced: Map<number, Buffer[]>;
+  /** Sectors that have a place on the disk; the others are holes, or were never there. */
+  readonly placed: Set<number>;
   /** Sectors that a failed sync gave up (D4). */
   readonly dropped: Set<number>;
 }
@@ -143,7 +146,10 @@ export class SimulatedDisk implements FilePort {
   truncate(descriptor: number, bytes: number): void {
     const { path, file } = this.#opened(descriptor);
     this.#require({ type: 'truncate', path, length: 0 });
-    file.current = Buffer.from(file.current.subarray(0, bytes));
+    const before = file.current;
+    // The new size is not on the disk before the next sync.
+    file.current = Buffer.alloc(bytes);
+    before.copy(file.current);
     // What is cut off is nobody's to write any more.
     for (const sectors of [file.unsynced, file.dropped]) {
       for (const sector of sectors.keys()) {
@@ -163,6 +169,7 @@ export class SimulatedDisk implements FilePort {
       file.unsynced.clear();
       throw error;
     }
+    for (const sector of file.unsynced.keys()) file.placed.add(sector);
     const before = file.durable;
     file.durable = Buffer.from(file.current);
     for (const sector of file.dropped) {
@@ -231,15 +238,26 @@ function contentOf(bytes: Buffer): FileContent {
     durable: Buffer.from(bytes),
     current: Buffer.from(bytes),
     unsynced: new Map(),
+    placed: new Set(sectorsNotZero(bytes)),
     dropped: new Set(),
   };
 }
 
-function copyContent({ durable, current, unsynced, dropped }: FileContent): FileContent {
+/** After a crash nobody can tell zeros from a hole, so they are taken for one. */
+function* sectorsNotZero(bytes: Buffer): Generator<number> {
+  for (let start = 0; start < bytes.length; start += sectorBytes) {
+    if (bytes.subarray(start, start + sectorBytes).some((byte) => byte !== 0)) {
+      yield start / sectorBytes;
+    }
+  }
+}
+
+function copyContent({ durable, current, unsynced, placed, dropped }: FileContent): FileContent {
   return {
     durable: Buffer.from(durable),
     current: Buffer.from(current),
     unsynced: new Map([...unsynced].map(([sector, states]) => [sector, [...states]])),
+    placed: new Set(placed),
     dropped: new Set(dropped),
   };
 }
@@ -277,7 +295,7 @@ function sectorOf(bytes: Buffer, sector: number): Buffer {
 }
 
 /** A content that a crash may leave (D1, D2). */
-function survivor({ durable, current, unsynced }: FileContent, random: Random): Buffer {
+function survivor({ durable, current, unsynced, placed }: FileContent, random: Random): Buffer {
   const resized = current.length !== durable.length;
   // The size is data of its own: it may have been kept while the bytes were not.
   const length = resized && random() < 0.5 ? current.length : durable.length;
@@ -287,6 +305,13 @@ function survivor({ durable, current, unsynced }: FileContent, random: Random): 
     const choice = Math.floor(random() * (states.length + 1));
     const state = states[choice - 1];
     if (state !== undefined) state.copy(bytes, sector * sectorBytes);
+    else if (!placed.has(sector) && random() < 0.5) fillWithNoise(bytes, sector, random);
   }
   return bytes;
+}
+
+function fillWithNoise(bytes: Buffer, sector: number, random: Random): void {
+  const start = sector * sectorBytes;
+  const end = Math.min(start + sectorBytes, bytes.length);
+  for (let at = start; at < end; at += 1) bytes[at] = Math.floor(random() * 256);
 }
