@@ -16,6 +16,10 @@ export function parseRequest<T>(schema: z.ZodType<T>, value: unknown, what: stri
   throw new RuntimeError('REQUEST_INVALID', `${where}: ${issue?.message ?? 'not valid'}.`);
 }
 
+const pathCharactersMax = 4_096;
+
+export const pathSchema = z.string().min(1).max(pathCharactersMax);
+
 export const runParametersSchema = z.object({ id: z.string().max(64) });
 
 export const contextParametersSchema = runParametersSchema.extend({

@@ -5,10 +5,12 @@ import { z } from 'zod';
 import type { JsonObject } from '../kernel/json.ts';
 import { limits } from '../kernel/limits.ts';
 import type { ForkRequest, RuntimePort, StartRunRequest } from '../runtime/views.ts';
-import { contextParametersSchema, parseRequest, runParametersSchema } from './request.ts';
-
-const pathCharactersMax = 4_096;
-const pathSchema = z.string().min(1).max(pathCharactersMax);
+import {
+  contextParametersSchema,
+  parseRequest,
+  pathSchema,
+  runParametersSchema,
+} from './request.ts';
 
 const startRunSchema = z.strictObject({
   pipeline: z.union([pathSchema, z.record(z.string(), z.json())], {

@@ -11,6 +11,7 @@ import type { RuntimePort } from '../runtime/views.ts';
 import { addBusRoute } from './bus-route.ts';
 import { addEventRoutes } from './event-routes.ts';
 import { addGenerateRoute } from './generate-route.ts';
+import { addJournalRoutes } from './journal-routes.ts';
 import { addJsonParser } from './json-body.ts';
 import { guardLoopback } from './loopback-guard.ts';
 import { sendProblem } from './problem.ts';
@@ -123,6 +124,7 @@ async function buildApi(
   addGenerateRoute(app, runtime);
   addSandboxRoute(app, runtime);
   addBusRoute(app, runtime);
+  addJournalRoutes(app, runtime);
   return app;
 }
 

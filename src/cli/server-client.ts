@@ -2,14 +2,19 @@
  * The API of a live server, as `claw` uses it. Problems that it answers are
  * thrown as the errors that they name.
  */
+import { request } from 'node:http';
+import { text } from 'node:stream/consumers';
 import { WebSocket } from 'ws';
 import { z } from 'zod';
 import type { GenerateLine } from '../api/generate-route.ts';
 import type { StreamMessage } from '../api/websocket.ts';
+import type { BackupReport } from '../journal/backup.ts';
 import { type ErrorMessage, fromErrorMessage, RuntimeError } from '../kernel/errors.ts';
 import type { BusView } from '../runtime/bus-view.ts';
+import type { CompactionReport } from '../runtime/compact-journal.ts';
 import type { ErasureReport } from '../runtime/erase-run.ts';
 import type {
+  CompactionRequest,
   EffectView,
   EventView,
   ForkRequest,
@@ -28,6 +33,9 @@ const effectSchema = z.looseObject({ key: z.string(), status: z.string() });
 
 /** Likewise for an erasure. */
 const erasureSchema = z.looseObject({ erased: z.array(z.string()) });
+/** Likewise for what a backup and a compaction report. */
+const backupSchema = z.looseObject({ folder: z.string(), files: z.looseObject({}) });
+const compactionSchema = z.looseObject({ done: z.boolean(), held: z.array(z.unknown()) });
 
 /** Likewise for its view of the bus. */
 const busSchema = z.looseObject({
@@ -74,6 +82,14 @@ export class ServerClient {
 
   cancel(id: string): Promise<RunView> {
     return this.#run(`/v1/runs/${encodeURIComponent(id)}/cancel`, {});
+  }
+
+  async backUp(folder: string): Promise<BackupReport> {
+    return this.#parsed(backupSchema, await this.#patient('/v1/backup', { folder }));
+  }
+
+  async compactJournal(request: CompactionRequest): Promise<CompactionReport> {
+    return this.#parsed(compactionSchema, await this.#patient('/v1/journal/compact', request));
   }
 
   async bus(signal?: AbortSignal): Promise<BusView> {
@@ -180,6 +196,25 @@ export class ServerClient {
     } catch (cause) {
       throw this.#broken(cause, signal);
     }
+    if (!response.ok) throw await this.#problem(response);
+    return response;
+  }
+
+  /** A request whose answer may take hours, which `fetch` does not wait for. */
+  async #patient(path: string, body: unknown): Promise<Response> {
+    const { promise, resolve, reject } = Promise.withResolvers<Response>();
+    const headers = { 'content-type': 'application/json' };
+    const sent = request(`${this.url}${path}`, { method: 'POST', headers }, (answer) => {
+      text(answer).then(
+        (body) => resolve(new Response(body, { status: answer.statusCode ?? 500 })),
+        reject,
+      );
+    });
+    sent.on('error', reject);
+    sent.end(JSON.stringify(body));
+    const response = await promise.catch((cause: unknown) => {
+      throw this.#gone(cause);
+    });
     if (!response.ok) throw await this.#problem(response);
     return response;
   }

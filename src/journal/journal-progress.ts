@@ -6,6 +6,7 @@
  *   int32  0 generation   odd while the numbers change
  *          1 failed       1 once the journal stopped for good
  *          2 stop         1 once the owner asks the worker to end
+ *          3 forget       1 while the owner wants texts that were written forgotten
  *   bigint64 at byte 64:  0 ring position, 1 segment, 2 offset, 3 sequence
  * ```
  *
@@ -20,6 +21,7 @@ import type { CommittedEnd } from './journal-writer.ts';
 const generationWord = 0;
 const failedWord = 1;
 const stopWord = 2;
+const forgetWord = 3;
 const numbersOffset = 64;
 const numbers = 4;
 
@@ -37,7 +39,7 @@ export class JournalProgress {
   }
 
   constructor(memory: SharedArrayBuffer) {
-    this.#words = new Int32Array(memory, 0, 3);
+    this.#words = new Int32Array(memory, 0, 4);
     this.#numbers = new BigInt64Array(memory, numbersOffset, numbers);
   }
 
@@ -93,6 +95,19 @@ export class JournalProgress {
 
   stopRequested(): boolean {
     return Atomics.load(this.#words, stopWord) === 1;
+  }
+
+  /** Asks the worker to write every text again that comes from now on. */
+  requestForget(): void {
+    Atomics.store(this.#words, forgetWord, 1);
+  }
+
+  forgetRequested(): boolean {
+    return Atomics.load(this.#words, forgetWord) === 1;
+  }
+
+  forgotten(): void {
+    Atomics.store(this.#words, forgetWord, 0);
   }
 
   #finish(): void {

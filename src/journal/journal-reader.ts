@@ -81,6 +81,11 @@ export class JournalReader {
     return this.#keys;
   }
 
+  /** Sequence of the last record returned, and the seal of its group, hexadecimal. */
+  get end(): { readonly sequence: number; readonly seal: string } {
+    return { sequence: this.#scanner.sequence, seal: this.#scanner.seal.toString('hex') };
+  }
+
   /** Whether records were skipped that somebody decided to do without. */
   get hasSkipped(): boolean {
     return this.#scanner.skips > 0;
@@ -180,14 +185,27 @@ export class JournalReader {
   }
 
   #textAt(run: RunId | null, name: Sha256): StoredText | null {
-    const position = this.#blobs.get(name);
-    if (position !== undefined) return storedTextOf(this.#read(position));
+    const recorded = this.#recordedText(name);
+    if (recorded !== null) return recorded;
     const path = blobPath(this.#dataDirectory, run, name);
     const frame = tryRead(path + compressedSuffix);
     const bytes = frame ?? tryRead(path);
     if (bytes === null) return null;
     const contentBytesMax = limits.blobFileBytesMax;
     return { run, name, compressed: frame !== null, bytes, contentBytesMax };
+  }
+
+  #recordedText(name: Sha256): StoredText | null {
+    const position = this.#blobs.get(name);
+    if (position === undefined) return null;
+    try {
+      return storedTextOf(this.#read(position));
+    } catch (error) {
+      if (errorNumber(error) !== 'ENOENT') throw error;
+      // A compaction has dropped the segment since; what stays and names the text has it as a file.
+      this.#blobs.delete(name);
+      return null;
+    }
   }
 
   /**

@@ -13,10 +13,9 @@
  *       Nor is what a start finds believed to be on the disk because it can be
  *       read: what no record proves durable is written again, and the names of
  *       the files are synced.
- *   W4. In the durable mode a group is committed when its fdatasync returned, in
- *       the relaxed mode when it is written: then the process may be killed,
- *       but the machine may not lose its power. What a record says of the
- *       durable log (L3) is true in both.
+ *   W4. In the durable mode a group is committed when its fdatasync returned, in the
+ *       relaxed mode when it is written: then the process may be killed, but the machine
+ *       may not lose its power. What a record says of the durable log (L3) is true in both.
  */
 import { mkdirSync } from 'node:fs';
 import { assert } from '../kernel/assert.ts';
@@ -146,7 +145,6 @@ export class JournalWriter {
     return this.#staged;
   }
 
-  /** Where the committed log ends. */
   get committed(): CommittedEnd {
     return {
       segment: this.#header?.number ?? 0,
@@ -226,6 +224,12 @@ export class JournalWriter {
     } catch {
       // Only room on the disk was to be gained.
     }
+  }
+
+  /** Every text that comes from now on is written again, whatever segments before this one hold. */
+  forgetTexts(): void {
+    assert(this.#staged === 0, 'no batch waits that leaves a text out');
+    this.#blobs.clear();
   }
 
   /** Leaves nothing open. What `sync` has not made durable stays as it is. */

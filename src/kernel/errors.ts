@@ -387,6 +387,12 @@ export const errorCatalogue = {
     'The record of what was dropped from the journal is full.',
     'Begin a new data directory.',
   ),
+  DATA_DIRECTORY_BUSY: entry(
+    environment,
+    409,
+    'A backup or a compaction is under way, or a run that was to be dropped is in use.',
+    'Try again when that is over.',
+  ),
   COMPACTION_UNPROVEN: entry(
     dataDamaged,
     500,

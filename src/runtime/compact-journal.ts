@@ -1,5 +1,6 @@
 /**
- * Drops the beginning of a journal, with proof.
+ * Drops the beginning of a journal, with proof: by whoever owns the data
+ * directory, beside its own writing.
  *
  * Invariants
  *   C1. Every run that goes is replayed in full first, and goes only when the
@@ -8,48 +9,22 @@
  *       same seal, and its runs are what they were.
  *   C3. The record of what goes is durable before a segment is removed. A crash
  *       leaves the old journal or the new one; a start completes the removal.
+ *   C4. Texts are looked for only once the writer leaves none out any more because
+ *       a segment that may go has it.
+ *   C5. Between the last look at what is in use and the record of what goes nothing
+ *       else happens in the owner; files go only when nobody reads them any more.
  */
-import { createHash } from 'node:crypto';
-import {
-  existsSync,
-  linkSync,
-  mkdirSync,
-  mkdtempSync,
-  readdirSync,
-  readFileSync,
-  rmSync,
-  symlinkSync,
-} from 'node:fs';
-import { join, resolve } from 'node:path';
-import {
-  addCompaction,
-  type CompactedRun,
-  type Compaction,
-  listSegments,
-  removeDropped,
-} from '../journal/compaction.ts';
-import { blobsFolder, journalFolder, keysFolder } from '../journal/data-folders.ts';
+import { resolve } from 'node:path';
+import { addCompaction, type CompactedRun, type Compaction } from '../journal/compaction.ts';
+import { journalFolder } from '../journal/data-folders.ts';
 import { nodeFilePort } from '../journal/file-port.ts';
-import { keepNeededBlobs, removeUnneeded } from '../journal/needed-blobs.ts';
-import { segmentPath } from '../journal/segment.ts';
-import { verifyJournal } from '../journal/verification.ts';
 import { writeFailure } from '../journal/write-failure.ts';
-import { assert } from '../kernel/assert.ts';
 import { RuntimeError } from '../kernel/errors.ts';
 import type { RunId } from '../kernel/ids.ts';
-import { compactedErasedRun, compactedRun } from './compacted-runs.ts';
-import {
-  type CompactionLimit,
-  type CompactionPlan,
-  type HeldBack,
-  type JournalSurvey,
-  planCompaction,
-  surveyJournal,
-} from './compaction-plan.ts';
+import type { CompactionLimit, HeldBack, PlannedCompaction } from './compaction-plan.ts';
 import { JournalFollower } from './journal-follower.ts';
 import { CpuPool } from './pool/client.ts';
 import { replayRun } from './replay.ts';
-import { countsOf, type RunEntry, stateHashOf } from './run-index.ts';
 
 export interface CompactionReport {
   /** Segments that went, with their bytes. */
@@ -59,15 +34,12 @@ export interface CompactionReport {
   readonly lastSequence: number;
   readonly seal: string;
   /** Runs that went, each replayed and found equal. */
-  readonly runs: readonly Pick<
-    Compaction['runs'][number],
-    'id' | 'events' | 'stateHash' | 'resultHash'
-  >[];
+  readonly runs: readonly Pick<CompactedRun, 'id' | 'events' | 'stateHash' | 'resultHash'>[];
   /** Runs because of which more stays. */
   readonly held: readonly HeldBack[];
   /** Texts of what stays that lay in what goes, and are files now. */
   readonly textsKept: number;
-  /** Files of texts that nobody names any more. */
+  /** Files of texts that nobody names any more; where a server writes they stay for a later time. */
   readonly textsRemoved: number;
   /** Whether something was dropped; otherwise it only could be. */
   readonly done: boolean;
@@ -78,88 +50,97 @@ export interface CompactionOptions {
   readonly nowMs: number;
   /** Proves and says what would go, and changes nothing. */
   readonly dryRun?: boolean;
+  /** Absent where nobody writes meanwhile. */
+  readonly owner?: CompactionOwner;
+}
+
+/** A process that goes on with its runs while the beginning of their journal is dropped. */
+export interface CompactionOwner {
+  /**
+   * Why a run must stay that has ended, or null: somebody reads it or is about to fork it.
+   * @param going Runs that go with it.
+   */
+  inUse(run: RunId, going: ReadonlySet<RunId>): string | null;
+  /** Resolves when texts that are written from now on are not left out because a segment has them (C4). */
+  forgetTexts(): Promise<void>;
+  /** From now on these runs have no events; resolves when nobody reads their segments (C5). */
+  dropped(runs: readonly CompactedRun[]): Promise<void>;
 }
 
 /**
  * Drops the segments at the beginning of which every run has ended before the limit.
  * The caller has locked the data directory.
- * @throws RuntimeError COMPACTION_UNPROVEN, COMPACTION_REFUSED, JOURNAL_CORRUPT,
- *   DATA_VERSION_NEWER, DISK_FULL, JOURNAL_FAILED
+ * @throws RuntimeError COMPACTION_UNPROVEN, COMPACTION_REFUSED, DATA_DIRECTORY_BUSY,
+ *   JOURNAL_CORRUPT, DATA_VERSION_NEWER, DISK_FULL, JOURNAL_FAILED
  */
 export async function compactJournal(
   dataDirectory: string,
   limit: CompactionLimit,
-  { nowMs, dryRun = false }: CompactionOptions,
+  { nowMs, dryRun = false, owner }: CompactionOptions,
 ): Promise<CompactionReport> {
   const data = resolve(dataDirectory);
-  const survey = surveyJournal(data);
-  const { plan, runs } = await provenPlan(data, survey, limit);
-  const { through } = plan;
-  const last = survey.segments.find(({ number }) => number === through);
-  const compaction: Compaction = {
-    atMs: nowMs,
-    through,
-    lastSequence: last?.lastSequence ?? 0,
-    seal: last?.seal ?? '0'.repeat(64),
-    segments: droppedSegments(data, through),
-    runs,
-  };
-  const report = reportOf(plan, compaction);
-  if (last === undefined || dryRun) return report;
+  // Of its own, because a runtime needs its pool for runs that begin or go on.
+  const pool = new CpuPool({ threads: 1 });
   try {
-    const { needed, stored } = keepNeededBlobs(data, through);
-    proveRest(data, compaction);
-    addCompaction(nodeFilePort, journalFolder(data), compaction); // (C3)
-    removeDropped(nodeFilePort, journalFolder(data));
-    const textsRemoved = removeUnneeded(data, needed);
-    return { ...report, textsKept: stored, textsRemoved, done: true };
-  } catch (error) {
-    throw writeFailure(error);
-  }
-}
-
-/** A plan of which every run replays equal (C1), and what is said of the runs that go. */
-async function provenPlan(
-  data: string,
-  survey: JournalSurvey,
-  limit: CompactionLimit,
-): Promise<{ plan: CompactionPlan; runs: CompactedRun[] }> {
-  const follower = new JournalFollower(data);
-  const pool = new CpuPool();
-  const proven = new Set<RunId>();
-  const refusals = new Map<RunId, string>();
-  try {
-    follower.advance();
-    for (;;) {
-      const plan = planCompaction(survey, follower.index, limit, refusals);
-      const entry = plan.runs.find(({ id }) => !proven.has(id));
-      if (entry === undefined) return { plan, runs: goneRuns(follower, survey, plan) };
-      const refusal = await refusalOf(data, entry, pool);
-      if (refusal === null) proven.add(entry.id);
-      else refusals.set(entry.id, refusal);
-    }
+    const plan = await provenPlan(data, limit, pool, owner);
+    const { last, runs } = plan;
+    if (last === null) return reportOf(plan, null);
+    if (!dryRun) await owner?.forgetTexts(); // (C4)
+    const { erased } = plan;
+    const request = { dataDirectory: data, last, runs, erased, nowMs, dryRun };
+    const { compaction, needed, textsKept } = await pool.run('prove-compaction', request);
+    const report = reportOf(plan, compaction);
+    if (dryRun) return report;
+    requireUnused(runs, owner);
+    recordDropped(data, compaction); // (C3)
+    await owner?.dropped(compaction.runs);
+    const removable = owner === undefined ? needed : null;
+    const removed = { dataDirectory: data, needed: removable };
+    const textsRemoved = await pool.run('remove-dropped', removed);
+    return { ...report, textsKept, textsRemoved, done: true };
   } finally {
-    follower.close();
     await pool.close();
   }
 }
 
-/** Of an erased run nothing can be replayed, and nothing is lost with it. */
-function goneRuns(
-  { index, keys }: JournalFollower,
-  survey: JournalSurvey,
-  { through, runs }: CompactionPlan,
-): CompactedRun[] {
-  const erased = [...index.erased.values()].filter(({ id }) => {
-    const first = survey.runs.get(id)?.firstSegment;
-    return first !== undefined && first <= through;
-  });
-  return [...runs.map((entry) => compactedRun(entry, keys)), ...erased.map(compactedErasedRun)];
+/** A plan of which every run replays equal (C1). */
+async function provenPlan(
+  data: string,
+  limit: CompactionLimit,
+  pool: CpuPool,
+  owner: CompactionOwner | undefined,
+): Promise<PlannedCompaction> {
+  const proven = new Set<RunId>();
+  const refusals = new Map<RunId, string>();
+  for (;;) {
+    const plan = await pool.run('plan-compaction', { dataDirectory: data, limit, refusals });
+    const going = new Set(plan.runs);
+    const follower = new JournalFollower(data);
+    try {
+      follower.advance();
+      let refused = false;
+      for (const run of plan.runs.filter((each) => !proven.has(each))) {
+        const refusal = owner?.inUse(run, going) ?? (await refusalOf(data, follower, run, pool));
+        if (refusal === null) proven.add(run);
+        else refusals.set(run, refusal);
+        refused ||= refusal !== null;
+        if (refused) break;
+      }
+      if (!refused) return plan;
+    } finally {
+      follower.close();
+    }
+  }
 }
 
-async function refusalOf(data: string, entry: RunEntry, pool: CpuPool): Promise<string | null> {
+async function refusalOf(
+  data: string,
+  follower: JournalFollower,
+  run: RunId,
+  pool: CpuPool,
+): Promise<string | null> {
   try {
-    const { equal, divergence } = await replayRun(data, entry, pool);
+    const { equal, divergence } = await replayRun(data, follower.entry(run), pool);
     return equal ? null : `its replay differs at event ${divergence?.sequence}`;
   } catch (error) {
     if (error instanceof RuntimeError) return `it cannot be replayed: ${error.message}`;
@@ -167,77 +148,35 @@ async function refusalOf(data: string, entry: RunEntry, pool: CpuPool): Promise<
   }
 }
 
-function droppedSegments(data: string, through: number): Compaction['segments'] {
-  const folder = journalFolder(data);
-  return listSegments(nodeFilePort, folder)
-    .filter((number) => number <= through)
-    .map((number) => {
-      const bytes = readFileSync(segmentPath(folder, number));
-      const sha256 = createHash('sha256').update(bytes).digest('hex');
-      return { number, bytes: bytes.length, sha256 };
-    });
-}
-
-/** Reads the journal as it is to be, from links to what stays (C2). */
-function proveRest(data: string, compaction: Compaction): void {
-  const shadow = mkdtempSync(join(data, '.claw-compact-'));
-  try {
-    const [from, to] = [journalFolder(data), journalFolder(shadow)];
-    mkdirSync(to);
-    for (const name of readdirSync(from)) {
-      const isDropped = compaction.segments.some(
-        ({ number }) => segmentPath(from, number) === join(from, name),
-      );
-      if (!isDropped && !name.endsWith('.tmp')) linkSync(join(from, name), join(to, name));
-    }
-    for (const folder of [blobsFolder, keysFolder]) {
-      if (existsSync(folder(data))) symlinkSync(folder(data), folder(shadow), 'junction');
-    }
-    addCompaction(nodeFilePort, to, compaction);
-    const [before, after] = [verifyJournal(data), verifyJournal(shadow)];
-    const gone = new Set<string>(compaction.runs.map(({ id }) => id));
-    const same =
-      after.ok &&
-      after.seal === before.seal &&
-      after.lastSequence === before.lastSequence &&
-      runsOf(shadow, gone) === runsOf(data, gone);
-    if (!same) {
-      throw new RuntimeError(
-        'COMPACTION_UNPROVEN',
-        'What would be left of the journal is not the same as before, so nothing was dropped; see claw journal verify.',
-      );
-    }
-  } finally {
-    rmSync(shadow, { recursive: true, force: true });
-  }
-}
-
-/** Each run that stays with all its index knows, as text. */
-function runsOf(data: string, gone: ReadonlySet<string>): string {
-  const follower = new JournalFollower(data);
-  try {
-    follower.advance();
-    const kept = follower.index.all().filter(({ id }) => !gone.has(id));
-    return JSON.stringify(
-      kept.map((entry) => [
-        entry.id,
-        entry.started,
-        entry.events,
-        [...entry.actors],
-        entry.ended,
-        entry.damaged,
-        stateHashOf(entry),
-        countsOf(entry),
-      ]),
+/** What was free when it was planned may be in use by now (C5). */
+function requireUnused(runs: readonly RunId[], owner: CompactionOwner | undefined): void {
+  const going = new Set(runs);
+  for (const run of runs) {
+    const why = owner?.inUse(run, going) ?? null;
+    if (why === null) continue;
+    throw new RuntimeError(
+      'DATA_DIRECTORY_BUSY',
+      `Nothing was dropped, for meanwhile the run ${run} is in use: ${why}; try again later.`,
+      { retryable: true },
     );
-  } finally {
-    follower.close();
   }
 }
 
-function reportOf({ held }: CompactionPlan, compaction: Compaction): CompactionReport {
-  const { segments, lastSequence, seal, runs } = compaction;
-  assert(segments.length > 0 || runs.length === 0, 'runs go with segments');
+function recordDropped(data: string, compaction: Compaction): void {
+  try {
+    addCompaction(nodeFilePort, journalFolder(data), compaction);
+  } catch (error) {
+    throw writeFailure(error);
+  }
+}
+
+function reportOf({ held }: PlannedCompaction, compaction: Compaction | null): CompactionReport {
+  const { segments, lastSequence, seal, runs } = compaction ?? {
+    segments: [],
+    lastSequence: 0,
+    seal: '0'.repeat(64),
+    runs: [],
+  };
   return {
     segments: segments.length,
     bytes: segments.reduce((sum, { bytes }) => sum + bytes, 0),

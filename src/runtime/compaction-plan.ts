@@ -10,6 +10,8 @@
 import { JournalReader } from '../journal/journal-reader.ts';
 import type { StoredRecord } from '../journal/record.ts';
 import type { RunId } from '../kernel/ids.ts';
+import type { ErasedRun } from './erased-runs.ts';
+import { JournalFollower } from './journal-follower.ts';
 import type { RunEntry, RunIndex } from './run-index.ts';
 
 /** Everything before it may go: a sequence of the log, or milliseconds since the epoch. */
@@ -48,6 +50,39 @@ export interface CompactionPlan {
   readonly through: number;
   readonly runs: readonly RunEntry[];
   readonly held: readonly HeldBack[];
+}
+
+/** A plan as it crosses threads, and what the journal says of the last segment that can go. */
+export interface PlannedCompaction {
+  readonly last: SurveyedSegment | null;
+  readonly runs: readonly RunId[];
+  /** Of an erased run nothing can be replayed, and nothing is lost with it. */
+  readonly erased: readonly ErasedRun[];
+  readonly held: readonly HeldBack[];
+}
+
+/**
+ * Plans over the whole journal, read beside whoever writes it.
+ * @throws RuntimeError JOURNAL_CORRUPT, DATA_VERSION_NEWER
+ */
+export function plannedCompaction(
+  dataDirectory: string,
+  limit: CompactionLimit,
+  refusals: ReadonlyMap<RunId, string>,
+): PlannedCompaction {
+  const survey = surveyJournal(dataDirectory);
+  const follower = new JournalFollower(dataDirectory);
+  try {
+    follower.advance();
+    const { through, runs, held } = planCompaction(survey, follower.index, limit, refusals);
+    const last = survey.segments.find(({ number }) => number === through) ?? null;
+    const erased = [...follower.index.erased.values()].filter(
+      (run) => firstSegment(survey, run) <= through,
+    );
+    return { last, runs: runs.map(({ id }) => id), erased, held };
+  } finally {
+    follower.close();
+  }
 }
 
 /** @throws RuntimeError JOURNAL_CORRUPT */

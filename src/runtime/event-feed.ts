@@ -52,6 +52,11 @@ export class EventFeed {
     };
   }
 
+  /** Whether somebody is being handed events of the run, or waits for more. */
+  isRead(run: RunId): boolean {
+    return (this.#subscriptions.get(run)?.size ?? 0) > 0;
+  }
+
   /** The run has more events than before. */
   notify(run: RunId): void {
     for (const subscription of this.#subscriptions.get(run) ?? []) this.#schedule(subscription);

@@ -77,6 +77,16 @@ export class JournalFollower {
     }
   }
 
+  /** Behind the last group read; up to here another follower reads the same. */
+  get position(): JournalPosition {
+    return this.#reader.position;
+  }
+
+  /** Sequence and seal of the last group read. */
+  get end(): JournalReader['end'] {
+    return this.#reader.end;
+  }
+
   read(position: JournalPosition) {
     return this.#reader.read(position);
   }

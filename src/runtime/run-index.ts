@@ -84,17 +84,12 @@ export type IndexChange =
 export class RunIndex {
   readonly #runs = new Map<RunId, RunEntry>();
   readonly #erased = new Map<RunId, ErasedRun>();
-  /** Runs that were dropped with the beginning of the journal, oldest first. */
-  readonly compacted: ReadonlyMap<RunId, CompactedRun>;
+  readonly #compacted = new Map<RunId, CompactedRun>();
   readonly #blobsOf: (run: RunId) => BlobLookup;
 
   constructor(blobsOf: (run: RunId) => BlobLookup, compacted: readonly CompactedRun[] = []) {
     this.#blobsOf = blobsOf;
-    this.compacted = new Map(compacted.map((run) => [run.id, run]));
-    for (const run of this.compacted.values()) {
-      const erased = erasedBefore(run);
-      if (erased !== null) this.#erased.set(run.id, erased);
-    }
+    this.compact(compacted);
   }
 
   apply(record: ReadableRecord): IndexChange {
@@ -117,6 +112,21 @@ export class RunIndex {
         return { type: 'ended', entry };
       default:
         return { type: 'none' };
+    }
+  }
+
+  /** Runs that were dropped with the beginning of the journal, oldest first. */
+  get compacted(): ReadonlyMap<RunId, CompactedRun> {
+    return this.#compacted;
+  }
+
+  /** The segments of these runs are dropped from here on: only what they had come to is known. */
+  compact(runs: readonly CompactedRun[]): void {
+    for (const run of runs) {
+      this.#runs.delete(run.id);
+      this.#compacted.set(run.id, run);
+      const erased = erasedBefore(run);
+      if (erased !== null) this.#erased.set(run.id, erased);
     }
   }
 

@@ -5,15 +5,17 @@
  */
 import { DeadLetterList } from '../bus/dead-letters.ts';
 import type { ModelInfo } from '../inference/model-port.ts';
+import type { BackupReport } from '../journal/backup.ts';
 import { type DataDirectory, openDataDirectory } from '../journal/data-directory.ts';
 import type { JournalMode } from '../journal/journal-writer.ts';
-import { assert } from '../kernel/assert.ts';
 import { systemClock } from '../kernel/clock.ts';
 import { fromErrorMessage, RuntimeError, toErrorMessage } from '../kernel/errors.ts';
 import type { RunId } from '../kernel/ids.ts';
 import { limits } from '../kernel/limits.ts';
 import { SandboxPool } from '../sandbox/sandbox.ts';
+import { resolveEffect } from './await-resolution.ts';
 import { BusSampler, type BusView } from './bus-view.ts';
+import type { CompactionReport } from './compact-journal.ts';
 import type { RuntimeConfig } from './config.ts';
 import { DurableWaiters } from './durable-waiters.ts';
 import { effectLedger } from './effect-ledger.ts';
@@ -27,16 +29,16 @@ import { InferenceClient } from './inference-worker/client.ts';
 import type { TokenNotice } from './inference-worker/protocol.ts';
 import { JournalFollower } from './journal-follower.ts';
 import type { DurableNotice } from './journal-worker/protocol.ts';
+import { Maintenance } from './maintenance.ts';
 import { CpuPool } from './pool/client.ts';
-import { resolution } from './resolve-effect.ts';
 import { runContexts, runTranscript } from './run-contexts.ts';
-import type { RunEntry } from './run-index.ts';
 import { RunLifecycle } from './run-lifecycle.ts';
 import { type RuntimeThreads, startThreads } from './runtime-threads.ts';
 import { isDiskFailure } from './step-failure.ts';
 import { topics } from './topics.ts';
 import { productVersion } from './version.ts';
 import type {
+  CompactionRequest,
   ContextView,
   EffectView,
   EraseOptions,
@@ -78,6 +80,7 @@ export class Runtime implements RuntimePort {
   readonly #feed: EventFeed;
   readonly #lifecycle: RunLifecycle;
   readonly #recovery: HostRecovery;
+  readonly #maintenance: Maintenance;
   readonly #pool = new CpuPool();
   readonly #durable = new DurableWaiters();
   readonly #deadLetters = new DeadLetterList();
@@ -119,6 +122,13 @@ export class Runtime implements RuntimePort {
       suspend: (run, { code, message }) => this.#lifecycle.suspend(run, { code, message }),
       onNotice: (text) => hooks.onNotice?.(text),
       onFailure: (error) => this.fail(error),
+    });
+    this.#maintenance = new Maintenance({
+      dataDirectory: config.dataDirectory,
+      index: follower.index,
+      feed: this.#feed,
+      forgetTexts: () => threads.journal.forgetTexts(),
+      recovered: () => this.#recovery.settled(),
     });
   }
 
@@ -171,7 +181,10 @@ export class Runtime implements RuntimePort {
   }
 
   async fork(id: string, request: ForkRequest): Promise<RunView> {
-    return this.#lifecycle.fork(this.#follower.entry(id), request, this.#modelInfo());
+    const entry = this.#follower.entry(id);
+    return this.#maintenance.forking(entry.id, () =>
+      this.#lifecycle.fork(entry, request, this.#modelInfo()),
+    );
   }
 
   runs(): readonly RunView[] {
@@ -224,37 +237,16 @@ export class Runtime implements RuntimePort {
   }
 
   async resolve(id: string, request: ResolveRequest): Promise<EffectView> {
-    const entry = this.#follower.entry(id);
-    const { key } = request;
-    const find = () => effectLedger(this.#follower, entry).find((each) => each.key === key);
-    const next = entry.events.length + 1;
-    // A run that was interrupted may be about to say that nobody knows.
-    if (find()?.status === 'open') {
-      const patience = AbortSignal.timeout(limits.resolveWaitMsMax);
-      await this.#heardOf(entry, next, key, patience);
-    }
-    await this.#lifecycle.deliver(resolution(this.#follower, entry, request));
-    while (find()?.answered === null && entry.ended === null && entry.suspended === null) {
-      await this.#heardOf(entry, entry.events.length + 1, key);
-    }
-    const effect = find();
-    assert(effect !== undefined, 'an effect that was resolved is in the ledger');
-    return effect;
+    const [follower, feed, lifecycle] = [this.#follower, this.#feed, this.#lifecycle];
+    return resolveEffect({ follower, feed, lifecycle }, follower.entry(id), request);
   }
 
-  /** Resolves once an event from `from` on speaks of the intention, the run is over, or with the signal. */
-  async #heardOf(entry: RunEntry, from: number, key: string, until?: AbortSignal): Promise<void> {
-    const over = new AbortController();
-    const heard = new Promise<void>((resolve) => {
-      const stop = this.#feed.subscribe(entry, from, ({ cause }) => {
-        if (cause === key) resolve();
-      });
-      over.signal.addEventListener('abort', stop, { once: true });
-    });
-    const signal = AbortSignal.any([over.signal, ...(until === undefined ? [] : [until])]);
-    const ended = this.#lifecycle.ended(entry, signal).catch(() => undefined);
-    await Promise.race([heard, ended]);
-    over.abort();
+  backUp(folder: string): Promise<BackupReport> {
+    return this.#maintenance.backUp(folder);
+  }
+
+  compactJournal(request: CompactionRequest): Promise<CompactionReport> {
+    return this.#maintenance.compact(request);
   }
 
   async generate(
@@ -292,7 +284,9 @@ export class Runtime implements RuntimePort {
     this.#durable.fail(stopping);
     this.#lifecycle.fail(stopping);
     this.#bus.stop();
+    const maintained = this.#maintenance.stop();
     await Promise.all([this.#threads.stop(), this.#sandbox?.close(), this.#pool.close()]);
+    await maintained;
     this.#follower.close();
     this.#data.release();
   }

@@ -3,10 +3,13 @@
  * line are written against.
  */
 
+import type { BackupReport } from '../journal/backup.ts';
 import type { JournalMode } from '../journal/journal-writer.ts';
 import type { RunId } from '../kernel/ids.ts';
 import type { JsonObject } from '../kernel/json.ts';
 import type { BusView } from './bus-view.ts';
+import type { CompactionReport } from './compact-journal.ts';
+import type { CompactionLimit } from './compaction-plan.ts';
 import type { ErasureReport } from './erase-run.ts';
 
 export type RunStatus =
@@ -151,6 +154,13 @@ export interface ResolveRequest {
   readonly reason?: string;
 }
 
+export interface CompactionRequest {
+  /** Everything before it may go. */
+  readonly before: CompactionLimit;
+  /** Proves and says what would go, and changes nothing. */
+  readonly dryRun?: boolean;
+}
+
 export interface GenerateTextRequest {
   readonly prompt: string;
   readonly system?: string;
@@ -213,6 +223,10 @@ export interface RuntimePort {
   startRun(request: StartRunRequest): Promise<RunView>;
   /** A new run that begins with the first events of another one and goes on by itself. */
   fork(id: string, request: ForkRequest): Promise<RunView>;
+  /** A copy of the data directory, or more of an earlier one. @throws RuntimeError as `backUp`, DATA_DIRECTORY_BUSY */
+  backUp(folder: string): Promise<BackupReport>;
+  /** Drops the beginning of the journal, with proof. @throws RuntimeError as `compactJournal` */
+  compactJournal(request: CompactionRequest): Promise<CompactionReport>;
   runs(): readonly RunView[];
   run(id: string): RunView;
   /** At most `limit` events, fewer where they are large; at least one if the run has one from `from` on. */

@@ -3,11 +3,14 @@
  * by event: when an event appears, when a run ends, how long a client lags.
  */
 import { busStatistics, takeSnapshot } from '../../src/bus/bus-statistics.ts';
+import type { BackupReport } from '../../src/journal/backup.ts';
 import { RuntimeError } from '../../src/kernel/errors.ts';
 import { newRunId, type RunId, runId } from '../../src/kernel/ids.ts';
 import type { BusView } from '../../src/runtime/bus-view.ts';
+import type { CompactionReport } from '../../src/runtime/compact-journal.ts';
 import type { ErasureReport } from '../../src/runtime/erase-run.ts';
 import type {
+  CompactionRequest,
   ContextView,
   EffectView,
   EraseOptions,
@@ -42,6 +45,8 @@ export class InMemoryRuntime implements RuntimePort {
   readonly resolved: ResolveRequest[] = [];
   readonly erased: { readonly id: RunId; readonly forks: boolean }[] = [];
   readonly forked: { readonly id: string; readonly request: ForkRequest }[] = [];
+  readonly backups: string[] = [];
+  readonly compactions: CompactionRequest[] = [];
   readonly generations: GenerateTextRequest[] = [];
   /** Aborted generations and scripts. */
   aborted = 0;
@@ -121,6 +126,20 @@ export class InMemoryRuntime implements RuntimePort {
     const { view } = this.#stored(id);
     this.erased.push({ id: view.id, forks });
     return { erased: [view.id] };
+  }
+
+  async backUp(folder: string): Promise<BackupReport> {
+    if (this.failure !== null) throw this.failure;
+    this.backups.push(folder);
+    const files = { copied: 1, copiedBytes: 2, kept: 3, removed: 4 };
+    return { folder, lastSequence: 5, seal: 'seal', files };
+  }
+
+  async compactJournal(request: CompactionRequest): Promise<CompactionReport> {
+    if (this.failure !== null) throw this.failure;
+    this.compactions.push(request);
+    const nothing = { segments: 0, bytes: 0, lastSequence: 0, textsKept: 0, textsRemoved: 0 };
+    return { ...nothing, seal: 'seal', runs: [], held: [], done: request.dryRun !== true };
   }
 
   async resolve(id: string, request: ResolveRequest): Promise<EffectView> {

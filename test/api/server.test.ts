@@ -139,6 +139,27 @@ describe('runs', () => {
     expect((await fork({ at: 1 }, 'nobody')).status).toBe(404);
   });
 
+  test('a backup and a compaction say what they did, and what they take', async () => {
+    const backup = await post('/v1/backup', { folder: '/somewhere' });
+    expect(backup.status).toBe(200);
+    expect(await backup.json()).toMatchObject({ folder: '/somewhere', seal: 'seal' });
+    await post('/v1/backup', { folder: 'near' });
+    expect(runtime.backups).toEqual(['/somewhere', resolve('near')]);
+    const compact = (body: unknown) => post('/v1/journal/compact', body);
+    const requests = [{ before: { sequence: 9 } }, { before: { timeMs: 8 }, dryRun: true }];
+    const answers = await Promise.all(requests.map(async (body) => (await compact(body)).json()));
+    expect(answers).toMatchObject([{ done: true }, { done: false }]);
+    expect(runtime.compactions).toEqual(requests);
+    for (const wrong of [{}, { folder: '' }, { folder: 'x'.repeat(5_000) }, { folder: 'a', to: 1 }])
+      expect((await post('/v1/backup', wrong)).status).toBe(400);
+    for (const before of [undefined, '30d', 9, {}, { sequence: -1 }, { sequence: 1, timeMs: 1 }])
+      expect((await compact({ before })).status).toBe(400);
+    expect((await compact({ before: { sequence: 1 }, dryRun: 'yes' })).status).toBe(400);
+    runtime.failure = new RuntimeError('DATA_DIRECTORY_BUSY', 'Later.', { retryable: true });
+    expect((await compact({ before: { sequence: 1 } })).status).toBe(409);
+    expect((await post('/v1/backup', { folder: 'a' })).status).toBe(409);
+  });
+
   test('a cancelled run answers its last view', async () => {
     const { id } = await runtime.startRun(validRun);
     const response = await fetch(`${api.url}/v1/runs/${id}/cancel`, { method: 'POST' });

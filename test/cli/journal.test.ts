@@ -1,9 +1,10 @@
 /** Commands that look into the journal, through the real command, on recorded journals. */
 import { cpSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { afterAll, describe, expect, test } from 'vitest';
+import { afterAll, describe, expect, onTestFinished, test } from 'vitest';
 import { openDataDirectory } from '../../src/journal/data-directory.ts';
 import type { JournalVerification } from '../../src/journal/verification.ts';
+import { getJson, startServer, stopServer } from '../crash/kill-run.ts';
 import { fixtureFolder, recordedFacts } from '../journal/fixtures.ts';
 import { claw, expectFailure, oneObject, temporaryFolder } from './claw-process.ts';
 
@@ -126,6 +127,35 @@ describe('claw journal compact', () => {
     expectFailure(await claw(['replay', run, '--json'], { data }), 'RUN_COMPACTED', /were dropped/);
     expect((await claw(['replay', '--all', '--json'], { data })).status).toBe(0);
     expect((await words()).stdout).toContain('Nothing was dropped');
+  });
+
+  test('is done by the server where one is running, as a backup is', {
+    timeout: 120_000,
+  }, async () => {
+    const data = copyOfRecorded('served');
+    const server = await startServer(data);
+    onTestFinished(() => (server.child.exitCode === null ? stopServer(server) : undefined));
+    const words = ['journal', 'compact', '--before', '1m', '--json'];
+    const dry = await claw([...words, '--dry-run'], { data });
+    expect(oneObject(dry.stdout)).toMatchObject({ done: false, runs: [{ id: run }] });
+    const { stdout } = await claw(words, { data });
+    expect(oneObject(stdout)).toMatchObject({ done: true, runs: [{ id: run }] });
+    const shown = await getJson<{ compacted?: boolean }>(`${server.url}/v1/runs/${run}`);
+    expect(shown.compacted).toBe(true);
+    const copy = join(folder, 'served-copy');
+    const backup = await claw(['backup', copy, '--json'], { data });
+    expect(oneObject(backup.stdout)).toMatchObject({ folder: copy });
+    expectFailure(
+      await claw(['backup', data, '--json'], { data }),
+      'BACKUP_REFUSED',
+      /lie in each other/,
+    );
+    await stopServer(server);
+    for (const each of [data, copy]) {
+      expect((await claw(['journal', 'verify'], { data: each })).status).toBe(0);
+      const { stdout: runs } = await claw(['runs'], { data: each });
+      expect(runs).toMatch(new RegExp(`^${run} +succeeded \\(compacted\\)`, 'm'));
+    }
   });
 
   test('wants a date, an age or a sequence, and the data directory for itself', async () => {

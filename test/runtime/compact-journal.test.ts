@@ -1,10 +1,8 @@
-import { randomBytes } from 'node:crypto';
 import { cpSync, existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import { backUp } from '../../src/journal/backup.ts';
 import { openDataDirectory } from '../../src/journal/data-directory.ts';
-import { nodeFilePort } from '../../src/journal/file-port.ts';
 import { JournalReader } from '../../src/journal/journal-reader.ts';
 import { verifyJournal } from '../../src/journal/verification.ts';
 import type { RunId } from '../../src/kernel/ids.ts';
@@ -12,50 +10,11 @@ import { compactJournal } from '../../src/runtime/compact-journal.ts';
 import { planCompaction, surveyJournal } from '../../src/runtime/compaction-plan.ts';
 import { JournalFollower } from '../../src/runtime/journal-follower.ts';
 import { openReadOnly } from '../../src/runtime/read-only.ts';
-import { temporaryFolder, thrownBy } from '../journal/journal-fixture.ts';
+import { thrownBy } from '../journal/journal-fixture.ts';
 import { runPython } from '../journal/python.ts';
 import { rewriteJournal } from './rewritten-journal.ts';
-import { generated, World } from './world.ts';
-
-const definition = {
-  name: 'demo',
-  agents: { echo: { prompt: '{{document.text}}' } },
-  steps: [{ id: 'echo', agent: 'echo', map: 'documents' }],
-};
-
-/** Does not compress, and is a record. */
-const noise = (): string => randomBytes(15_000).toString('base64');
-const answer = () => generated('yes');
-
-/** A journal of small segments. */
-function open(data: string, keys = true): World {
-  const world = new World(data, 1, 1_000, { files: nodeFilePort, keys });
-  onTestFinished(() => world.close());
-  return world;
-}
-
-/** Three ended runs and an open one; the third and the open one have a text of the first. */
-function history({ keys = true } = {}) {
-  const data = join(temporaryFolder(), 'data');
-  openDataDirectory(data, 1).release();
-  const world = open(data, keys);
-  const shared = noise();
-  const ended = (texts: readonly string[]): RunId => {
-    const run = world.start(definition, texts);
-    world.play(answer);
-    return run;
-  };
-  const first = ended([shared, noise(), noise()]);
-  const afterFirst = { sequence: verifyJournal(data).lastSequence + 1 };
-  const second = ended([noise(), noise(), 'x'.repeat(80_000)]);
-  const limit = { sequence: verifyJournal(data).lastSequence + 1 };
-  const third = ended([shared, noise(), noise()]);
-  const living = world.start(definition, [shared, noise()]);
-  world.start(definition, [noise(), noise(), noise()]);
-  world.play((_operation, _args, { run }) => (run === living ? null : answer()));
-  world.close();
-  return { data, first, second, third, living, afterFirst, limit };
-}
+import { answer, definition, history, noise, open } from './small-segments.ts';
+import { World } from './world.ts';
 
 function view(data: string) {
   const journal = openReadOnly(data);

@@ -152,6 +152,22 @@ describe('the journal worker', () => {
     reader.close();
   });
 
+  test('writes a text again once it was told to forget those that segments have', async () => {
+    const folder = temporaryFolder();
+    const { client, durable } = await start(folder);
+    const producer = new JournalProducer(client.memory, producerSlot);
+    const text = blobRecord(null, sha256('a text'), Buffer.from('a text'), 1);
+    await durable(producer.append([text]));
+    await durable(producer.append([text]));
+    await client.forgetTexts();
+    await durable(producer.append([text]));
+    await client.close();
+    await expect(client.forgetTexts()).rejects.toMatchObject({ code: 'JOURNAL_FAILED' });
+    const reader = JournalReader.open(folder);
+    expect(reader.advance().filter(({ type }) => type === 'blob')).toHaveLength(2);
+    reader.close();
+  });
+
   test('reports a refused batch and goes on', async () => {
     const { client, durable } = await start(temporaryFolder());
     const producer = new JournalProducer(client.memory, producerSlot);

@@ -1,8 +1,10 @@
 /** `claw backup`: a copy of the data directory, taken beside a live server. */
 import { resolve } from 'node:path';
 import type { Command } from 'commander';
+import type { BackupReport } from '../../journal/backup.ts';
 import { exitStatus } from '../../kernel/errors.ts';
-import { type Host, newCommand, onAction } from '../command.ts';
+import { type CommandContext, type Host, newCommand, onAction } from '../command.ts';
+import { findServer } from '../connect.ts';
 import { bytesText } from '../quantity.ts';
 
 const help = `
@@ -14,21 +16,26 @@ export function backupCommand(host: Host): Command {
   const command = newCommand('backup', 'copy the data directory, and verify the copy')
     .argument('<dir>', 'an empty folder, or the one of an earlier backup')
     .addHelpText('after', help);
-  return onAction(
-    command,
-    host,
-    async ({ services, config, output, io }, { words: [dir = ''] }) => {
-      const report = await services.backUp(config.dataDirectory, resolve(io.cwd, dir));
-      const { folder, lastSequence, seal, files } = report;
-      output.answer(report);
-      output.print(
-        [
-          `copied       ${files.copied} files, ${bytesText(files.copiedBytes)} bytes; ${files.kept} were there, ${files.removed} are gone`,
-          `last seal    ${seal} (sequence ${lastSequence})`,
-          `${folder} is a whole copy, and was verified.`,
-        ].join('\n'),
-      );
-      return exitStatus.ok;
-    },
-  );
+  return onAction(command, host, async (context, { words: [dir = ''] }) => {
+    const { output, io } = context;
+    const report = await backUp(context, resolve(io.cwd, dir));
+    const { folder, lastSequence, seal, files } = report;
+    output.answer(report);
+    output.print(
+      [
+        `copied       ${files.copied} files, ${bytesText(files.copiedBytes)} bytes; ${files.kept} were there, ${files.removed} are gone`,
+        `last seal    ${seal} (sequence ${lastSequence})`,
+        `${folder} is a whole copy, and was verified.`,
+      ].join('\n'),
+    );
+    return exitStatus.ok;
+  });
+}
+
+/** By the server of the data directory, which then drops nothing meanwhile; beside any other owner. */
+async function backUp(context: CommandContext, folder: string): Promise<BackupReport> {
+  const { services, config } = context;
+  const owner = await services.owner(config.dataDirectory);
+  const server = owner?.port ? await findServer(context) : null;
+  return server === null ? services.backUp(config.dataDirectory, folder) : server.backUp(folder);
 }

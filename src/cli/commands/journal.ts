@@ -4,6 +4,7 @@ import { systemClock } from '../../kernel/clock.ts';
 import { exitStatus, RuntimeError } from '../../kernel/errors.ts';
 import { type Host, newCommand, onAction } from '../command.ts';
 import { parseLimit } from '../compaction-limit.ts';
+import { findServer } from '../connect.ts';
 import { compactionText, repairText, verificationText } from '../journal-report.ts';
 
 interface RepairOptions {
@@ -45,7 +46,8 @@ export function journalCommand(host: Host): Command {
 const compactHelp = `
 Only whole segments go, from the beginning, and only where every run in them ended
 before WHERE and replays equal. A run that is open, or whose fork stays, holds back
-its segments and all behind them; the output says which. What stays is verified first.`;
+its segments and all behind them; the output says which. What stays is verified first.
+Where a server is running it does this and goes on with its runs meanwhile.`;
 
 function compactCommand(host: Host): Command {
   const command = newCommand('compact', 'drop the beginning of the journal, with proof')
@@ -55,10 +57,15 @@ function compactCommand(host: Host): Command {
   return onAction<{ readonly before: string; readonly dryRun?: boolean }>(
     command,
     host,
-    async ({ services, config, output }, { options: { before, dryRun = false } }) => {
+    async (context, { options: { before, dryRun = false } }) => {
+      const { services, config, output } = context;
       const nowMs = systemClock.nowMs();
       const limit = parseLimit(before, nowMs);
-      const report = await services.compactJournal(config.dataDirectory, limit, { nowMs, dryRun });
+      const server = await findServer(context);
+      const report =
+        server === null
+          ? await services.compactJournal(config.dataDirectory, limit, { nowMs, dryRun })
+          : await server.compactJournal({ before: limit, dryRun });
       output.answer(report);
       output.print(compactionText(report));
       return exitStatus.ok;

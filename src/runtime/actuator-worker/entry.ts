@@ -19,7 +19,7 @@ import { openEndpoint, type Reservation, type ThreadId } from '../../bus/endpoin
 import { KeyDirectory } from '../../identity/key-directory.ts';
 import { workspacesFolder } from '../../journal/data-folders.ts';
 import { JournalProgress } from '../../journal/journal-progress.ts';
-import { JournalReader } from '../../journal/journal-reader.ts';
+import { JournalTexts } from '../../journal/journal-texts.ts';
 import { assert } from '../../kernel/assert.ts';
 import { systemClock } from '../../kernel/clock.ts';
 import { RuntimeError, toErrorMessage } from '../../kernel/errors.ts';
@@ -41,14 +41,10 @@ const keys = new KeyDirectory();
 const durable = new DurableWaiters();
 const sandbox = new SandboxPool({ size: limits.sandboxPoolSize });
 const inference = new InferenceClient(endpoint, { streamTo: mainThread });
-const journal = JournalReader.open(data.dataDirectory);
+const texts = new JournalTexts(data.dataDirectory);
 
 const blobs = {
-  lookup: (run: RunId, hash: Sha256): Buffer | null => {
-    // Blobs are read rarely, so the index catches up only now.
-    for (const _group of journal.groups(durable.end));
-    return journal.blob(hash, run);
-  },
+  lookup: (run: RunId, hash: Sha256): Buffer | null => texts.lookup(hash, run, durable.end),
 };
 
 const gateway = new ActuatorGateway({
@@ -105,7 +101,7 @@ async function carryOut(act: ActMessage, place: Reservation): Promise<void> {
 
 async function close(): Promise<void> {
   await Promise.all([gateway.close(), sandbox.close()]);
-  journal.close();
+  texts.close();
   endpoint.send(mainThread, topics.closed, { host: null });
   await endpoint.leave();
 }
@@ -120,7 +116,7 @@ endpoint.on(topics.hostKey, ({ host, publicKey }) => {
 });
 endpoint.on(topics.runEnded, ({ run }) => {
   gateway.endRun(run);
-  journal.keys.forget(run);
+  texts.forget(run);
 });
 endpoint.on(topics.withhold, ({ run }) => gateway.withhold(run));
 endpoint.on(topics.journalFailed, () =>

@@ -4,6 +4,7 @@
  * The worker publishes its notices; the main thread passes those that it hears
  * to `deliver`.
  */
+import { setTimeout as sleep } from 'node:timers/promises';
 import { Worker } from 'node:worker_threads';
 import type { BusSeat } from '../../bus/endpoint.ts';
 import { ManyToOneRingBuffer } from '../../bus/many-to-one-ring-buffer.ts';
@@ -103,6 +104,20 @@ export class JournalWorkerClient {
   /** The thread of a producer slot has ended: what it left unfinished in the ring is skipped. */
   producerEnded(producer: number): void {
     this.#ring.producerEnded(producer);
+  }
+
+  /**
+   * Resolves once every text that is appended from now on is written, though a segment had it before.
+   * @throws RuntimeError JOURNAL_FAILED when the journal has stopped
+   */
+  async forgetTexts(): Promise<void> {
+    this.#progress.requestForget();
+    this.#ring.wake();
+    while (this.#progress.forgetRequested()) {
+      if (this.#failure !== null) throw this.#failure;
+      if (this.#closed) throw new RuntimeError('JOURNAL_FAILED', 'The journal is closed.');
+      await sleep(limits.outboxRetryMs);
+    }
   }
 
   /** Writes everything that was appended before, marks the end, and ends the thread. */

@@ -93,6 +93,7 @@ class JournalLoop {
     for (;;) {
       // Asked before the last drain, so that nothing sent before the stop is left behind.
       const stop = this.#progress.stopRequested();
+      this.#forget();
       if (this.#commitGathered()) continue;
       if (stop) break;
       this.#rest();
@@ -100,6 +101,13 @@ class JournalLoop {
     this.#mark();
     this.#writer.trim();
     this.#writer.close();
+  }
+
+  /** Between two groups, so that what comes later names no text of a segment that is to go. */
+  #forget(): void {
+    if (!this.#progress.forgetRequested()) return;
+    this.#writer.forgetTexts();
+    this.#progress.forgotten();
   }
 
   /** Writes what lies in the ring as one group; false when nothing did. */

@@ -2,8 +2,11 @@
  * A thread of the pool: takes a task, answers it, keeps nothing.
  */
 import { isMainThread } from 'node:worker_threads';
+import { backUp } from '../../journal/backup.ts';
 import { assert, assertNever } from '../../kernel/assert.ts';
 import { toErrorMessage } from '../../kernel/errors.ts';
+import { plannedCompaction } from '../compaction-plan.ts';
+import { proveCompaction, removeDroppedFiles } from '../compaction-proof.ts';
 import { hashFile } from '../document-file.ts';
 import { readDocument } from '../document-reader.ts';
 import { inspectForkPlace, recoverRuns, replayShard } from '../replay-run.ts';
@@ -32,6 +35,18 @@ function perform(task: PoolTask): PoolTasks[PoolTaskName]['result'] {
       return replayShard(task.request);
     case 'inspect-fork':
       return inspectForkPlace(task.request);
+    case 'plan-compaction': {
+      const { dataDirectory, limit, refusals } = task.request;
+      return plannedCompaction(dataDirectory, limit, refusals);
+    }
+    case 'prove-compaction':
+      return proveCompaction(task.request);
+    case 'remove-dropped':
+      return removeDroppedFiles(task.request.dataDirectory, task.request.needed);
+    case 'back-up': {
+      const { dataDirectory, folder, nowMs } = task.request;
+      return backUp(dataDirectory, folder, nowMs);
+    }
     case 'recover-runs':
       return recoverRuns(task.request);
     default:

@@ -2,8 +2,12 @@
  * The tasks of the pool for stateless CPU work. A task is added as one line of
  * `PoolTasks` and one case in `entry.ts`.
  */
+import type { BackupReport } from '../../journal/backup.ts';
 import type { ErrorMessage } from '../../kernel/errors.ts';
 import type { Sha256 } from '../../kernel/hash.ts';
+import type { RunId } from '../../kernel/ids.ts';
+import type { CompactionLimit, PlannedCompaction } from '../compaction-plan.ts';
+import type { CompactionProof, ProofRequest } from '../compaction-proof.ts';
 import type { InputDocument } from '../document-reader.ts';
 import type { ForkInspection } from '../fork-inspection.ts';
 import type {
@@ -33,6 +37,34 @@ export interface PoolTasks {
   };
   'replay-range': { readonly request: ReplayRequest; readonly result: ReplayResult };
   'inspect-fork': { readonly request: ForkPlace; readonly result: ForkInspection };
+  'plan-compaction': {
+    readonly request: {
+      readonly dataDirectory: string;
+      readonly limit: CompactionLimit;
+      /** Runs that may not go, and why. */
+      readonly refusals: ReadonlyMap<RunId, string>;
+    };
+    readonly result: PlannedCompaction;
+  };
+  'prove-compaction': { readonly request: ProofRequest; readonly result: CompactionProof };
+  'remove-dropped': {
+    readonly request: {
+      readonly dataDirectory: string;
+      /** All texts that are named; null where a writer may be about to name others. */
+      readonly needed: ReadonlySet<Sha256> | null;
+    };
+    /** Texts that were removed. */
+    readonly result: number;
+  };
+  'back-up': {
+    readonly request: {
+      readonly dataDirectory: string;
+      readonly folder: string;
+      /** Milliseconds since the epoch. */
+      readonly nowMs: number;
+    };
+    readonly result: BackupReport;
+  };
   'recover-runs': { readonly request: RecoverRequest; readonly result: readonly RecoveredRun[] };
 }
 
