@@ -99,10 +99,7 @@ export class SnapshotGrid {
     const at = place * unitBytes;
     const word = at / 4;
     this.#words[word + 1] = snapshot.length | (tag << 16);
-    const end = at + slabHeaderBytes + snapshot.length;
     this.bytes.set(snapshot, at + slabHeaderBytes);
-    // The last word is summed whole.
-    for (let pad = end; pad % 4 !== 0; pad += 1) this.bytes[pad] = 0;
     this.#words[word] = this.#checksum(word, snapshot.length, seal);
     return place;
   }
@@ -158,6 +155,7 @@ export class SnapshotGrid {
 
   #checksum(word: number, lengthBytes: number, { low, high }: SlabSeal): number {
     const words = this.#words;
+    // The last word is summed whole; what is behind the snapshot in it stays as it is.
     // Two sums at once, each over every second word: a processor takes both in the time of one.
     let sum = Math.imul(low, 0x9e3779b1) ^ high;
     let other = 0x7f4a7c15;

@@ -101,8 +101,8 @@ function constantOf(leaf: unknown, names: SnapshotNames): Constant {
     }
     return leaf.length <= textCharactersMax ? [leaf] : null;
   }
-  if (typeof leaf === 'number') return Object.is(leaf, -0) ? null : [leaf];
-  return typeof leaf === 'boolean' || leaf === null ? [leaf] : null;
+  const isConstant = typeof leaf === 'number' || typeof leaf === 'boolean' || leaf === null;
+  return isConstant ? [leaf] : null;
 }
 
 /** The leaves of an actor, to be compared with those of another one. */

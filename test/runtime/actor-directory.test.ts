@@ -2,8 +2,9 @@ import { once } from 'node:events';
 import { Worker } from 'node:worker_threads';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { type ActorId, actorId, newRunId } from '../../src/kernel/ids.ts';
+import { type ActorId, actorId, newRunId, runId } from '../../src/kernel/ids.ts';
 import { ActorDirectory } from '../../src/runtime/actor-directory.ts';
+import { ActorKey } from '../../src/runtime/actor-key.ts';
 
 const run = newRunId();
 const first = actorId('run/first');
@@ -34,6 +35,27 @@ describe('keys (D1)', () => {
     const directory = directoryOf(16);
     directory.insert(run, first, { host: 0, epoch: 1 });
     expect(() => directory.insert(run, first, { host: 1, epoch: 1 })).toThrow('(D1)');
+  });
+
+  test('two actors whose keys agree in the low word are two', () => {
+    const memory = ActorDirectory.allocate({ slots: 16, gridBytes: 0, templates: 8 });
+    // With this secret the low words of these two are equal.
+    new Int32Array(memory).set([1, 2], 3);
+    const directory = new ActorDirectory(memory);
+    const known = runId('019a0000-0000-7000-8000-000000000000');
+    const [one, other] = [numbered(19_463), numbered(49_202)];
+    const key = new ActorKey(1, 2);
+    key.of(known, one);
+    const { low } = key;
+    key.of(known, other);
+    expect(key.low).toBe(low);
+    directory.insert(known, one, { host: 1, epoch: 1 });
+    expect(directory.lookup(known, other)).toEqual({ state: 'absent' });
+    directory.insert(known, other, { host: 2, epoch: 5 });
+    expect(directory.lookup(known, one)).toEqual({ state: 'owned', host: 1, epoch: 1 });
+    expect(directory.lookup(known, other)).toEqual({ state: 'owned', host: 2, epoch: 5 });
+    directory.remove(known, one);
+    expect(directory.lookup(known, other)).toEqual({ state: 'owned', host: 2, epoch: 5 });
   });
 
   test('a full table refuses, and takes another once one is gone', () => {

@@ -152,6 +152,67 @@ function asleep(directory: ActorDirectory, number: number, epoch = 1): boolean {
   return directory.hibernate(run, sleeperId(number), { host: 9, epoch, sequence }, sleeper);
 }
 
+/** Sends it to sleep with a text; whether it sleeps. */
+function sleepsWith(directory: ActorDirectory, number: number, text: string, epoch = 1): boolean {
+  const sleeper = sleepingAgent(number, text);
+  const from = { host: 9, epoch, sequence: sleeper.actor.sequence };
+  return directory.hibernate(run, sleeperId(number), from, sleeper);
+}
+
+test('a snapshot of another epoch of the same actor is not believed', () => {
+  const memory = ActorDirectory.allocate({ slots: 64, gridBytes: 3 * pageBytes, templates: 8 });
+  const directory = new ActorDirectory(memory);
+  const all = Buffer.from(memory);
+  directory.insert(run, sleeperId(1), { host: 9, epoch: 1 });
+  const texts = ['the first text of it', 'the other text of it'];
+  expect(sleepsWith(directory, 1, texts[0] ?? '')).toBe(true);
+  const at = all.indexOf(texts[0] ?? '');
+  const slab = Buffer.from(all.subarray(at - 1_024, at + 1_024));
+  expect(directory.claim(run, sleeperId(1), { host: 9, epoch: 1 })?.damage).toBeNull();
+  expect(sleepsWith(directory, 1, texts[1] ?? '', 2)).toBe(true);
+  expect(all.indexOf(texts[1] ?? '')).toBe(at);
+  slab.copy(all, at - 1_024);
+  const claimed = directory.claim(run, sleeperId(1), { host: 9, epoch: 2 });
+  expect(claimed?.damage?.code).toBe('SNAPSHOT_DAMAGED');
+});
+
+test('a full grid makes room among those of one size (D6)', () => {
+  const memory = ActorDirectory.allocate({ slots: 256, gridBytes: 6 * pageBytes, templates: 8 });
+  const directory = new ActorDirectory(memory);
+  const small = 60;
+  const count = 200;
+  for (let number = 0; number < count; number += 1) {
+    directory.insert(run, sleeperId(number), { host: 9, epoch: 1 });
+    const text = `${'d'.repeat(number < small ? 9 : 1_500)}${number}`;
+    expect(sleepsWith(directory, number, text)).toBe(true);
+  }
+  const here = Array.from({ length: count }, (_, number) => {
+    const claimed = directory.claim(run, sleeperId(number), { host: 3, epoch: 1 });
+    return claimed?.sleeper != null;
+  });
+  expect(here.slice(3, small)).not.toContain(false);
+  expect(here.slice(small, small + 20)).not.toContain(true);
+  expect(here.slice(-20)).not.toContain(false);
+});
+
+test('after a clear all of it is free, templates too', () => {
+  const memory = ActorDirectory.allocate({ slots: 256, gridBytes: 6 * pageBytes, templates: 8 });
+  const directory = new ActorDirectory(memory);
+  const spilled: number[] = [];
+  for (let round = 0; round < 3; round += 1) {
+    for (let number = 0; number < 100; number += 1) {
+      directory.insert(run, sleeperId(number), { host: 9, epoch: 1 });
+      expect(sleepsWith(directory, number, `${'d'.repeat(700)}${number}`)).toBe(true);
+    }
+    spilled.push(directory.counts.spilled);
+    expect(directory.counts.templates).toBe(1);
+    directory.clear();
+    expect(directory.counts.templates).toBe(0);
+    expect(directory.lookup(run, sleeperId(5))).toEqual({ state: 'absent' });
+  }
+  expect(spilled).toEqual([0, 0, 0]);
+});
+
 test('a place is free again after a claim, a removal and a lost swap (D5)', () => {
   const memory = ActorDirectory.allocate({ slots: 64, gridBytes: 3 * pageBytes, templates: 64 });
   const directory = new ActorDirectory(memory);
