@@ -7,6 +7,8 @@
  *   R1. Where an actor decides differently over redacted texts, the run is
  *       refused: the event for that decision is not in the journal.
  *   R2. Nothing that a rule matches is left in any record.
+ *   R3. What a fork shares with its parent is folded again for it, and told by the
+ *       parent alone; the fork goes on from the parent's new digests.
  */
 import { type Actor, actorToJson, applyEvent, type Envelope, newActor } from '../actors/actor.ts';
 import type { ActorEvent } from '../actors/event.ts';
@@ -14,9 +16,10 @@ import type { FinishIntention } from '../actors/intention.ts';
 import { hasMachine, isMachineName } from '../actors/machines.ts';
 import type { AppendRecord } from '../journal/record.ts';
 import { recordDigest } from '../journal/record.ts';
+import { assert } from '../kernel/assert.ts';
 import { RuntimeError } from '../kernel/errors.ts';
 import { type Sha256, sha256 } from '../kernel/hash.ts';
-import type { ActorId, IntentionKey } from '../kernel/ids.ts';
+import type { ActorId, IntentionKey, RunId } from '../kernel/ids.ts';
 import type { Json } from '../kernel/json.ts';
 import {
   type BlobLookup,
@@ -28,6 +31,7 @@ import {
   runEndedRecords,
   runStartedRecords,
 } from './event-record.ts';
+import { inRun } from './fork-point.ts';
 import type { JournalFollower } from './journal-follower.ts';
 import type { Redactor } from './redactor.ts';
 import type { RunEntry } from './run-index.ts';
@@ -35,6 +39,7 @@ import type { RunEntry } from './run-index.ts';
 /**
  * The records of an ended run, each text before the first record that names it.
  * @param store Makes a text a record, or nothing where it was one before.
+ * @param digests New digests of the records of its parents by the old ones, hexadecimal; its own are added.
  * @throws RuntimeError RUN_NOT_REDACTED, BLOB_MISSING, JOURNAL_CORRUPT
  */
 export function redactedRecords(
@@ -42,8 +47,9 @@ export function redactedRecords(
   entry: RunEntry,
   redactor: Redactor,
   store: Recording['store'],
+  digests: Map<string, Buffer>,
 ): AppendRecord[] {
-  return new Retelling(follower, entry, redactor, store).run();
+  return new Retelling(follower, entry, redactor, store, digests).run();
 }
 
 class Retelling {
@@ -53,6 +59,7 @@ class Retelling {
   readonly #redactor: Redactor;
   readonly #store: Recording['store'];
   readonly #actors = new Map<ActorId, Actor>();
+  readonly #told: Map<string, Buffer>;
   readonly #digests = new Map<ActorId, Buffer>();
   readonly #sent = new Map<IntentionKey, Envelope>();
   readonly #records: AppendRecord[] = [];
@@ -63,19 +70,19 @@ class Retelling {
     entry: RunEntry,
     redactor: Redactor,
     store: Recording['store'],
+    digests: Map<string, Buffer>,
   ) {
     this.#follower = follower;
     this.#blobs = follower.blobsOf(entry.id);
     this.#entry = entry;
     this.#redactor = redactor;
     this.#store = store;
+    this.#told = digests;
   }
 
   run(): AppendRecord[] {
     const { id, started, createdAt, ended, events } = this.#entry;
-    if (started.parent !== undefined || ended === null) {
-      throw refused(id, 'only an ended run that is no fork can be redacted');
-    }
+    if (ended === null) throw refused(id, 'it has not ended');
     const documents = new Map(
       started.documents.map(({ sha256: hash }) => this.#document(hash as Sha256)),
     );
@@ -113,12 +120,15 @@ class Retelling {
 
   #event(sequence: number, record: Parameters<typeof eventOf>[0]): void {
     const body = eventOf(record, this.#blobs);
-    const actor = this.#actors.get(body.actor) ?? this.#newActor(sequence, body);
+    const run = record.run as RunId; // Of an event.
+    const known = this.#actors.get(body.actor);
+    const actor = known === undefined ? this.#newActor(sequence, body, run) : inRun(known, run);
     const event = this.#eventFor(sequence, body, actor);
     const effects = this.#applied(sequence, actor, { ...body, event }, record.timeMs);
     const previousDigest = this.#digests.get(body.actor) ?? null;
+    const original = record.digest.toString('hex');
     const envelope: Envelope = {
-      run: this.#entry.id,
+      run,
       to: body.actor,
       from: body.from,
       number: body.number,
@@ -127,28 +137,42 @@ class Retelling {
       machine: null,
     };
     const { epoch, timeMs } = record;
-    const parts = { effects, envelope, epoch, timeMs, previousDigest, store: this.#store };
-    const records = eventRecords(parts);
     this.#requireClean(sequence, { event, state: actorToJson(effects.actor) });
-    this.#records.push(...records);
-    const last = records.at(-1);
-    if (last !== undefined) this.#digests.set(body.actor, recordDigest(last));
+    if (run === this.#entry.id) {
+      const begins = known !== undefined && known.run !== run;
+      const parts = {
+        effects,
+        envelope,
+        epoch,
+        timeMs,
+        previousDigest,
+        begins,
+        store: this.#store,
+      };
+      const records = eventRecords(parts);
+      this.#records.push(...records);
+      const last = records.at(-1);
+      if (last !== undefined) this.#told.set(original, recordDigest(last));
+    }
+    const digest = this.#told.get(original);
+    assert(digest !== undefined, 'a parent is told before its fork (R3)');
+    this.#digests.set(body.actor, digest);
     this.#actors.set(body.actor, effects.actor);
     for (const sent of effects.sends) if (sent.cause !== null) this.#sent.set(sent.cause, sent);
     this.#finish ??= effects.finish;
   }
 
-  #newActor(sequence: number, { actor, machine }: EventBody): Actor {
+  #newActor(sequence: number, { actor, machine }: EventBody, run: RunId): Actor {
     const [name = ''] = machine.split('@');
     if (isMachineName(name) && hasMachine(machine))
-      return newActor(this.#entry.id, actor, name, { machines: [machine] });
+      return newActor(run, actor, name, { machines: [machine] });
     throw refused(this.#entry.id, `event ${sequence} is of a machine that is not here`);
   }
 
   /** A message is what its sender says now; what came from outside is redacted. */
   #eventFor(sequence: number, body: EventBody, actor: Actor): ActorEvent {
     const { event, cause } = body;
-    if (event.type === 'outcome') {
+    if (event.type === 'outcome' || event.type === 'outcome-unknown') {
       if (actor.open[event.tag]?.key === cause) return this.#redacted(event);
       throw this.#otherwise(sequence, body);
     }

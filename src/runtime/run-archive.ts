@@ -30,7 +30,7 @@ import {
 } from '../journal/record.ts';
 import { RunCipher } from '../journal/run-cipher.ts';
 import { RunKeys } from '../journal/run-keys.ts';
-import { encryptedBody } from '../journal/run-store.ts';
+import { encryptedBody, type RunStore } from '../journal/run-store.ts';
 import { segmentBytesFor, segmentPath } from '../journal/segment.ts';
 import { assert } from '../kernel/assert.ts';
 import { RuntimeError } from '../kernel/errors.ts';
@@ -74,7 +74,7 @@ export function exportRun(
   const run = runs.at(-1);
   assert(run !== undefined, 'a run is its own last one');
   const { records, events, texts } =
-    redactor === null ? recordsOf(dataDirectory, runs) : redactedOf(dataDirectory, run, redactor);
+    redactor === null ? recordsOf(dataDirectory, runs) : redactedOf(dataDirectory, runs, redactor);
   const groups = groupsOf(records);
   const bytes = segmentBytesFor(groups.map((group) => sizeOf(group)));
   if (bytes > limits.archiveBytesMax) {
@@ -89,7 +89,7 @@ export function exportRun(
     for (const group of groups) writer.writeGroup([encoded(group)]);
     writer.mark(records.at(-1)?.timeMs ?? 0);
     writer.close();
-    if (redactor !== null) requireReplay(folder, run);
+    if (redactor !== null) for (const each of runs) requireReplay(folder, each);
     renameSync(segmentPath(journalFolder(folder), 1), target);
   } finally {
     rmSync(folder, { recursive: true, force: true });
@@ -238,32 +238,46 @@ function keysRecord(cipher: RunCipher, timeMs: number): AppendRecord {
   return { type: 'run-keys', run: cipher.run, ...nobody, timeMs, body: cipher.toBytes() };
 }
 
-/** The run told again, with the same kinds of records. */
+/** The runs told again, with the same kinds of records; the oldest is the first. */
 function redactedOf(
   dataDirectory: string,
-  run: RunId,
+  runs: readonly RunId[],
   redactor: Redactor,
 ): { records: AppendRecord[]; events: number; texts: number } {
   const follower = new JournalFollower(dataDirectory, { verifyDigests: true });
-  const texts = new Set<Sha256>();
+  const digests = new Map<string, Buffer>();
+  const records: AppendRecord[] = [];
+  let cipher: RunCipher | null = null;
+  let events = 0;
+  let texts = 0;
   try {
     follower.advance();
-    const entry = follower.entry(run);
-    const cipher = RunCipher.create(run); // The run's own would read what was redacted.
-    const told = redactedRecords(follower, entry, redactor, {
-      body: (content) => encryptedBody(cipher, content),
-      texts: (blobs, timeMs) =>
-        [...blobs].flatMap(([hash, content]) => {
-          if (texts.has(hash)) return [];
-          texts.add(hash);
-          return [archivedText(run, encodeText(cipher, hash, content), timeMs)];
-        }),
-    });
-    const records = [keysRecord(cipher, entry.createdAt), ...told];
-    return { records, events: entry.events.length, texts: texts.size };
+    for (const run of runs) {
+      const entry = follower.entry(run);
+      cipher = RunCipher.create(run, cipher); // The run's own would read what was redacted.
+      const told = redactedRecords(follower, entry, redactor, archiveStore(cipher), digests);
+      records.push(keysRecord(cipher, entry.createdAt), ...told);
+      events += told.filter(({ type }) => type === 'event').length;
+      texts += told.filter(({ type }) => type === 'blob').length;
+    }
+    return { records, events, texts };
   } finally {
     follower.close();
   }
+}
+
+/** Every text of a run as a record, once. */
+function archiveStore(cipher: RunCipher): RunStore {
+  const known = new Set<Sha256>();
+  return {
+    body: (content) => encryptedBody(cipher, content),
+    texts: (blobs, timeMs) =>
+      [...blobs].flatMap(([hash, content]) => {
+        if (known.has(hash)) return [];
+        known.add(hash);
+        return [archivedText(cipher.run, encodeText(cipher, hash, content), timeMs)];
+      }),
+  };
 }
 
 /** A redacted run is another one than was, so it is replayed before it is given away. */

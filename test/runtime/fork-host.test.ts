@@ -1,12 +1,11 @@
 /** Forks on hosts that a test drives: what is asked again, and what sleeps. */
 import { expect, onTestFinished, test } from 'vitest';
-import { actorId, newRunId, type RunId } from '../../src/kernel/ids.ts';
+import { actorId, type RunId } from '../../src/kernel/ids.ts';
 import { limits } from '../../src/kernel/limits.ts';
-import { type ForkedFrom, runStartedRecords } from '../../src/runtime/event-record.ts';
 import { forkPoints } from '../../src/runtime/fork-point.ts';
 import { recoverRun } from '../../src/runtime/replay-run.ts';
-import { resumeRun } from '../../src/runtime/resume-run.ts';
 import { temporaryFolder } from '../journal/journal-fixture.ts';
+import { fork } from './forked-run.ts';
 import { type Answer, generated, World, writingPipeline, written } from './world.ts';
 
 const agent = actorId('run/document-1/supervisor/echo');
@@ -16,24 +15,6 @@ function world(): World {
   const of = new World(temporaryFolder());
   onTestFinished(() => of.close());
   return of;
-}
-
-async function fork(of: World, parent: RunId, change: Partial<ForkedFrom>): Promise<RunId> {
-  const run = newRunId();
-  const { started } = of.follower.entry(parent);
-  const at = change.at ?? 1;
-  const from = { run: parent, at, amended: false, outcomes: {}, allowEffects: false, ...change };
-  const recording = { timeMs: of.clock.nowMs(), store: of.storeOf(run, parent) };
-  of.append(runStartedRecords(run, { ...started, parent: from }, recording));
-  of.flush();
-  await resumeRun(of.follower.entry(run), recoverRun(of.follower, run), {
-    directory: of.directory,
-    room: async () => undefined,
-    hosts: 1,
-    adopt: (host, message) => of.host(host).adopt(message),
-    deliver: (host, envelope) => of.post(host, envelope),
-  });
-  return run;
 }
 
 /** The event behind which the agent waits for its answer. */

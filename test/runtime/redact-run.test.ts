@@ -10,6 +10,7 @@ import { commonRules, Redactor, userRule } from '../../src/runtime/redactor.ts';
 import { exportRun, importRun } from '../../src/runtime/run-archive.ts';
 import { fixtureFolder, fixtureNames, recordedFacts } from '../journal/fixtures.ts';
 import { contentOf, temporaryFolder, thrownBy } from '../journal/journal-fixture.ts';
+import { fork } from './forked-run.ts';
 import { generated, World } from './world.ts';
 
 function newData(): string {
@@ -164,6 +165,49 @@ describe('a redacted archive', () => {
       expect(view).toMatchObject({ stateHash, resultHash });
     },
   );
+
+  test('of a fork of a fork holds its parents too, and nothing of what was replaced', async () => {
+    const data = newData();
+    const world = new World(data);
+    const long = 'What they wrote. '.repeat(60);
+    const say = (what: string) => () => generated(`${what}: ${secrets.join(' and ')}. ${long}`);
+    const parent = world.start(definition, [`${secrets.join('; ')} ${long}`]);
+    world.play(say('First'));
+    world.acts.length = 0;
+    const { events } = world.follower.entry(parent);
+    const child = await fork(world, parent, { at: Math.floor(events.length / 3) });
+    world.play(say('Second'));
+    world.acts.length = 0;
+    const at = Math.floor(world.follower.entry(child).events.length / 2);
+    const changed = JSON.stringify({
+      ...JSON.parse(world.follower.entry(child).started.definition),
+      name: `about ${secrets[0]}`,
+    });
+    const amended = { at, amended: true, definition: changed };
+    const grandchild = await fork(world, child, amended);
+    world.play(say('Third'));
+    world.close();
+    const file = join(temporaryFolder(), 'fork.claw');
+    const report = exportRun(data, grandchild, file, ownRule());
+    expect(report.run).toBe(grandchild);
+    const target = newData();
+    importRun(target, file);
+    expect(verifyJournal(target)).toMatchObject({ ok: true });
+    const content = everything(target);
+    for (const what of ['First: ', 'Third: ']) expect(content).toContain(what);
+    for (const secret of secrets) expect(content).not.toContain(secret);
+    for (const run of [parent, child, grandchild]) {
+      const [before, after] = [await replayed(data, run), await replayed(target, run)];
+      expect(after.report).toMatchObject({ equal: true, events: before.report.events });
+      expect(after.view.status).toBe('succeeded');
+      expect(after.view.parent).toEqual(before.view.parent);
+    }
+    const journal = openReadOnly(target);
+    onTestFinished(() => journal.close());
+    const shared = (run: string, to: number) =>
+      journal.events(run, { from: 1, limit: to }).map(({ stateHash }) => stateHash);
+    expect(shared(grandchild, at)).toEqual(shared(child, at));
+  });
 
   test('is refused, and leaves no file, where the run would go another way', () => {
     const name = fixtureNames[0] ?? '';
