@@ -620,6 +620,12 @@ export const errorCatalogue = {
     'A replay found another state than the journal.',
     'The first divergence is printed; the machine changed or the journal did.',
   ),
+  SNAPSHOT_MISMATCH: entry(
+    dataDamaged,
+    500,
+    'A snapshot of a run is not what its events make.',
+    'Nothing is lost: the run is replayed in full instead. Report the notice.',
+  ),
   REQUEST_INVALID: entry(
     badInput,
     400,

@@ -149,6 +149,18 @@ export const limits = {
   actorIdleMsMax: 2_000,
   /** Records of one actor between two snapshots. */
   recordsPerSnapshot: 64,
+  /** Events of a run between two snapshots of it, and bytes of their bodies: whichever comes first. */
+  eventsPerRunSnapshot: 4_096,
+  bytesPerRunSnapshot: 16 * MiB,
+  /** Events for each living actor of the run, at least, so that a snapshot costs an event little. */
+  eventsPerSnapshotActor: 4,
+  /** One of so many snapshots is audited. */
+  snapshotsPerAudit: 4,
+  /** An audit waits for a journal without events for this long, and at most so long for that. */
+  auditQuietMs: 2_000,
+  auditDelayMsMax: 60_000,
+  /** The thread that takes snapshots ends after this long without work. */
+  snapshotIdleMsMax: 60_000,
   /** Slots of the shared actor directory, half of which actors may take: a million. A power of two. */
   directorySlots: 2 ** 21,
   /** Shared memory for snapshots of hibernated actors; what finds no room is in the journal alone. */

@@ -70,6 +70,33 @@ export interface ForkedFrom {
   readonly allowEffects: boolean;
 }
 
+/** What a snapshot says of itself. */
+export interface RunSnapshotClaim {
+  /** How many of the run's events it holds. */
+  readonly events: number;
+  /** State hash of the run after them. */
+  readonly stateHash: string;
+  /** Digest of the program that took it. */
+  readonly program: Sha256;
+}
+
+/** Body of a `snapshot` record that names no actor. */
+export interface RunSnapshotBody extends RunSnapshotClaim {
+  readonly run: RunId;
+  readonly actors: readonly {
+    readonly id: ActorId;
+    readonly epoch: number;
+    /** Digest of its last event. */
+    readonly digest: string;
+    readonly begins: boolean;
+    /** The actor as JSON, its long texts as references. */
+    readonly actor: string;
+  }[];
+  readonly sends: readonly Envelope[];
+  /** The long texts of the actors. */
+  readonly texts: readonly string[];
+}
+
 /** Body of a `run-ended` record. */
 export type RunEndedBody = Omit<FinishIntention, 'kind'>;
 
@@ -182,6 +209,17 @@ export function snapshotRecords(actor: Actor, epoch: number, recording: Recordin
   ];
 }
 
+/** A snapshot of a whole run names no actor. */
+export function runSnapshotRecords(
+  run: RunId,
+  content: RunSnapshotBody,
+  recording: Recording,
+): AppendRecord[] {
+  const { timeMs } = recording;
+  const { stored, blobs } = encodeBody(content, recording);
+  return [...blobs, { ...outside, type: 'snapshot', run, timeMs, ...stored }];
+}
+
 export function runStartedRecords(
   run: RunId,
   content: RunStartedBody,
@@ -221,6 +259,18 @@ export function rawBodyOf(record: StoredRecord): unknown {
 export function snapshotOf(record: StoredRecord, blobs: BlobLookup): ActorJson {
   requireType(record, 'snapshot');
   return decodeBody(record, blobs) as ActorJson;
+}
+
+/** Without its long texts. */
+export function runSnapshotClaim(record: StoredRecord): RunSnapshotClaim {
+  const { events, stateHash, program } = rawBodyOf(record) as RunSnapshotBody;
+  return { events, stateHash, program };
+}
+
+export function runSnapshotOf(record: StoredRecord, blobs: BlobLookup): RunSnapshotBody {
+  requireType(record, 'snapshot');
+  assert(record.actor === null, 'a snapshot of a whole run');
+  return decodeBody(record, blobs) as RunSnapshotBody;
 }
 
 export function runStartedOf(record: StoredRecord, blobs: BlobLookup): RunStartedBody {

@@ -10,6 +10,7 @@
 import {
   type Actor,
   type ActorJson,
+  actorFromJson,
   actorToJson,
   applyEvent,
   type Envelope,
@@ -80,6 +81,8 @@ export interface FoldedRun {
   readonly sent: ReadonlyMap<IntentionKey, Sha256>;
   readonly received: readonly ReceivedMessage[];
   readonly actors: readonly FoldedActor[];
+  /** Actors that are done, those before the start of the fold included. */
+  readonly done: ReadonlySet<ActorId>;
   /** Every message that an actor sent, whether or not it was received. */
   readonly sends: readonly Envelope[];
 }
@@ -224,6 +227,20 @@ export interface FoldOptions {
   readonly points?: readonly ForkPoint[];
   /** What steps the machines; both kinds return the same. */
   readonly stepper?: StepperKind;
+  /** Where the fold goes on from, in place of the beginning; its records are then those behind. */
+  readonly from?: FoldStart;
+}
+
+/** A run after some of its events: all that the rest of the fold needs. */
+export interface FoldStart {
+  /** Events before it. */
+  readonly events: number;
+  /** Actors that are not done. */
+  readonly actors: readonly FoldedActor[];
+  /** Actors that are done. */
+  readonly done: ReadonlySet<ActorId>;
+  /** Messages that were sent and not received, in order of each sender. */
+  readonly sends: readonly Envelope[];
 }
 
 /** The first event of a fork names the event of the parent that it goes on from. */
@@ -246,14 +263,18 @@ function brokenChain(
 export function foldRun(
   entries: Iterable<StreamRecord>,
   blobs: BlobLookup,
-  { keepSends, points = [], stepper = 'compact' }: FoldOptions,
+  { keepSends, points = [], stepper = 'compact', from }: FoldOptions,
 ): FoldedRun {
   const lookup = cachedBlobs(blobs);
   const actors = new Map<ActorId, Actor>();
   const progress = new Map<ActorId, Progress>();
   const amendments = new Amendments();
-  const ahead = [...points];
-  const sends: Envelope[] = [];
+  const ahead = points.filter(({ at }) => from === undefined || at > from.events);
+  const sends: Envelope[] = [...(from?.sends ?? [])];
+  for (const { actor, epoch, digest, begins } of from?.actors ?? []) {
+    actors.set(actor.id, actorFromJson(actor));
+    progress.set(actor.id, { epoch, digest, run: begins ? null : actor.run });
+  }
   const sent = new Map<IntentionKey, Sha256>();
   const received: ReceivedMessage[] = [];
   let events = 0;
@@ -301,15 +322,20 @@ export function foldRun(
     digest: progress.get(actor.id)?.digest ?? '',
     begins: progress.get(actor.id)?.run !== actor.run,
   }));
-  return { events, divergence, finish, sent, received, actors: folded, sends };
+  const ended = new Set(from?.done ?? []);
+  for (const { done, actor } of folded) if (done) ended.add(actor.id);
+  return { events, divergence, finish, sent, received, actors: folded, done: ended, sends };
 }
 
 /** Messages that were sent but not received before the end of the records, in order of each sender. */
-export function undelivered(folded: FoldedRun): readonly Envelope[] {
+export function undelivered(
+  folded: Pick<FoldedRun, 'actors' | 'done' | 'sends'>,
+): readonly Envelope[] {
   const known = new Map(folded.actors.map((entry) => [entry.actor.id, entry]));
   return folded.sends.filter((envelope) => {
+    if (folded.done.has(envelope.to)) return false;
     const receiver = known.get(envelope.to);
     if (receiver === undefined) return true;
-    return !receiver.done && envelope.number > (receiver.actor.received[envelope.from] ?? 0);
+    return envelope.number > (receiver.actor.received[envelope.from] ?? 0);
   });
 }

@@ -5,12 +5,13 @@
  */
 import type { Envelope } from '../actors/actor.ts';
 import type { StepperKind } from '../actors/stepper.ts';
-import { hashJson, sha256Bytes } from '../kernel/hash.ts';
+import { hashJson, type Sha256, sha256Bytes } from '../kernel/hash.ts';
 import type { ActorId } from '../kernel/ids.ts';
 import {
   type Divergence,
   type FoldedActor,
   type FoldedRun,
+  type FoldStart,
   foldRun,
   outsideKey,
   undelivered,
@@ -22,6 +23,7 @@ import { JournalFollower } from './journal-follower.ts';
 import { rootStart } from './prepare-run.ts';
 import { rootActor } from './root-actor.ts';
 import type { RunEntry } from './run-index.ts';
+import { startFromSnapshot } from './run-snapshot.ts';
 import type { OutcomeMessage } from './topics.ts';
 
 export interface ReplayRequest {
@@ -48,11 +50,19 @@ export interface ForkPlace {
 export interface RecoverRequest {
   readonly dataDirectory: string;
   readonly runs: readonly string[];
+  /** Digest of the program, whose snapshots are used; without it none is. */
+  readonly program?: Sha256;
+  /** Runs whose snapshots are not trusted. */
+  readonly whole?: readonly string[];
 }
 
 export interface RecoveredRun {
   readonly run: string;
   readonly divergence: Divergence | null;
+  /** How many of its events a snapshot stood for. */
+  readonly fromSnapshot: number;
+  /** Why the snapshot that it has was not used, or null. */
+  readonly snapshotRefusal: string | null;
   readonly actors: readonly FoldedActor[];
   /** Messages to deliver again, in the order of each sender. */
   readonly undelivered: readonly Envelope[];
@@ -62,7 +72,15 @@ export interface RecoveredRun {
   readonly problem: string | null;
 }
 
-const nothing = { divergence: null, actors: [], undelivered: [], answers: [], problem: null };
+const nothing = {
+  divergence: null,
+  fromSnapshot: 0,
+  snapshotRefusal: null,
+  actors: [],
+  undelivered: [],
+  answers: [],
+  problem: null,
+};
 
 function withJournal<Result>(
   dataDirectory: string,
@@ -113,22 +131,73 @@ export function inspectForkPlace({ dataDirectory, run, at }: ForkPlace): ForkIns
   return withJournal(dataDirectory, (follower) => inspectFork(follower, follower.entry(run), at));
 }
 
-/** Replays one open run for its recovery; what is wrong with it is in the result. */
-export function recoverRun(follower: JournalFollower, run: string): RecoveredRun {
+/** A run as far as the journal goes, and where its fold began. */
+export interface RecoveryFold {
+  readonly folded: FoldedRun;
+  readonly fromSnapshot: number;
+  readonly snapshotRefusal: string | null;
+}
+
+/** Folds the events of the run from a start, null for its beginning, up to `to` of them. */
+export function foldRange(
+  follower: JournalFollower,
+  entry: RunEntry,
+  { from, to }: { readonly from: FoldStart | null; readonly to: number },
+): FoldedRun {
+  const behind = from?.events ?? 0;
+  const count = to - behind;
+  const records = follower.records(
+    entry,
+    Array.from({ length: count }, (_, index) => behind + index + 1),
+  );
+  const points = forkPoints(entry, follower.index);
+  const options = { keepSends: true, points, ...(from === null ? {} : { from }) };
+  return foldRun(records, follower.blobsOf(entry.id), options);
+}
+
+/**
+ * Folds the run to its last event: from its snapshot if that can be trusted and
+ * what follows continues it, else from the first event.
+ * @throws RuntimeError JOURNAL_CORRUPT, BLOB_MISSING
+ */
+export function foldForRecovery(
+  follower: JournalFollower,
+  entry: RunEntry,
+  program: Sha256 | undefined,
+): RecoveryFold {
+  const from = program === undefined ? null : startFromSnapshot(follower, entry, program);
+  let snapshotRefusal: string | null = null;
+  const to = entry.events.length;
+  if (from !== null && 'refusal' in from) snapshotRefusal = from.refusal;
+  else if (from !== null) {
+    const folded = foldRange(follower, entry, { from, to });
+    if (folded.divergence === null)
+      return { folded, fromSnapshot: from.events, snapshotRefusal: null };
+    snapshotRefusal = `event ${folded.divergence.sequence} does not continue it`;
+  }
+  return {
+    folded: foldRange(follower, entry, { from: null, to }),
+    fromSnapshot: 0,
+    snapshotRefusal,
+  };
+}
+
+/**
+ * Folds one open run for its recovery; what is wrong with it is in the result.
+ * @param program Digest of the program, whose snapshots are used; without it none is.
+ */
+export function recoverRun(follower: JournalFollower, run: string, program?: Sha256): RecoveredRun {
   try {
     const entry = follower.entry(run);
-    const records = follower.records(
-      entry,
-      sequencesOf(entry, () => true),
-    );
-    const points = forkPoints(entry, follower.index);
-    const folded = foldRun(records, follower.blobsOf(entry.id), { keepSends: true, points });
+    const { folded, fromSnapshot, snapshotRefusal } = foldForRecovery(follower, entry, program);
     const { divergence, actors } = folded;
-    if (divergence !== null) return { ...nothing, run, divergence };
+    if (divergence !== null) return { ...nothing, run, divergence, snapshotRefusal };
     const { machines } = entry.started;
     return {
       run,
       divergence,
+      fromSnapshot,
+      snapshotRefusal,
       actors: actors.map((each) => ({ ...each, actor: { ...each.actor, machines } })),
       undelivered: undelivered(folded).map((envelope) => ({
         ...envelope,
@@ -151,6 +220,9 @@ export function recoverRun(follower: JournalFollower, run: string): RecoveredRun
  */
 export function recoverRuns(request: RecoverRequest): readonly RecoveredRun[] {
   return withJournal(request.dataDirectory, (follower) =>
-    request.runs.map((run) => recoverRun(follower, run)),
+    request.runs.map((run) => {
+      const isWhole = request.whole?.includes(run) === true;
+      return recoverRun(follower, run, isWhole ? undefined : request.program);
+    }),
   );
 }

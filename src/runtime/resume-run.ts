@@ -1,6 +1,6 @@
 /**
- * An open run goes on after a restart: its actors are rebuilt by full replay,
- * placed on hosts, and what was on the way is sent again.
+ * An open run goes on after a restart: its actors are rebuilt by replay, placed
+ * on hosts, and what was on the way is sent again.
  *
  * Invariants
  *   U1. A run whose replay diverges is suspended, never continued.
@@ -15,6 +15,7 @@
 import type { Envelope } from '../actors/actor.ts';
 import { assert } from '../kernel/assert.ts';
 import { RuntimeError } from '../kernel/errors.ts';
+import type { Sha256 } from '../kernel/hash.ts';
 import type { ActorId, RunId } from '../kernel/ids.ts';
 import type { ActorDirectory } from './actor-directory.ts';
 import type { CpuPool } from './pool/client.ts';
@@ -26,6 +27,8 @@ import { type AdoptMessage, outcomeEnvelope } from './topics.ts';
 export interface ResumePorts {
   readonly dataDirectory: string;
   readonly pool: CpuPool;
+  /** Digest of the program, whose snapshots are used; without it none is. */
+  readonly program?: Sha256;
   readonly directory: ActorDirectory;
   readonly hosts: number;
   /** Resolves when the outbox takes one more actor. */
@@ -59,14 +62,19 @@ function makeKnown(
   assert(inserted, 'the directory has a slot for each actor of the open runs');
 }
 
-/** Replays all open runs that have events, in one reading of the journal. */
+/**
+ * Folds all open runs that have events, in one reading of the journal, each from its
+ * snapshot where the index still has one.
+ */
 export async function recoverRuns(
   open: readonly RunEntry[],
-  { pool, dataDirectory }: Pick<ResumePorts, 'pool' | 'dataDirectory'>,
+  { pool, dataDirectory, program }: Pick<ResumePorts, 'pool' | 'dataDirectory' | 'program'>,
 ): Promise<ReadonlyMap<string, RecoveredRun>> {
   const runs = open.filter(({ events }) => events.length > 0).map(({ id }) => id);
   if (runs.length === 0) return new Map();
-  const recovered = await pool.run('recover-runs', { dataDirectory, runs });
+  const whole = open.filter(({ snapshot }) => snapshot === null).map(({ id }) => id);
+  const known = program === undefined ? {} : { program };
+  const recovered = await pool.run('recover-runs', { dataDirectory, runs, whole, ...known });
   return new Map(recovered.map((each) => [each.run, each]));
 }
 
@@ -79,7 +87,7 @@ export async function recoverRuns(
 export async function resumeRun(
   entry: RunEntry,
   recovered: RecoveredRun | undefined,
-  ports: Omit<ResumePorts, 'dataDirectory' | 'pool'>,
+  ports: Omit<ResumePorts, 'dataDirectory' | 'pool' | 'program'>,
 ): Promise<void> {
   if (recovered === undefined) {
     deliverFirst(rootStart(entry.id, entry.started), ports);

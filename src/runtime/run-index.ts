@@ -23,9 +23,11 @@ import {
   type BlobLookup,
   type EventBody,
   type RunEndedBody,
+  type RunSnapshotClaim,
   type RunStartedBody,
   rawBodyOf,
   runEndedOf,
+  runSnapshotClaim,
   runStartedOf,
 } from './event-record.ts';
 import { countEvent, noCounts, type RunCounts } from './run-counts.ts';
@@ -36,6 +38,13 @@ export interface IndexedEvent {
   readonly position: JournalPosition;
   readonly stateHash: string;
   readonly counts: RunCounts;
+  /** Bytes of the bodies of the run's events up to it. */
+  readonly bytes: number;
+}
+
+/** Where a snapshot of a run lies, and what it says of itself. */
+export interface RunSnapshotPlace extends RunSnapshotClaim {
+  readonly position: JournalPosition;
 }
 
 interface ActorEntry {
@@ -50,6 +59,8 @@ export interface RunEntry {
   readonly createdAt: number;
   readonly events: IndexedEvent[];
   readonly actors: Map<ActorId, ActorEntry>;
+  /** The last snapshot of the run itself; one of its parent's is none of it. */
+  snapshot: RunSnapshotPlace | null;
   ended: { readonly body: RunEndedBody; readonly at: number } | null;
   /** Whether events are missing (I3). */
   damaged: boolean;
@@ -77,7 +88,7 @@ export function runDamaged({ id }: Pick<RunEntry, 'id'>): RuntimeError {
 /** What applying a record changed. */
 export type IndexChange =
   | { readonly type: 'event'; readonly entry: RunEntry; readonly sequence: number }
-  | { readonly type: 'started' | 'ended'; readonly entry: RunEntry }
+  | { readonly type: 'started' | 'ended' | 'run-snapshot'; readonly entry: RunEntry }
   | { readonly type: 'snapshot'; readonly entry: RunEntry; readonly actor: ActorId }
   | { readonly type: 'none' };
 
@@ -156,6 +167,7 @@ export class RunIndex {
       started,
       createdAt: record.timeMs,
       ...this.#shared(started),
+      snapshot: null,
       ended: null,
       damaged: false,
       suspended: null,
@@ -225,12 +237,17 @@ export class RunIndex {
       position: record.position,
       stateHash: chainHash(stateHashOf(entry), body.hash),
       counts: countEvent(countsOf(entry), body),
+      bytes: (entry.events.at(-1)?.bytes ?? 0) + record.body.length,
     });
     actor.events.push(entry.events.length - 1);
   }
 
   #snapshot(entry: RunEntry, record: ReadableRecord): IndexChange {
-    if (record.actor === null) return { type: 'none' };
+    if (record.actor === null) {
+      const claim = runSnapshotClaim(record);
+      entry.snapshot = { position: record.position, ...claim };
+      return { type: 'run-snapshot', entry };
+    }
     const { position, actorSequence: sequence } = record;
     this.#actor(entry, record.actor).snapshot = { position, sequence };
     return { type: 'snapshot', entry, actor: record.actor };

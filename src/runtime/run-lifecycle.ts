@@ -38,7 +38,9 @@ import { deliverFirst, type ResumePorts, recoverRuns, resumeRun } from './resume
 import { rootActor } from './root-actor.ts';
 import { RunEndings } from './run-endings.ts';
 import { type IndexChange, type RunEntry, runView } from './run-index.ts';
+import type { RunSnapshots } from './run-snapshots.ts';
 import { runViews, viewOfRun } from './run-views.ts';
+
 import type { RuntimeThreads } from './runtime-threads.ts';
 import { actuatorThread, hostThread, topics, type WakeMessage } from './topics.ts';
 import type { ForkRequest, RunView, StartRunRequest } from './views.ts';
@@ -50,6 +52,7 @@ export interface LifecycleParts {
   readonly follower: JournalFollower;
   readonly durable: DurableWaiters;
   readonly pool: CpuPool;
+  readonly snapshots: Pick<RunSnapshots, 'program' | 'changed' | 'resumed'>;
   readonly onNotice: (text: string) => void;
 }
 
@@ -245,6 +248,7 @@ export class RunLifecycle {
   }
 
   changed(change: IndexChange): void {
+    this.#parts.snapshots.changed(change);
     if (change.type === 'ended') this.#over(change.entry);
     if (change.type !== 'started') return;
     const reason = this.#broken.get(change.entry.id);
@@ -296,6 +300,7 @@ export class RunLifecycle {
         this.#send(actuatorThread, topics.withhold, { run: entry.id });
       }
       await resumeRun(entry, recovered, ports);
+      this.#parts.snapshots.resumed(entry, recovered?.snapshotRefusal ?? null);
       return true;
     } catch (error) {
       // What was overtaken half way is no fault of the run.
@@ -334,11 +339,12 @@ export class RunLifecycle {
   }
 
   #ports(): ResumePorts {
-    const { dataDirectory, pool, threads } = this.#parts;
+    const { dataDirectory, pool, threads, snapshots } = this.#parts;
     const era = this.#era;
     return {
       dataDirectory,
       pool,
+      program: snapshots.program,
       directory: threads.directory,
       hosts: threads.hosts.count,
       room: () => this.#roomIn(era),

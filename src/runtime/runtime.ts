@@ -34,6 +34,7 @@ import { CpuPool } from './pool/client.ts';
 import { runContexts, runTranscript } from './run-contexts.ts';
 import { RunLifecycle } from './run-lifecycle.ts';
 import { type RuntimeThreads, startThreads } from './runtime-threads.ts';
+import { SnapshotService } from './snapshot-service.ts';
 import { isDiskFailure } from './step-failure.ts';
 import { topics } from './topics.ts';
 import { productVersion } from './version.ts';
@@ -79,6 +80,7 @@ export class Runtime implements RuntimePort {
   readonly #hooks: RuntimeHooks;
   readonly #feed: EventFeed;
   readonly #lifecycle: RunLifecycle;
+  readonly #snapshots: SnapshotService;
   readonly #recovery: HostRecovery;
   readonly #maintenance: Maintenance;
   readonly #pool = new CpuPool();
@@ -101,14 +103,11 @@ export class Runtime implements RuntimePort {
     this.#feed = new EventFeed(follower, (error) => this.#failWith(error));
     this.#bus = new BusSampler(threads.bus, this.#deadLetters);
     this.#inference = new InferenceClient(threads.endpoint);
-    this.#lifecycle = new RunLifecycle({
-      dataDirectory: config.dataDirectory,
-      threads,
-      follower,
-      durable: this.#durable,
-      pool: this.#pool,
-      onNotice: (text) => hooks.onNotice?.(text),
-    });
+    const onNotice = (text: string) => hooks.onNotice?.(text);
+    const [{ dataDirectory }, durable, pool] = [config, this.#durable, this.#pool];
+    const parts = { dataDirectory, threads, follower, onNotice, durable, pool };
+    this.#snapshots = new SnapshotService(parts);
+    this.#lifecycle = new RunLifecycle({ ...parts, snapshots: this.#snapshots });
     this.#recovery = new HostRecovery({
       endHosts: () => threads.hosts.end(),
       startHosts: () => threads.hosts.start(),
@@ -120,7 +119,7 @@ export class Runtime implements RuntimePort {
       forgetActors: () => this.#lifecycle.forgetActors(),
       resumeAll: () => this.#lifecycle.resumeAll(),
       suspend: (run, { code, message }) => this.#lifecycle.suspend(run, { code, message }),
-      onNotice: (text) => hooks.onNotice?.(text),
+      onNotice,
       onFailure: (error) => this.fail(error),
     });
     this.#maintenance = new Maintenance({
@@ -167,6 +166,7 @@ export class Runtime implements RuntimePort {
       model: { name: model.name, backend: model.backend, demonstration: model.demonstration },
       threads: this.#threads.names,
       hostRestarts: this.#recovery.restarts,
+      snapshots: this.#snapshots.view(),
       journal: this.#journalMode,
       openRuns: this.#follower.index.open().length,
     };
@@ -285,7 +285,8 @@ export class Runtime implements RuntimePort {
     this.#lifecycle.fail(stopping);
     this.#bus.stop();
     const maintained = this.#maintenance.stop();
-    await Promise.all([this.#threads.stop(), this.#sandbox?.close(), this.#pool.close()]);
+    const own = [this.#snapshots.close(), this.#sandbox?.close(), this.#pool.close()];
+    await Promise.all([this.#threads.stop(), ...own]);
     await maintained;
     this.#follower.close();
     this.#data.release();

@@ -12,6 +12,8 @@ import type { CompactionReport } from './compact-journal.ts';
 import type { CompactionLimit } from './compaction-plan.ts';
 import type { ErasureReport } from './erase-run.ts';
 
+import type { SnapshotAudit } from './snapshot-run.ts';
+
 export type RunStatus =
   | 'running'
   | 'succeeded'
@@ -195,6 +197,14 @@ export interface SandboxReport {
   readonly usage: { readonly wallMs: number; readonly cpuMs: number; readonly memoryMb: number };
 }
 
+export interface SnapshotsView {
+  readonly taken: number;
+  /** How many of them were compared with a full replay, and how many were wrong. */
+  readonly audited: number;
+  readonly mismatches: number;
+  readonly lastAudit: SnapshotAudit | null;
+}
+
 export interface HealthView {
   readonly status: 'ok';
   readonly version: string;
@@ -206,6 +216,8 @@ export interface HealthView {
   readonly threads: readonly string[];
   /** How often hosts have started again because one had died. */
   readonly hostRestarts: number;
+  /** Snapshots of runs since the start. */
+  readonly snapshots: SnapshotsView;
   readonly journal: JournalMode;
   readonly openRuns: number;
 }

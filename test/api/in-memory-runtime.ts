@@ -71,6 +71,7 @@ export class InMemoryRuntime implements RuntimePort {
       threads: ['main'],
       journal: 'durable',
       hostRestarts: 0,
+      snapshots: { taken: 0, audited: 0, mismatches: 0, lastAudit: null },
       openRuns: [...this.#runs.values()].filter(({ view }) => view.status === 'running').length,
     };
   }

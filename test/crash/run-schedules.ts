@@ -12,17 +12,22 @@
  */
 import type { Outcome } from '../../src/actors/outcome.ts';
 import type { JournalMode } from '../../src/journal/journal-writer.ts';
+import { canonicalJson } from '../../src/kernel/hash.ts';
 import type { RunId } from '../../src/kernel/ids.ts';
 import type { JsonObject } from '../../src/kernel/json.ts';
 import { effectLedger } from '../../src/runtime/effect-ledger.ts';
 import type { RunEndedBody } from '../../src/runtime/event-record.ts';
-import { recoverRun } from '../../src/runtime/replay-run.ts';
+import { runSnapshotRecords } from '../../src/runtime/event-record.ts';
+import { programDigest } from '../../src/runtime/program-digest.ts';
+import { type RecoveredRun, recoverRun } from '../../src/runtime/replay-run.ts';
 import { resolution } from '../../src/runtime/resolve-effect.ts';
 import { resumeRun } from '../../src/runtime/resume-run.ts';
+import { takeSnapshot } from '../../src/runtime/snapshot-run.ts';
 import { SimulatedDisk } from '../journal/simulated-disk.ts';
 import { generated, type OpenAct, World, written } from '../runtime/world.ts';
 
 const hosts = 2;
+const program = programDigest();
 const texts = ['one', 'two'];
 
 /** For each document a file that may be written twice, and a line that may not. */
@@ -107,10 +112,25 @@ export function uninterrupted(
   };
 }
 
+/** From the last snapshot that the disk kept, which must bring what a full replay brings. */
+function recover(world: World, run: RunId): RecoveredRun {
+  const [short, full] = [recoverRun(world.follower, run, program), recoverRun(world.follower, run)];
+  const { snapshot } = world.follower.entry(run);
+  if (short.fromSnapshot !== (snapshot?.events ?? 0)) throw new Error('a snapshot is gone on from');
+  const content = ({ actors, undelivered }: RecoveredRun): string =>
+    canonicalJson([
+      actors.filter(({ done }) => !done).toSorted((a, b) => (a.actor.id < b.actor.id ? -1 : 1)),
+      undelivered,
+    ]);
+  if (content(short) !== content(full)) throw new Error('a snapshot and its tail are the run');
+  return short;
+}
+
 /** Puts the actors of an open run on their hosts again. */
 export async function resume(world: World, run: RunId): Promise<void> {
   const entry = world.follower.entry(run);
-  const recovered = entry.events.length === 0 ? undefined : recoverRun(world.follower, run);
+  const recovered = entry.events.length === 0 ? undefined : recover(world, run);
+  snapshot(world);
   await resumeRun(entry, recovered, {
     directory: world.directory,
     room: async () => undefined,
@@ -120,10 +140,20 @@ export async function resume(world: World, run: RunId): Promise<void> {
   });
 }
 
+/** Appends a snapshot of each open run; the next recovery goes on from it if the disk keeps it. */
+function snapshot(world: World): void {
+  for (const entry of world.follower.index.open()) {
+    const { body } = takeSnapshot(world.follower, entry, { program, whole: false });
+    const recording = { timeMs: world.clock.nowMs(), store: world.storeOf(entry.id) };
+    if (body !== null) world.append(runSnapshotRecords(entry.id, body, recording));
+  }
+}
+
 /** Steps and answers in an order of chance, until nothing is left to do. */
 export function playOn(world: World, outside: Outside, random: () => number): void {
   for (;;) {
     world.settle();
+    if (random() < 0.3) snapshot(world);
     if (world.acts.length === 0) {
       if (!settleDoubts(world, outside)) break;
       continue;

@@ -20,6 +20,8 @@ import type { PoolReply, PoolTask, PoolTaskName, PoolTasks } from './protocol.ts
 export interface CpuPoolOptions {
   /** Defaults to one less than the cores, at least 1; at most `limits.poolThreadsMax`. */
   readonly threads?: number;
+  /** A thread without work ends after this long. */
+  readonly idleMs?: number;
   /** The module that the threads run. */
   readonly entry?: URL;
 }
@@ -45,7 +47,7 @@ export class CpuPool {
       minThreads: 0,
       maxThreads: this.threadsMax,
       maxQueue: limits.poolQueueMax,
-      idleTimeout: limits.poolIdleMsMax,
+      idleTimeout: options.idleMs ?? limits.poolIdleMsMax,
     });
     this.#pool.on('error', (failure: Error) => {
       this.#failure = failure; // (C4)

@@ -9,7 +9,9 @@ import { plannedCompaction } from '../compaction-plan.ts';
 import { proveCompaction, removeDroppedFiles } from '../compaction-proof.ts';
 import { hashFile } from '../document-file.ts';
 import { readDocument } from '../document-reader.ts';
+import { withKeptFollower } from '../kept-follower.ts';
 import { inspectForkPlace, recoverRuns, replayShard } from '../replay-run.ts';
+import { auditSnapshot, takeSnapshot } from '../snapshot-run.ts';
 import type { PoolReply, PoolTask, PoolTaskName, PoolTasks } from './protocol.ts';
 
 assert(!isMainThread, 'the pool entry runs on a worker thread');
@@ -46,6 +48,18 @@ function perform(task: PoolTask): PoolTasks[PoolTaskName]['result'] {
     case 'back-up': {
       const { dataDirectory, folder, nowMs } = task.request;
       return backUp(dataDirectory, folder, nowMs);
+    }
+    case 'snapshot-run': {
+      const { dataDirectory, run } = task.request;
+      return withKeptFollower(dataDirectory, (follower) =>
+        takeSnapshot(follower, follower.entry(run), task.request),
+      );
+    }
+    case 'audit-snapshot': {
+      const { dataDirectory, run, program } = task.request;
+      return withKeptFollower(dataDirectory, (follower) =>
+        auditSnapshot(follower, follower.entry(run), program),
+      );
     }
     case 'recover-runs':
       return recoverRuns(task.request);

@@ -17,6 +17,7 @@ import type {
   ReplayRequest,
   ReplayResult,
 } from '../replay-run.ts';
+import type { SnapshotAudit, SnapshotRequest, TakenSnapshot } from '../snapshot-run.ts';
 
 /** Request and result of each task, by its name. Both cross threads by structured clone. */
 export interface PoolTasks {
@@ -64,6 +65,11 @@ export interface PoolTasks {
       readonly nowMs: number;
     };
     readonly result: BackupReport;
+  };
+  'snapshot-run': { readonly request: SnapshotRequest; readonly result: TakenSnapshot };
+  'audit-snapshot': {
+    readonly request: Omit<SnapshotRequest, 'whole'>;
+    readonly result: SnapshotAudit | null;
   };
   'recover-runs': { readonly request: RecoverRequest; readonly result: readonly RecoveredRun[] };
 }
