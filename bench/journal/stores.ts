@@ -72,18 +72,21 @@ export function scanJournal(
 
 /**
  * The limit: the bytes of the journal's groups, one write and one fdatasync
- * each, into a file that is there in full and holds no holes.
+ * each, into a file that is there in full and holds no holes; or into a new one.
  */
 export async function appendRaw(
   path: string,
   groupBytes: readonly number[],
   count: number,
+  filling: 'zeros' | 'new' = 'zeros',
 ): Promise<number> {
   const total = groupBytes.reduce((sum, bytes) => sum + bytes, 0);
   const bytes = Buffer.alloc(Math.max(...groupBytes), 'x');
   const file = fs.openSync(path, 'wx+');
   const zeros = Buffer.alloc(2 ** 20);
-  for (let at = 0; at < total; at += zeros.length) fs.writeSync(file, zeros, 0, zeros.length, at);
+  for (let at = 0; filling === 'zeros' && at < total; at += zeros.length) {
+    fs.writeSync(file, zeros, 0, zeros.length, at);
+  }
   fs.fdatasyncSync(file);
   try {
     return await rate(count, () => {

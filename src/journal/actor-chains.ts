@@ -29,6 +29,9 @@ import {
   runBytes,
 } from './record-descriptor.ts';
 
+/** Its length is one byte of the record. */
+const actorNameBytesMax = 255;
+
 interface ChainEnd {
   sequence: number;
   epoch: number;
@@ -44,6 +47,10 @@ export class ActorChains {
   /** The run of the last record: consecutive records mostly share it. */
   readonly #lastRun = Buffer.alloc(runBytes);
   #lastActors: ActorEnds | undefined;
+  /** The end that was found last, by the name in `#lastName`: a record is judged, then accepted. */
+  #lastEnd: { readonly actors: ActorEnds; readonly end: ChainEnd } | null = null;
+  readonly #lastName = Buffer.alloc(actorNameBytesMax);
+  #lastNameBytes = 0;
   /** Runs that began behind the last gap; null while there was none (C4). */
   #whole: Set<string> | null = null;
   /** Runs of which only what was not dropped is left (C5). */
@@ -103,8 +110,7 @@ export class ActorChains {
     if (type === 'run-ended') this.#end(bytes, offset);
     if (type !== 'event' && type !== 'branch') return;
     const actors = this.#actors(bytes, offset) ?? this.#addRun(bytes, offset);
-    const key = actorKey(bytes, offset);
-    const known = actors.get(key);
+    const known = this.#endOf(actors, bytes, offset);
     const sequence = readUint64(bytes, offset + at.actorSequenceOffset);
     const epoch = bytes.readUInt32LE(offset + at.epochOffset);
     const digest = offset + (type === 'branch' ? at.previousDigestOffset : at.digestOffset); // (C3)
@@ -112,21 +118,42 @@ export class ActorChains {
     end.sequence = sequence;
     end.epoch = epoch;
     bytes.copy(end.digest, 0, digest, digest + digestBytes);
-    if (known === undefined) actors.set(key, end);
+    if (known === undefined) actors.set(actorKey(bytes, offset), end);
   }
 
   #find(bytes: Buffer, offset: number): ChainEnd | undefined {
-    return this.#actors(bytes, offset)?.get(actorKey(bytes, offset));
+    const actors = this.#actors(bytes, offset);
+    return actors === undefined ? undefined : this.#endOf(actors, bytes, offset);
+  }
+
+  #endOf(actors: ActorEnds, bytes: Buffer, offset: number): ChainEnd | undefined {
+    if (this.#lastEnd?.actors === actors && this.#isLastName(bytes, offset)) {
+      return this.#lastEnd.end;
+    }
+    const end = actors.get(actorKey(bytes, offset));
+    if (end === undefined) return undefined;
+    this.#lastEnd = { actors, end };
+    this.#lastNameBytes = bytes[offset + at.actorLengthOffset] ?? 0;
+    const start = offset + at.headerBytes;
+    bytes.copy(this.#lastName, 0, start, start + this.#lastNameBytes);
+    return end;
+  }
+
+  #isLastName(bytes: Buffer, offset: number): boolean {
+    const length = bytes[offset + at.actorLengthOffset] ?? 0;
+    return (
+      length === this.#lastNameBytes &&
+      startsWith(this.#lastName, length, bytes, offset + at.headerBytes)
+    );
   }
 
   #actors(bytes: Buffer, offset: number): ActorEnds | undefined {
     const start = offset + at.runOffset;
-    const end = start + runBytes;
-    if (this.#lastActors !== undefined && this.#lastRun.compare(bytes, start, end) === 0) {
+    if (this.#lastActors !== undefined && startsWith(this.#lastRun, runBytes, bytes, start)) {
       return this.#lastActors;
     }
     const actors = this.#runs.get(runKey(bytes, offset));
-    bytes.copy(this.#lastRun, 0, start, end);
+    bytes.copy(this.#lastRun, 0, start, start + runBytes);
     this.#lastActors = actors;
     return actors;
   }
@@ -154,7 +181,15 @@ function previousMatches(bytes: Buffer, offset: number, last: ChainEnd | undefin
   const present = (flags & recordFlags.previousDigest) !== 0;
   if (last === undefined) return !present;
   const start = offset + at.previousDigestOffset;
-  return present && last.digest.compare(bytes, start, start + digestBytes) === 0;
+  return present && startsWith(last.digest, digestBytes, bytes, start);
+}
+
+/** Whether so many bytes of `known` lie at `start`. By byte: they are few, and a call into native code costs more. */
+function startsWith(known: Buffer, length: number, bytes: Buffer, start: number): boolean {
+  for (let index = 0; index < length; index += 1) {
+    if (known[index] !== bytes[start + index]) return false;
+  }
+  return true;
 }
 
 function runKey(bytes: Buffer, offset: number): string {

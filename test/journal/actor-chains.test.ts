@@ -47,6 +47,29 @@ test('after a gap only runs that began before it may lack events', () => {
   expect(mayLack(behind)).toBe(true);
 });
 
+test('each actor continues its own chain, whoever was asked for before', () => {
+  const other = newRunId();
+  // Neighbours share a name or a run, or one's name begins with the other's.
+  const sources = [
+    new EventChain('run/a', testRun),
+    new EventChain('run/a', other),
+    new EventChain('run/ab', other),
+    new EventChain('run/b', other),
+    new EventChain('run/c', other),
+    new EventChain('run/b', testRun),
+  ];
+  const chains = new ActorChains();
+  for (let turn = 0; turn < 3; turn += 1) {
+    // Forwards and backwards, so that each comes behind each of its neighbours.
+    for (const source of turn % 2 === 0 ? sources : sources.toReversed()) {
+      const bytes = encodeBatch([source.next()]);
+      expect(chains.refusal(bytes, 0)).toBeNull();
+      chains.accept(bytes, 0);
+      expect(chains.refusal(bytes, 0)).not.toBeNull();
+    }
+  }
+});
+
 describe('an event that does not continue its actor', () => {
   /** The second of three events is missing; every CRC, digest and seal is right. */
   function forged(): { folder: string; groups: AppendRecord[][] } {
