@@ -11,11 +11,13 @@
  *   S3. It is used only where the program is the one that took it, the run's chain
  *       of states goes through it, and each actor's state is the one that its last
  *       event recorded. Anything else is no reason to fail: all is folded again.
+ *   S4. The keys of a state keep their order: a step may send what depends on it,
+ *       though its hash does not.
  */
 import type { ActorJson } from '../actors/actor.ts';
 import { actorHash, stateFromJson } from '../actors/step.ts';
 import { externalize, internalize } from '../journal/blob-store.ts';
-import { canonicalJson, type Sha256, sha256 } from '../kernel/hash.ts';
+import { type Sha256, sha256 } from '../kernel/hash.ts';
 import type { ActorId, RunId } from '../kernel/ids.ts';
 import type { Json } from '../kernel/json.ts';
 import {
@@ -41,7 +43,8 @@ export function runSnapshotBody(
     .map(({ actor, epoch, digest, begins }) => {
       const { value, blobs } = externalize(actor as unknown as Json);
       for (const [hash, bytes] of blobs) texts.set(hash, bytes.toString('utf8'));
-      return { id: actor.id, epoch, digest, begins, actor: canonicalJson(value) };
+      // (S4)
+      return { id: actor.id, epoch, digest, begins, actor: JSON.stringify(value) };
     });
   const { events, stateHash, program } = claim;
   const sends = undelivered(folded);
