@@ -78,6 +78,13 @@ export interface RuntimeHooks {
   readonly onFailure?: (error: unknown) => void;
 }
 
+export interface Redaction {
+  /** Regular expressions beside the rules of the file, or else beside the common ones. */
+  readonly patterns: readonly string[];
+  /** Absolute path of a file of rules. */
+  readonly rulesFile: string | null;
+}
+
 export interface Owner {
   readonly pid: number;
   /** Null while the owner serves no API. */
@@ -111,8 +118,8 @@ export interface Services {
     dataDirectory: string,
     run: string,
     file: string,
-    /** Regular expressions beside the common rules; null to redact nothing. */
-    patterns: readonly string[] | null,
+    /** Null to redact nothing. */
+    redaction: Redaction | null,
   ): Promise<ArchiveReport>;
   /** Takes the lock of the data directory. @throws RuntimeError as `importRun`, DATA_DIRECTORY_LOCKED */
   importRun(dataDirectory: string, file: string): Promise<ArchiveReport>;
@@ -177,17 +184,25 @@ export const realServices: Services = {
     const { backUp } = await import('../journal/backup.ts');
     return backUp(dataDirectory, folder, systemClock.nowMs());
   },
-  exportRun: async (dataDirectory, run, file, patterns) => {
-    const [{ checkDataDirectory }, { exportRun }, { commonRules, Redactor, userRule }] =
-      await Promise.all([
-        import('../journal/data-directory.ts'),
-        import('../runtime/run-archive.ts'),
-        import('../runtime/redactor.ts'),
-      ]);
+  exportRun: async (dataDirectory, run, file, redaction) => {
+    const [
+      { checkDataDirectory },
+      { exportRun },
+      { commonRules, Redactor, userRule },
+      { readRedactionRules },
+    ] = await Promise.all([
+      import('../journal/data-directory.ts'),
+      import('../runtime/run-archive.ts'),
+      import('../runtime/redactor.ts'),
+      import('../runtime/redaction-rules.ts'),
+    ]);
     checkDataDirectory(dataDirectory);
-    const own = patterns?.map((each, index) => userRule(each, index + 1));
-    const redactor = own === undefined ? null : new Redactor([...own, ...commonRules]);
-    return exportRun(dataDirectory, run, file, redactor);
+    if (redaction === null) return exportRun(dataDirectory, run, file);
+    const { patterns, rulesFile } = redaction;
+    const own = patterns.map((each, index) => userRule(each, index + 1));
+    const { rules, fields } =
+      rulesFile === null ? { rules: commonRules, fields: [] } : readRedactionRules(rulesFile);
+    return exportRun(dataDirectory, run, file, new Redactor([...own, ...rules], fields));
   },
   importRun: async (dataDirectory, file) => {
     const [{ openDataDirectory }, { importRun }] = await Promise.all([

@@ -399,6 +399,12 @@ export const errorCatalogue = {
     'What would be left of the journal is not the same as before, so nothing was dropped.',
     'See claw journal verify.',
   ),
+  REDACTION_RULES_INVALID: entry(
+    badInput,
+    422,
+    'A file of redaction rules cannot be read, or is not what such a file has to be.',
+    'The message names what is wrong; see claw runs export --help.',
+  ),
   RUN_NOT_REDACTED: entry(
     badInput,
     422,

@@ -95,6 +95,10 @@ export const limits = {
   compactionsBytesMax: 256 * MiB,
   /** Different texts that a redacted export replaces. */
   redactionsMax: 100_000,
+  /** Patterns, and fields, of a file of redaction rules. */
+  redactionRulesMax: 100,
+  /** Largest such file. */
+  redactionRulesBytesMax: 256 * KiB,
   /** Largest file that a run is exported to. */
   archiveBytesMax: 512 * MiB,
   /** In the relaxed mode the disk has what is older than this. */

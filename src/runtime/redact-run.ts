@@ -36,6 +36,19 @@ import type { JournalFollower } from './journal-follower.ts';
 import type { Redactor } from './redactor.ts';
 import type { RunEntry } from './run-index.ts';
 
+/** Shows the redactor all texts of a run that it may have to see before it replaces any. */
+export function learnRun(follower: JournalFollower, entry: RunEntry, redactor: Redactor): void {
+  const blobs = follower.blobsOf(entry.id);
+  const { started, ended, events } = entry;
+  redactor.learn(started as unknown as Json);
+  for (const { sha256: hash } of started.documents)
+    redactor.learn(blobs(hash as Sha256)?.toString('utf8') ?? null);
+  const sequences = events.map((_, index) => index + 1);
+  for (const { record } of follower.records(entry, sequences))
+    redactor.learn(eventOf(record, blobs).event as unknown as Json);
+  if (ended !== null) redactor.learn(ended.body as unknown as Json);
+}
+
 /**
  * The records of an ended run, each text before the first record that names it.
  * @param store Makes a text a record, or nothing where it was one before.

@@ -42,9 +42,7 @@ export const commonRules: readonly RedactionRule[] = [
  */
 export function userRule(source: string, number: number): RedactionRule {
   try {
-    const pattern = new RegExp(source, 'gu');
-    if (new RegExp(pattern).test('')) throw new Error('it matches nothing at all');
-    return { name: `pattern ${number}`, pattern };
+    return namedRule(`pattern ${number}`, source);
   } catch (error) {
     const why = error instanceof Error ? error.message : String(error);
     throw new RuntimeError(
@@ -54,14 +52,25 @@ export function userRule(source: string, number: number): RedactionRule {
   }
 }
 
+/** @throws Error that says what is wrong with the pattern */
+export function namedRule(name: string, source: string): RedactionRule {
+  const pattern = new RegExp(source, 'gu');
+  if (new RegExp(pattern).test('')) throw new Error('it matches nothing at all');
+  return { name, pattern };
+}
+
 const letters = 'abcdefghijklmnopqrstuvwxyz';
+const matchesNothing = /(?!)/g;
 const triesMax = 100;
 const hashPattern = /[0-9a-f]{64}/g;
 /** Fewer texts of a shape, and a placeholder would soon be a text that is there. */
 const shapesMin = 10_000;
 
 export class Redactor {
-  readonly #rules: readonly RedactionRule[];
+  #rules: readonly RedactionRule[];
+  readonly #fields: ReadonlySet<string>;
+  /** Texts of fields, with the name of the field. */
+  readonly #learned = new Map<string, string>();
   readonly #key = randomBytes(32); // (D3)
   readonly #placeholders = new Map<string, string>();
   readonly #used = new Set<string>();
@@ -69,8 +78,45 @@ export class Redactor {
   /** Hashes of texts that are others now. */
   readonly #hashes = new Map<string, string>();
 
-  constructor(rules: readonly RedactionRule[]) {
-    this.#rules = rules;
+  /** @param fields Names of properties; their texts are replaced once `learn` has seen them. */
+  constructor(rules: readonly RedactionRule[], fields: readonly string[] = []) {
+    this.#fields = new Set(fields);
+    const ofFields = fields.map((name) => ({ name: `field ${name}`, pattern: matchesNothing }));
+    this.#rules = [...ofFields, ...rules];
+  }
+
+  /** Whether it replaces texts that it has to see first. */
+  get learns(): boolean {
+    return this.#fields.size > 0;
+  }
+
+  /**
+   * Notes the texts of fields, also in a text that is JSON itself.
+   * @throws RuntimeError RUN_NOT_REDACTED above `limits.redactionsMax`
+   */
+  learn(value: Json, field: string | null = null): void {
+    if (typeof value === 'string') {
+      if (field !== null && value !== '') this.#learned.set(value, field);
+      if (this.#learned.size > limits.redactionsMax) throw tooManyTexts();
+      const inner = jsonIn(value);
+      if (inner !== null) this.learn(inner, field);
+    } else if (Array.isArray(value)) {
+      for (const item of value) this.learn(item, field);
+    } else if (typeof value === 'object' && value !== null) {
+      for (const [key, inner] of Object.entries(value))
+        this.learn(inner, this.#fields.has(key) ? key : field);
+    }
+  }
+
+  /** From here on what was learned is replaced. */
+  apply(): void {
+    this.#rules = this.#rules.map((rule) => {
+      const texts = [...this.#learned].filter(([, field]) => rule.name === `field ${field}`);
+      if (texts.length === 0) return rule;
+      // The longest first, so that one text in another does not hide the rest of it.
+      const sources = texts.map(([text]) => escaped(text)).sort((a, b) => b.length - a.length);
+      return { ...rule, pattern: new RegExp(sources.join('|'), 'gu') };
+    });
   }
 
   /** Different texts that each rule found. */
@@ -122,10 +168,7 @@ export class Redactor {
     const known = this.#placeholders.get(found);
     if (known !== undefined) return known;
     if (this.#placeholders.size >= limits.redactionsMax) {
-      throw new RuntimeError(
-        'RUN_NOT_REDACTED',
-        `More than ${limits.redactionsMax} texts would be replaced; use narrower patterns.`,
-      );
+      throw tooManyTexts();
     }
     const tries = shapesOf(found) < shapesMin ? 0 : triesMax;
     for (let attempt = 0; attempt < tries; attempt += 1) {
@@ -155,6 +198,27 @@ export class Redactor {
       const letter = letters[byte % letters.length] ?? 'x';
       return character === character.toUpperCase() ? letter.toUpperCase() : letter;
     });
+  }
+}
+
+function tooManyTexts(): RuntimeError {
+  return new RuntimeError(
+    'RUN_NOT_REDACTED',
+    `More than ${limits.redactionsMax} texts would be replaced; use narrower patterns.`,
+  );
+}
+
+function escaped(text: string): string {
+  return text.replace(/[\\^$.*+?()[\]{}|/]/g, '\\$&');
+}
+
+/** The object or list that a text is, or null. */
+function jsonIn(text: string): Json {
+  if (!/^\s*[[{]/.test(text)) return null;
+  try {
+    return JSON.parse(text) as Json;
+  } catch {
+    return null;
   }
 }
 

@@ -40,7 +40,7 @@ import { limits } from '../kernel/limits.ts';
 import { lineage } from './fork-point.ts';
 import { JournalFollower } from './journal-follower.ts';
 import { invalid, readArchive, requireWhole, told } from './read-archive.ts';
-import { redactedRecords } from './redact-run.ts';
+import { learnRun, redactedRecords } from './redact-run.ts';
 import type { Redactor } from './redactor.ts';
 import { replayShard } from './replay-run.ts';
 import type { RunEntry } from './run-index.ts';
@@ -252,6 +252,8 @@ function redactedOf(
   let texts = 0;
   try {
     follower.advance();
+    if (redactor.learns) for (const run of runs) learnRun(follower, follower.entry(run), redactor);
+    redactor.apply();
     for (const run of runs) {
       const entry = follower.entry(run);
       cipher = RunCipher.create(run, cipher); // The run's own would read what was redacted.

@@ -254,6 +254,13 @@ test('claw runs export --redact says what it replaced, and refuses what it canno
   expect((await claw(['runs', 'import', file], { data: elsewhere })).status).toBe(0);
   const replay = await claw(['replay', run], { data: elsewhere });
   expect(replay.stdout).toContain('Replay: equal. 82 events');
+  const rules = join(folder, 'rules.yaml');
+  writeFileSync(rules, "patterns: { nobody: 'no such text' }\ncommon: false");
+  const ruled = ['runs', 'export', run, join(folder, 'ruled.claw'), '--json', '--redact-rules'];
+  const byRules = await claw([...ruled, rules], { data });
+  expect(oneObject(byRules.stdout)).toMatchObject({ redacted: { nobody: 0 } });
+  writeFileSync(rules, 'patterns: nobody');
+  expectFailure(await claw([...ruled, rules], { data }), 'REDACTION_RULES_INVALID', /patterns: /);
   const more = ['runs', 'export', run, join(folder, 'more.claw'), '--json', '--redact'];
   expectFailure(await claw([...more, '('], { data }), 'USAGE', /is no pattern/);
   expectFailure(

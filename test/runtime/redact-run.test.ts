@@ -1,4 +1,4 @@
-import { readFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import { openDataDirectory } from '../../src/journal/data-directory.ts';
@@ -6,6 +6,7 @@ import { JournalReader } from '../../src/journal/journal-reader.ts';
 import { verifyJournal } from '../../src/journal/verification.ts';
 import { type Sha256, sha256 } from '../../src/kernel/hash.ts';
 import { openReadOnly } from '../../src/runtime/read-only.ts';
+import { readRedactionRules } from '../../src/runtime/redaction-rules.ts';
 import { commonRules, Redactor, userRule } from '../../src/runtime/redactor.ts';
 import { exportRun, importRun } from '../../src/runtime/run-archive.ts';
 import { fixtureFolder, fixtureNames, recordedFacts } from '../journal/fixtures.ts';
@@ -101,6 +102,68 @@ function spoken() {
 }
 
 const ownRule = () => new Redactor([userRule('Project Nightingale', 1), ...commonRules]);
+
+describe('a file of rules', () => {
+  function rulesOf(text: string) {
+    const path = join(temporaryFolder(), 'rules.yaml');
+    writeFileSync(path, text);
+    return readRedactionRules(path);
+  }
+
+  test('has patterns with names, fields, and the common rules unless it says no', () => {
+    const { rules, fields } = rulesOf("patterns: { project: 'Project \\w+' }\nfields: [customer]");
+    expect(rules.map(({ name }) => name)).toEqual(['project', ...commonRules.map((r) => r.name)]);
+    expect(fields).toEqual(['customer']);
+    expect(rulesOf('{"common": false, "fields": ["a"]}')).toEqual({ rules: [], fields: ['a'] });
+  });
+
+  test.each([
+    ['patterns: { a: "(" }', /patterns\.a: Invalid regular expression/],
+    ['patterns: { a: "x*" }', /patterns\.a: it matches nothing at all/],
+    ['patterns: [a]', /patterns: /],
+    ['fields: customer', /fields: /],
+    ['common: maybe', /common: /],
+    ['common: false', /it has no rule/],
+    ['pattern: {}', /[Uu]nrecognized key/],
+    ['a: [', /rules\.yaml is no file of redaction rules/],
+    [
+      `patterns: ${JSON.stringify(Object.fromEntries(Array.from({ length: 101 }, (_, n) => [n, 'a'])))}`,
+      /more than 100/,
+    ],
+    [`# ${'x'.repeat(300_000)}`, /larger than/],
+  ])('that is wrong is refused and says where: %.40s', (text, why) => {
+    expect(thrownBy(() => rulesOf(text)).code).toBe('REDACTION_RULES_INVALID');
+    expect(() => rulesOf(text)).toThrow(why);
+  });
+
+  test('that is not there is refused', () => {
+    expect(thrownBy(() => readRedactionRules('/nowhere/rules.yaml')).code).toBe(
+      'REDACTION_RULES_INVALID',
+    );
+  });
+
+  test('replaces the text of a field in answers, documents and whatever repeats it', async () => {
+    const data = newData();
+    const world = new World(data);
+    const text = 'From Acme Widgets (Ltd.): please call.';
+    const run = world.start(definition, [text]);
+    const said = JSON.stringify({
+      customer: 'Acme Widgets (Ltd.)',
+      order: { customer: 'Zebra Farm' },
+    });
+    world.play(() => generated(said));
+    world.close();
+    const file = join(temporaryFolder(), 'run.claw');
+    const report = exportRun(data, run, file, new Redactor([], ['customer', 'unheard']));
+    expect(report.redacted).toEqual({ 'field customer': 2, 'field unheard': 0 });
+    const target = newData();
+    importRun(target, file);
+    const content = everything(target);
+    for (const secret of ['Acme', 'Widgets', 'Zebra']) expect(content).not.toContain(secret);
+    expect(content).toContain('please call.');
+    expect((await replayed(target, run)).report).toMatchObject({ equal: true });
+  });
+});
 
 describe('a redacted archive', () => {
   test('has no byte of what was replaced, and replays equal elsewhere', async () => {

@@ -20,26 +20,37 @@ export function runsCommand(host: Host): Command {
 
 interface ExportOptions {
   readonly redact?: true | readonly string[];
+  readonly redactRules?: string;
 }
 
 const redactHelp = `
 --redact stands behind FILE. It replaces e-mail addresses, keys and tokens, account, card and
 telephone numbers, and whatever matches the regular expressions behind it, by texts of the
 same shape, the same one everywhere. The run is told again over these texts, so that it
-replays; where it would decide otherwise, nothing is written. What no rule matches stays.`;
+replays; where it would decide otherwise, nothing is written. What no rule matches stays.
+A run that is a fork is written with those that it is a fork of, all of them redacted.
+
+FILE of --redact-rules is YAML or JSON:
+  patterns: { project: 'Project \\w+' }   regular expressions, each with a name
+  fields: [customer]                      texts of these properties, wherever they stand
+  common: false                           not the common rules`;
 
 function exportCommand(host: Host): Command {
   const command = newCommand('export', 'write an ended run into one file, to replay it elsewhere')
     .argument('<run>', 'id of the run')
     .argument('<file>', 'new file')
     .option('--redact [pattern...]', 'replace sensitive texts, and what these patterns match')
+    .option('--redact-rules <file>', 'redact by the rules of this file')
     .addHelpText('after', redactHelp);
-  return onAction<ExportOptions>(command, host, async (context, { words, options: { redact } }) => {
+  return onAction<ExportOptions>(command, host, async (context, { words, options }) => {
+    const { redact, redactRules } = options;
     const { services, config, output, io } = context;
     const [run = '', file = ''] = words;
-    const patterns = redact === undefined ? null : redact === true ? [] : redact;
+    const patterns = redact === true || redact === undefined ? [] : redact;
+    const rulesFile = redactRules === undefined ? null : resolve(io.cwd, redactRules);
+    const redaction = redact === undefined && rulesFile === null ? null : { patterns, rulesFile };
     const target = resolve(io.cwd, file);
-    const report = await services.exportRun(config.dataDirectory, run, target, patterns);
+    const report = await services.exportRun(config.dataDirectory, run, target, redaction);
     output.answer(report);
     for (const [rule, count] of Object.entries(report.redacted ?? {})) {
       output.print(`redacted     ${rule}: ${count} different texts`);
