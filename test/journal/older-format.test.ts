@@ -1,8 +1,10 @@
-import { cpSync } from 'node:fs';
+import { cpSync, readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
+import { openDataDirectory } from '../../src/journal/data-directory.ts';
 import { JournalReader } from '../../src/journal/journal-reader.ts';
 import { JournalWriter } from '../../src/journal/journal-writer.ts';
-import { fixtureFolder, recordedFacts } from './fixtures.ts';
+import { fixtureFolder, fixtureNames, recordedFacts } from './fixtures.ts';
 import {
   EventChain,
   encodeBatch,
@@ -14,26 +16,33 @@ import {
 } from './journal-fixture.ts';
 
 const name = 'inbox-format-1';
-const older = fixtureFolder(name);
 
-function copyOfOlder(): string {
+function copyOfOlder(recorded = name): string {
   const folder = temporaryFolder();
-  cpSync(older, folder, { recursive: true });
+  cpSync(fixtureFolder(recorded), folder, { recursive: true });
   return folder;
 }
 
-const expected = recordedFacts(name);
+describe.each(fixtureNames)('the data directory of %s', (recorded) => {
+  const expected = recordedFacts(recorded);
+  const original = fixtureFolder(recorded);
 
-describe('a journal of format 1', () => {
   test('is continued in a segment of the present format, and not rewritten', () => {
-    const folder = copyOfOlder();
+    const folder = copyOfOlder(recorded);
+    const before = readdirSync(join(original, 'journal'));
+    openDataDirectory(folder, 1).release();
+    expect(readFileSync(join(folder, 'VERSION'), 'utf8')).toBe('3\n');
     const writer = JournalWriter.open(folder, { segmentBytes: smallSegment });
     expect(writer.recovered).toMatchObject({ lastSequence: expected.lastSequence, bytesCut: 0 });
     const { committed } = writer.writeGroup([encodeBatch([new EventChain().next()])]);
-    expect(committed).toMatchObject({ segment: 3, sequence: expected.lastSequence + 2 });
+    expect(committed).toMatchObject({
+      segment: before.length + 1,
+      sequence: expected.lastSequence + 2,
+    });
     writer.close();
-    for (const number of [1, 2]) {
-      expect(segmentBytesOf(folder, number)).toEqual(segmentBytesOf(older, number));
+    for (const segment of before) {
+      const bytes = readFileSync(join(folder, 'journal', segment));
+      expect(bytes.equals(readFileSync(join(original, 'journal', segment)))).toBe(true);
     }
     const reader = JournalReader.open(folder, { verifyDigests: true });
     const sequences = reader.advance().map(({ sequence }) => sequence);
@@ -45,7 +54,9 @@ describe('a journal of format 1', () => {
     expect(again.committed).toEqual(committed);
     again.close();
   });
+});
 
+describe('a journal of format 1', () => {
   test('that is damaged below its last group is corrupt, by what format 1 says', () => {
     const folder = copyOfOlder();
     const bytes = segmentBytesOf(folder, 2);
