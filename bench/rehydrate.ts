@@ -1,0 +1,129 @@
+/**
+ * An open run is rehydrated from its last snapshot and the events behind it,
+ * against a full fold from its first event. The run is made by the real runtime,
+ * which stops in the midst of it, and its snapshots are those that the runtime
+ * took; 50,000 events, 8,000 with `--quick`. No model slows the run down, so it outpaces the
+ * thread that takes snapshots: what is behind the last one is a figure too. Both must come to the
+ * same actors and messages. Opening the journal, which every start does, is measured by itself,
+ * and in the sum.
+ */
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { assert } from '../src/kernel/assert.ts';
+import { canonicalJson, sha256 } from '../src/kernel/hash.ts';
+import { JournalFollower } from '../src/runtime/journal-follower.ts';
+import { programDigest } from '../src/runtime/program-digest.ts';
+import { type RecoveredRun, recoverRun } from '../src/runtime/replay-run.ts';
+import { startRuntime } from '../src/runtime/runtime.ts';
+import { benchOptions, figure, interleave, ratios, report } from './harness.ts';
+
+const { quick, repetitions } = benchOptions();
+const eventsMin = quick ? 8_000 : 50_000;
+const documents = quick ? 100 : 500;
+const steps = 40;
+const program = programDigest();
+
+const pipeline = {
+  name: 'rehydrate',
+  agents: { idle: { prompt: '{{each}}' } },
+  steps: Array.from({ length: steps }, (_, index) => ({
+    id: `step-${index}`,
+    agent: 'idle',
+    map: 'documents',
+    // Not a list, so there is nothing to ask.
+    each: 'run.name',
+    needs: index === 0 ? [] : [`step-${index - 1}`],
+  })),
+};
+
+/** Makes the run and stops in the midst of it. */
+async function record(root: string): Promise<string> {
+  const folder = join(root, 'input');
+  mkdirSync(folder);
+  for (let index = 0; index < documents; index += 1) {
+    const name = `document-${String(index).padStart(4, '0')}.txt`;
+    writeFileSync(join(folder, name), `Document ${index}.\n`);
+  }
+  const runtime = await startRuntime({
+    dataDirectory: join(root, 'data'),
+    host: '127.0.0.1',
+    port: 0,
+    model: {},
+    journal: 'durable',
+    debug: false,
+  });
+  try {
+    const { id } = await runtime.startRun({ pipeline, input: { folder }, seed: 1 });
+    const isEnough = () =>
+      runtime.run(id).events >= eventsMin && runtime.health().snapshots.taken > 0;
+    while (!isEnough()) {
+      assert(runtime.run(id).status === 'running', 'the run is long enough');
+      await sleep(10);
+    }
+    return id;
+  } finally {
+    await runtime.stop();
+  }
+}
+
+function content({ actors, undelivered }: RecoveredRun): string {
+  const living = actors.filter(({ done }) => !done);
+  const sorted = living.toSorted((left, right) => (left.actor.id < right.actor.id ? -1 : 1));
+  return sha256(canonicalJson([sorted, undelivered]));
+}
+
+const root = mkdtempSync(join(tmpdir(), 'openclaw-bench-rehydrate-'));
+try {
+  const run = await record(root);
+  const dataDirectory = join(root, 'data');
+  const open = (): JournalFollower => {
+    const follower = new JournalFollower(dataDirectory, { verifyDigests: true });
+    follower.advance();
+    return follower;
+  };
+  const follower = open();
+  const { events, snapshot } = follower.entry(run);
+  assert(snapshot !== null && snapshot.events > 0, 'the runtime took a snapshot');
+  const inSeconds = (what: () => unknown): number => {
+    const startedMs = performance.now();
+    what();
+    return (performance.now() - startedMs) / 1_000;
+  };
+  const [short, full] = [recoverRun(follower, run, program), recoverRun(follower, run)];
+  assert(short.snapshotRefusal === null, short.snapshotRefusal ?? '');
+  assert(short.fromSnapshot === snapshot.events, 'it goes on from the snapshot');
+  assert(full.divergence === null && content(short) === content(full), 'both are the same run');
+  const living = short.actors.filter(({ done }) => !done).length;
+  process.stdout.write(
+    `${events.length} events, ${snapshot.events} in the snapshot, ${living} actors live, ${short.undelivered.length} messages on their way\n`,
+  );
+  const samples = await interleave(
+    {
+      snapshot: () => inSeconds(() => recoverRun(follower, run, program)),
+      full: () => inSeconds(() => recoverRun(follower, run)),
+      open: () => inSeconds(() => open().close()),
+      cold: () =>
+        inSeconds(() => {
+          const cold = open();
+          recoverRun(cold, run, program);
+          cold.close();
+        }),
+    },
+    repetitions,
+  );
+  follower.close();
+  const less = { higherIsBetter: false };
+  report('rehydrate', [
+    figure('rehydrate.snapshot-and-tail', 's', samples.snapshot, { ...less, goal: 1 }),
+    figure('rehydrate.full-fold', 's', samples.full, less),
+    figure('rehydrate.gain', 'x', ratios(samples.full, samples.snapshot)),
+    figure('rehydrate.open-journal', 's', samples.open, less),
+    figure('rehydrate.open-and-rehydrate', 's', samples.cold, less),
+    figure('rehydrate.events', 'events', [events.length]),
+    figure('rehydrate.tail', 'events', [events.length - snapshot.events], less),
+  ]);
+} finally {
+  rmSync(root, { recursive: true, force: true });
+}
