@@ -21,8 +21,9 @@ import { RuntimeError } from '../kernel/errors.ts';
 import type { RunId } from '../kernel/ids.ts';
 import type { JsonObject } from '../kernel/json.ts';
 import { limits } from '../kernel/limits.ts';
-import { errorNumber, type FilePort, readFully, writeFully } from './file-port.ts';
+import type { FilePort } from './file-port.ts';
 import { listSegmentFiles, segmentPath } from './segment.ts';
+import { replaceFile, tryReadFile } from './small-file.ts';
 
 const hex = z.string().regex(/^[0-9a-f]{64}$/);
 const count = z.number().int().nonnegative();
@@ -53,8 +54,10 @@ export type CompactedRun = Compaction['runs'][number];
 
 const genesis = '0'.repeat(64);
 
+const compactionsFile = 'compactions';
+
 function compactionsPath(folder: string): string {
-  return join(folder, 'compactions');
+  return join(folder, compactionsFile);
 }
 
 /**
@@ -63,7 +66,7 @@ function compactionsPath(folder: string): string {
  * @throws RuntimeError JOURNAL_CORRUPT when the file is there and is not what was written.
  */
 export function readCompactions(files: FilePort, folder: string): readonly Compaction[] {
-  const text = tryReadText(files, compactionsPath(folder));
+  const text = tryReadFile(files, compactionsPath(folder))?.toString('utf8') ?? null;
   if (text === null) return [];
   const compactions: Compaction[] = [];
   let previous = genesis;
@@ -83,9 +86,8 @@ export function readCompactions(files: FilePort, folder: string): readonly Compa
  * @throws RuntimeError COMPACTION_REFUSED above `limits.compactionsBytesMax`; Error of the port.
  */
 export function addCompaction(files: FilePort, folder: string, compaction: Compaction): void {
-  const path = compactionsPath(folder);
   readCompactions(files, folder);
-  const before = tryReadText(files, path) ?? '';
+  const before = tryReadFile(files, compactionsPath(folder))?.toString('utf8') ?? '';
   const last = before.split('\n').at(-2)?.slice(0, genesis.length) ?? genesis;
   const json = JSON.stringify(compaction);
   const bytes = Buffer.from(`${before}${digestOf(last, json)} ${json}\n`);
@@ -95,17 +97,7 @@ export function addCompaction(files: FilePort, folder: string, compaction: Compa
       `What is kept of the dropped runs would take ${bytes.length} bytes, more than ${limits.compactionsBytesMax}; begin a new data directory.`,
     );
   }
-  const temporary = `${path}.tmp`;
-  if (files.list(folder).includes('compactions.tmp')) files.unlink(temporary);
-  const file = files.open(temporary, 'wx');
-  try {
-    writeFully(files, file, bytes, { offset: 0, length: bytes.length, position: 0 });
-    files.fdatasync(file);
-  } finally {
-    files.close(file);
-  }
-  files.rename(temporary, path);
-  files.syncFolder(folder);
+  replaceFile(files, folder, compactionsFile, bytes);
 }
 
 /** Numbers of the segments of the journal, ascending: of those in the folder, without the dropped (D1). */
@@ -139,21 +131,4 @@ function damaged(folder: string): RuntimeError {
     'JOURNAL_CORRUPT',
     `${compactionsPath(folder)} is damaged; restore it from a copy of the data directory.`,
   );
-}
-
-function tryReadText(files: FilePort, path: string): string | null {
-  let file: number;
-  try {
-    file = files.open(path, 'r');
-  } catch (error) {
-    if (errorNumber(error) === 'ENOENT') return null;
-    throw error;
-  }
-  try {
-    const bytes = Buffer.alloc(files.size(file));
-    readFully(files, file, bytes, { offset: 0, length: bytes.length, position: 0 });
-    return bytes.toString('utf8');
-  } finally {
-    files.close(file);
-  }
 }

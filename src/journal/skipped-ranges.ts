@@ -9,10 +9,11 @@
  */
 import { join } from 'node:path';
 import { RuntimeError } from '../kernel/errors.ts';
-import { errorNumber, type FilePort, readFully, writeFully } from './file-port.ts';
+import type { FilePort } from './file-port.ts';
 import type { GroupPlace } from './later-place.ts';
 import type { JournalPosition } from './record.ts';
 import { digestBytes } from './record-descriptor.ts';
+import { replaceFile, tryReadFile } from './small-file.ts';
 
 /** As it stands in the file. */
 export interface SkippedRange {
@@ -28,8 +29,10 @@ export interface SkippedRange {
   readonly what: string;
 }
 
+const skippedFile = 'skipped.json';
+
 function skippedPath(folder: string): string {
-  return join(folder, 'skipped.json');
+  return join(folder, skippedFile);
 }
 
 /**
@@ -37,7 +40,7 @@ function skippedPath(folder: string): string {
  * @throws RuntimeError JOURNAL_CORRUPT when the file is there and is not what was written.
  */
 export function readSkippedRanges(files: FilePort, folder: string): readonly SkippedRange[] {
-  const bytes = tryReadAll(files, skippedPath(folder));
+  const bytes = tryReadFile(files, skippedPath(folder));
   if (bytes === null) return [];
   try {
     const ranges = JSON.parse(bytes.toString('utf8')) as unknown;
@@ -57,18 +60,8 @@ export function writeSkippedRanges(
   folder: string,
   ranges: readonly SkippedRange[],
 ): void {
-  const temporary = `${skippedPath(folder)}.tmp`;
   const bytes = Buffer.from(`${JSON.stringify(ranges, null, 2)}\n`);
-  if (files.list(folder).includes('skipped.json.tmp')) files.unlink(temporary);
-  const file = files.open(temporary, 'wx');
-  try {
-    writeFully(files, file, bytes, { offset: 0, length: bytes.length, position: 0 });
-    files.fdatasync(file);
-  } finally {
-    files.close(file);
-  }
-  files.rename(temporary, skippedPath(folder));
-  files.syncFolder(folder);
+  replaceFile(files, folder, skippedFile, bytes);
 }
 
 /** Where a reader that has come to `position` goes on, or null when nothing is skipped there (K2). */
@@ -106,21 +99,4 @@ function isPosition(value: JournalPosition | undefined): boolean {
 
 function isCount(value: unknown): boolean {
   return Number.isSafeInteger(value) && (value as number) >= 0;
-}
-
-function tryReadAll(files: FilePort, path: string): Buffer | null {
-  let file: number;
-  try {
-    file = files.open(path, 'r');
-  } catch (error) {
-    if (errorNumber(error) === 'ENOENT') return null;
-    throw error;
-  }
-  try {
-    const bytes = Buffer.alloc(files.size(file));
-    readFully(files, file, bytes, { offset: 0, length: bytes.length, position: 0 });
-    return bytes;
-  } finally {
-    files.close(file);
-  }
 }
