@@ -229,6 +229,20 @@ test('an audit finds what no hash covers, says so, and another snapshot takes th
   expect(audit).toMatchObject({ equal: true, at: entry.events.length });
 });
 
+test('a snapshot that was refused or found wrong is none of the index from then on', async () => {
+  const of = world();
+  const run = halfWay(of);
+  write(of, run, take(of, run));
+  const notices: string[] = [];
+  const snapshots = service(of, notices);
+  onTestFinished(() => snapshots.stop());
+  const entry = of.follower.entry(run);
+  snapshots.resumed(entry, 'a reason');
+  expect(entry.snapshot).toBeNull();
+  expect(notices).toEqual([expect.stringMatching(/was not used, for a reason/)]);
+  await snapshots.settled();
+});
+
 test('snapshots come by the count of events, and not again before as many more', async () => {
   const of = world();
   const notices: string[] = [];
