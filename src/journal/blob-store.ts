@@ -73,20 +73,35 @@ export function blobReference(hash: Sha256): Json {
   return { [referenceKey]: hash };
 }
 
+/** Content of a blob, as its bytes or already as text; null where there is none. */
+export type TextLookup = (hash: Sha256) => Buffer | string | null;
+
+/** Whether JSON text may hold a reference or a key with one more `$` (B1), escaped or not. */
+export function mayRefer(text: string): boolean {
+  return text.includes(referenceKey) || text.includes('\\u');
+}
+
 /**
- * Puts the texts back in.
+ * Puts the texts back in. What needs none is returned as it is, not copied.
  * @throws RuntimeError BLOB_MISSING when the lookup has no content for a reference.
  */
-export function internalize(value: Json, lookup: (hash: Sha256) => Buffer | null): Json {
+export function internalize(value: Json, lookup: TextLookup): Json {
   if (typeof value !== 'object' || value === null) return value;
-  if (Array.isArray(value)) return value.map((item) => internalize(item, lookup));
+  if (Array.isArray(value)) {
+    const items = value.map((item) => internalize(item, lookup));
+    return items.every((item, index) => item === value[index]) ? value : items;
+  }
   if (Object.hasOwn(value, referenceKey)) return resolve(value[referenceKey] as Sha256, lookup);
-  return Object.fromEntries(
-    Object.entries(value).map(([key, inner]) => [
-      escapedKey.test(key) ? key.slice(1) : key,
-      internalize(inner, lookup),
-    ]),
-  );
+  let isChanged = false;
+  const members: [string, Json][] = [];
+  for (const key of Object.keys(value)) {
+    const inner = value[key] as Json;
+    const whole = internalize(inner, lookup);
+    const name = key.startsWith('$') && escapedKey.test(key) ? key.slice(1) : key;
+    isChanged ||= whole !== inner || name !== key;
+    members.push([name, whole]);
+  }
+  return isChanged ? Object.fromEntries(members) : value;
 }
 
 /** The hashes that an externalized value names, some perhaps more than once. */
@@ -99,7 +114,7 @@ export function* blobReferences(value: Json): Generator<Sha256> {
   for (const inner of Object.values(value)) yield* blobReferences(inner);
 }
 
-function resolve(hash: Sha256, lookup: (hash: Sha256) => Buffer | null): string {
+function resolve(hash: Sha256, lookup: TextLookup): string {
   const content = lookup(hash);
   if (content === null) {
     throw new RuntimeError(
@@ -108,7 +123,7 @@ function resolve(hash: Sha256, lookup: (hash: Sha256) => Buffer | null): string 
       { details: { hash } },
     );
   }
-  return content.toString('utf8');
+  return typeof content === 'string' ? content : content.toString('utf8');
 }
 
 /**

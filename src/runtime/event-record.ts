@@ -8,7 +8,13 @@ import { appendedContext, type EncodedContext, encodeContext } from '../actors/c
 import type { ActorEvent, DocumentReference } from '../actors/event.ts';
 import type { FinishIntention } from '../actors/intention.ts';
 import type { Outcome } from '../actors/outcome.ts';
-import { blobReference, externalize, internalize } from '../journal/blob-store.ts';
+import {
+  blobReference,
+  externalize,
+  internalize,
+  mayRefer,
+  type TextLookup,
+} from '../journal/blob-store.ts';
 import type { AppendRecord, StoredRecord } from '../journal/record.ts';
 import type { RunStore } from '../journal/run-store.ts';
 import { assert } from '../kernel/assert.ts';
@@ -121,8 +127,10 @@ function encodeBody(value: unknown, { timeMs, store }: Recording): EncodedBody {
   return { stored, blobs: store.texts(blobs, timeMs) };
 }
 
-function decodeBody(record: StoredRecord, blobs: BlobLookup): unknown {
-  return internalize(JSON.parse(record.body.toString('utf8')) as Json, blobs);
+function decodeBody(record: StoredRecord, blobs: TextLookup): unknown {
+  const text = record.body.toString('utf8');
+  const value = JSON.parse(text) as Json;
+  return mayRefer(text) ? internalize(value, blobs) : value;
 }
 
 const outside = {
@@ -135,6 +143,7 @@ const outside = {
 
 /** The context that a step appends to, or null; no step asks twice. */
 export function contextOf({ acts }: Pick<StepEffects, 'acts'>): EncodedContext | null {
+  if (acts.length === 0) return null;
   const nodes = acts.flatMap(({ intention }) => appendedContext(intention) ?? []);
   assert(nodes.length <= 1, 'a step asks one question at most');
   return nodes[0] === undefined ? null : encodeContext(nodes[0]);
@@ -246,7 +255,7 @@ function requireType(record: StoredRecord, type: StoredRecord['type']): void {
 }
 
 /** @throws RuntimeError BLOB_MISSING */
-export function eventOf(record: StoredRecord, blobs: BlobLookup): EventBody {
+export function eventOf(record: StoredRecord, blobs: TextLookup): EventBody {
   requireType(record, 'event');
   return decodeBody(record, blobs) as EventBody;
 }

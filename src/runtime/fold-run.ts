@@ -23,11 +23,13 @@ import { hasMachine, isMachineName, newestVersion } from '../actors/machines.ts'
 import { isDone } from '../actors/step.ts';
 import type { StepperKind } from '../actors/stepper.ts';
 import type { StoredRecord } from '../journal/record.ts';
-import { canonicalJson, hashJson, type Sha256 } from '../kernel/hash.ts';
+import type { Sha256 } from '../kernel/hash.ts';
 import type { ActorId, IntentionKey, RunId } from '../kernel/ids.ts';
-import { cachedBlobs } from './blob-cache.ts';
+import { sameJson } from '../kernel/same-json.ts';
+import { cachedTexts } from './blob-cache.ts';
 import { type BlobLookup, contextOf, type EventBody, eventOf } from './event-record.ts';
 import { Amendments, type ForkPoint, inRun } from './fork-point.ts';
+import { MessageExchange, type ReceivedMessage } from './message-exchange.ts';
 import { type StateDifference, stateDifference } from './state-difference.ts';
 
 /** Where a replay found something else than the journal says. */
@@ -57,28 +59,14 @@ export interface FoldedActor {
   readonly begins: boolean;
 }
 
-/** What stands for the key of an intention where the runtime itself has sent the message. */
-export function outsideKey(actor: ActorId, number: number): IntentionKey {
-  return `@runtime:${actor}:${number}` as IntentionKey;
-}
-
-/** A message that an actor received, by the key of the intention that sent it, or `outsideKey`. */
-export interface ReceivedMessage {
-  readonly key: IntentionKey;
-  readonly digest: Sha256;
-  readonly sequence: number;
-  readonly actor: ActorId;
-  readonly actorSequence: number;
-  readonly type: string;
-}
-
 export interface FoldedRun {
   readonly events: number;
   readonly divergence: Divergence | null;
   /** How the run ended, if one of these actors ended it. */
   readonly finish: FinishIntention | null;
-  /** Digest of every message that these actors sent, by its key. */
+  /** Digest of every message that these actors sent and none of them received, by its key. */
   readonly sent: ReadonlyMap<IntentionKey, Sha256>;
+  /** What they received, but for what one of them sent just so. */
   readonly received: readonly ReceivedMessage[];
   readonly actors: readonly FoldedActor[];
   /** Actors that are done, those before the start of the fold included. */
@@ -138,7 +126,7 @@ function compare(
       state: stateDifference(before, effects.actor, body.hash),
     });
   }
-  if (canonicalJson(effects.digests) !== canonicalJson(body.intentions)) {
+  if (!sameJson(effects.digests, body.intentions)) {
     const expected = JSON.stringify(body.intentions);
     const actual = JSON.stringify(effects.digests);
     return diverged(entry, body, { expected, actual, difference: 'The intentions are others.' });
@@ -208,18 +196,6 @@ export function replayStep(
   }
 }
 
-function receipt(entry: StreamRecord, body: EventBody): ReceivedMessage | null {
-  if (isAnswer(body.event)) return null;
-  return {
-    key: body.cause === null ? outsideKey(body.actor, body.number) : (body.cause as IntentionKey),
-    digest: hashJson(body.event),
-    sequence: entry.sequence,
-    actor: body.actor,
-    actorSequence: entry.record.actorSequence,
-    type: body.event.type,
-  };
-}
-
 export interface FoldOptions {
   /** Collect the messages as well, for recovery. */
   readonly keepSends: boolean;
@@ -265,7 +241,7 @@ export function foldRun(
   blobs: BlobLookup,
   { keepSends, points = [], stepper = 'compact', from }: FoldOptions,
 ): FoldedRun {
-  const lookup = cachedBlobs(blobs);
+  const lookup = cachedTexts(blobs);
   const actors = new Map<ActorId, Actor>();
   const progress = new Map<ActorId, Progress>();
   const amendments = new Amendments();
@@ -275,8 +251,7 @@ export function foldRun(
     actors.set(actor.id, actorFromJson(actor));
     progress.set(actor.id, { epoch, digest, run: begins ? null : actor.run });
   }
-  const sent = new Map<IntentionKey, Sha256>();
-  const received: ReceivedMessage[] = [];
+  const messages = new MessageExchange();
   let events = 0;
   let finish: FinishIntention | null = null;
   let divergence: Divergence | null = null;
@@ -284,7 +259,7 @@ export function foldRun(
   const branch = (point: ForkPoint): void => {
     const told = amendments.at(point, actors);
     for (const [id, actor] of actors) actors.set(id, inRun(actor, point.run));
-    for (const { to, number, event } of told) sent.set(outsideKey(to, number), hashJson(event));
+    for (const { to, number, event } of told) messages.sendFromOutside(to, number, event);
     if (keepSends) sends.push(...told);
   };
 
@@ -308,10 +283,9 @@ export function foldRun(
     actors.set(body.actor, effects.actor);
     progress.set(body.actor, { epoch, digest: digest.toString('hex'), run });
     amendments.see(effects.sends);
-    for (const { cause, event } of effects.sends)
-      if (cause !== null) sent.set(cause, hashJson(event));
-    const message = receipt(entry, body);
-    if (message !== null) received.push(message);
+    messages.send(effects.sends);
+    const { actorSequence } = entry.record;
+    messages.receive(body, { sequence: entry.sequence, actorSequence });
     if (keepSends) sends.push(...effects.sends);
   }
   if (divergence === null) passPoints(Number.POSITIVE_INFINITY);
@@ -324,6 +298,8 @@ export function foldRun(
   }));
   const ended = new Set(from?.done ?? []);
   for (const { done, actor } of folded) if (done) ended.add(actor.id);
+  const { received } = messages;
+  const sent = messages.sent();
   return { events, divergence, finish, sent, received, actors: folded, done: ended, sends };
 }
 

@@ -13,13 +13,13 @@ import {
   type FoldedRun,
   type FoldStart,
   foldRun,
-  outsideKey,
   undelivered,
 } from './fold-run.ts';
 import { answersOf } from './fork-answers.ts';
 import { type ForkInspection, inspectFork } from './fork-inspection.ts';
 import { forkPoints, originOf } from './fork-point.ts';
 import { JournalFollower } from './journal-follower.ts';
+import { outsideKey } from './message-exchange.ts';
 import { rootStart } from './prepare-run.ts';
 import { rootActor } from './root-actor.ts';
 import type { RunEntry } from './run-index.ts';

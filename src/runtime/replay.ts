@@ -3,7 +3,8 @@
 import type { StepperKind } from '../actors/stepper.ts';
 import { hashJson, type Sha256 } from '../kernel/hash.ts';
 import type { IntentionKey } from '../kernel/ids.ts';
-import { type Divergence, outsideKey } from './fold-run.ts';
+import type { Divergence } from './fold-run.ts';
+import { outsideKey } from './message-exchange.ts';
 import type { CpuPool } from './pool/client.ts';
 import type { ReplayResult } from './replay-run.ts';
 import { rootActor } from './root-actor.ts';
