@@ -3,7 +3,7 @@ import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { dirname } from 'node:path';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { externalize, internalize, storeBlobs } from '../../src/journal/blob-store.ts';
+import { externalize, internalize, mayRefer, storeBlobs } from '../../src/journal/blob-store.ts';
 import { blobPath } from '../../src/journal/data-folders.ts';
 import { canonicalJson, sha256 } from '../../src/kernel/hash.ts';
 import type { Json } from '../../src/kernel/json.ts';
@@ -90,6 +90,18 @@ describe('internalize', () => {
       code: 'BLOB_MISSING',
       details: { hash },
     });
+  });
+});
+
+describe('a body that may refer to texts', () => {
+  test.each([
+    ['{"$blob":1}', true],
+    ['{"$$blob":1}', true],
+    [String.raw`{"\u0024blob":1}`, true],
+    [String.raw`{"$\u0062lob":1}`, true],
+    ['{"blob":"$"}', false],
+  ])('%s: %s', (text, expected) => {
+    expect(mayRefer(text)).toBe(expected);
   });
 });
 
