@@ -23,7 +23,12 @@ function copyOfOlder(recorded = name): string {
   return folder;
 }
 
-describe.each(fixtureNames)('the data directory of %s', (recorded) => {
+const present = '3';
+const olderNames = fixtureNames.filter(
+  (each) => readFileSync(`${fixtureFolder(each)}/VERSION`, 'utf8').trim() !== present,
+);
+
+describe.each(olderNames)('the data directory of %s', (recorded) => {
   const expected = recordedFacts(recorded);
   const original = fixtureFolder(recorded);
 
