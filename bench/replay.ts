@@ -24,7 +24,7 @@ interface Loaded {
 }
 
 const { quick, repetitions } = benchOptions();
-const sizes = quick ? [1_000, 10_000] : [1_000, 10_000, 100_000];
+const sizes = quick ? [1_000, 10_000] : [1_000, 10_000, 100_000, 1_000_000];
 /** Events of the comparison, so that the bare loop has them in memory. */
 const comparedMax = 10_000;
 
