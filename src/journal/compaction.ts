@@ -23,7 +23,7 @@ import type { JsonObject } from '../kernel/json.ts';
 import { limits } from '../kernel/limits.ts';
 import type { FilePort } from './file-port.ts';
 import { listSegmentFiles, segmentPath } from './segment.ts';
-import { replaceFile, tryReadFile } from './small-file.ts';
+import { replaceFile, tryReadFile } from './whole-file.ts';
 
 const hex = z.string().regex(/^[0-9a-f]{64}$/);
 const count = z.number().int().nonnegative();

@@ -9,7 +9,6 @@
  *       `until` is corruption. So is, without `until`, a gap that a later group
  *       follows; any other gap is the future.
  */
-import { readFileSync } from 'node:fs';
 import { assert } from '../kernel/assert.ts';
 import { RuntimeError } from '../kernel/errors.ts';
 import { type Sha256, sha256 } from '../kernel/hash.ts';
@@ -34,6 +33,7 @@ import {
 import { alignRecord, recordDescriptor as at } from './record-descriptor.ts';
 import { RunKeys } from './run-keys.ts';
 import { corrupt, readSegmentHeader, type SegmentHeader, segmentPath } from './segment.ts';
+import { tryReadFile } from './whole-file.ts';
 
 export interface JournalReaderOptions {
   readonly files?: FilePort;
@@ -162,6 +162,7 @@ export class JournalReader {
     const text = this.storedText(hash, run);
     if (text === null) return null;
     const cipher = text.run === null ? null : this.#keys.find(text.run);
+    if (text.run !== null && cipher === null) return null; // Erased since.
     const content = decodeText(text, cipher);
     if (sha256(content) !== hash) {
       throw new RuntimeError(
@@ -188,8 +189,8 @@ export class JournalReader {
     const recorded = this.#recordedText(name);
     if (recorded !== null) return recorded;
     const path = blobPath(this.#dataDirectory, run, name);
-    const frame = tryRead(path + compressedSuffix);
-    const bytes = frame ?? tryRead(path);
+    const frame = tryReadFile(nodeFilePort, path + compressedSuffix);
+    const bytes = frame ?? tryReadFile(nodeFilePort, path);
     if (bytes === null) return null;
     const contentBytesMax = limits.blobFileBytesMax;
     return { run, name, compressed: frame !== null, bytes, contentBytesMax };
@@ -258,15 +259,6 @@ export class JournalReader {
     const bytes = Buffer.allocUnsafe(length);
     const range = { offset: 0, length, position: position.offset };
     return readFully(this.#files, file, bytes, range) === length ? bytes : null;
-  }
-}
-
-function tryRead(path: string): Buffer | null {
-  try {
-    return readFileSync(path);
-  } catch (error) {
-    if (errorNumber(error) === 'ENOENT') return null;
-    throw error;
   }
 }
 

@@ -24,7 +24,7 @@ export function readable(record: StoredRecord, keys: RunKeys): ReadableRecord {
   return { ...rest, body, stored: record };
 }
 
-/** Its digest holds, so what does not fit are the keys: that concerns one run, not the journal. */
+/** Its CRC holds, so what does not fit are the keys: that concerns one run, not the journal. */
 function tryDecrypt(cipher: RunCipher | null, body: Buffer): Buffer | null {
   try {
     return cipher?.decrypt(body) ?? null;

@@ -13,7 +13,6 @@ import {
   fsyncSync,
   mkdirSync,
   openSync,
-  readFileSync,
   renameSync,
   rmSync,
   writeSync,
@@ -23,6 +22,7 @@ import { limits } from '../kernel/limits.ts';
 import { keyPath, keysFolder } from './data-folders.ts';
 import { errorNumber, nodeFilePort } from './file-port.ts';
 import { RunCipher } from './run-cipher.ts';
+import { tryReadFile } from './whole-file.ts';
 import { writeFailure } from './write-failure.ts';
 
 export class RunKeys {
@@ -37,7 +37,7 @@ export class RunKeys {
   find(run: RunId): RunCipher | null {
     const known = this.#known.get(run);
     if (known !== undefined) return known;
-    const bytes = tryRead(keyPath(this.#dataDirectory, run));
+    const bytes = tryReadFile(nodeFilePort, keyPath(this.#dataDirectory, run));
     const cipher = bytes === null ? null : RunCipher.tryFromBytes(bytes);
     return this.remember(run, cipher?.run === run ? cipher : null);
   }
@@ -95,7 +95,7 @@ export class RunKeys {
         renameSync(path, taken);
         nodeFilePort.syncFolder(folder);
       }
-      const length = tryRead(taken)?.length;
+      const length = tryReadFile(nodeFilePort, taken)?.length;
       if (length === undefined) return;
       writeOver(taken, 'r+', Buffer.alloc(length));
       rmSync(taken);
@@ -113,14 +113,5 @@ function writeOver(path: string, mode: 'wx' | 'r+', bytes: Buffer): void {
     fsyncSync(file);
   } finally {
     closeSync(file);
-  }
-}
-
-function tryRead(path: string): Buffer | null {
-  try {
-    return readFileSync(path);
-  } catch (error) {
-    if (errorNumber(error) === 'ENOENT') return null;
-    throw error;
   }
 }

@@ -13,7 +13,7 @@ import type { FilePort } from './file-port.ts';
 import type { GroupPlace } from './later-place.ts';
 import type { JournalPosition } from './record.ts';
 import { digestBytes } from './record-descriptor.ts';
-import { replaceFile, tryReadFile } from './small-file.ts';
+import { replaceFile, tryReadFile } from './whole-file.ts';
 
 /** As it stands in the file. */
 export interface SkippedRange {

@@ -2,8 +2,7 @@
  * Erasures beside a running system.
  *
  * Invariants
- *   Q1. A run is not erased while a fork of it begins, nor forked while it is erased:
- *       until its first record is durable nobody sees the fork.
+ *   Q1. A run is not erased while a fork of it begins, nor forked while it is erased.
  */
 import { removeRun } from '../journal/remove-run.ts';
 import { systemClock } from '../kernel/clock.ts';
@@ -12,11 +11,13 @@ import type { RunId } from '../kernel/ids.ts';
 import { type ErasureReport, erasureRecords, runsToErase } from './erase-run.ts';
 import type { LifecycleParts } from './run-lifecycle.ts';
 
-type ErasureParts = Pick<LifecycleParts, 'dataDirectory' | 'threads' | 'durable' | 'follower'>;
+type ErasureParts = Pick<
+  LifecycleParts,
+  'dataDirectory' | 'threads' | 'durable' | 'follower' | 'forks'
+>;
 
 export class Erasures {
   readonly #parts: ErasureParts;
-  readonly #forking = new Set<RunId>();
   readonly #erasing = new Set<RunId>();
 
   constructor(parts: ErasureParts) {
@@ -29,9 +30,9 @@ export class Erasures {
    * @throws RuntimeError as `runsToErase`, DISK_FULL, JOURNAL_FAILED
    */
   async erase(id: string, forks: boolean): Promise<ErasureReport> {
-    const { dataDirectory, threads, durable, follower } = this.#parts;
+    const { dataDirectory, threads, durable, follower, forks: begun } = this.#parts;
     const runs = runsToErase(follower, id, forks);
-    const busy = runs.find((run) => this.#forking.has(run) || this.#erasing.has(run));
+    const busy = runs.find((run) => begun.has(run) || this.#erasing.has(run));
     if (busy !== undefined) {
       const message = `The run ${busy} is being forked or erased; try again.`;
       throw new RuntimeError('RUN_HAS_FORKS', message, { retryable: true });
@@ -47,18 +48,9 @@ export class Erasures {
     }
   }
 
-  /** Holds erasures of the parent off until the fork can be seen (Q1). @throws RuntimeError RUN_ERASED */
-  async forked<T>(fork: RunId, parent: RunId, begin: () => Promise<T>): Promise<T> {
-    const { dataDirectory, follower } = this.#parts;
-    if (this.#erasing.has(parent) || follower.index.erased.has(parent)) {
-      removeRun(dataDirectory, follower.keys, fork);
-      throw new RuntimeError('RUN_ERASED', `The run ${parent} was erased while it was forked.`);
-    }
-    this.#forking.add(parent);
-    try {
-      return await begin();
-    } finally {
-      this.#forking.delete(parent);
-    }
+  /** For whoever forks the run. @throws RuntimeError RUN_ERASED (Q1) */
+  requireKept(run: RunId): void {
+    if (!this.#erasing.has(run)) return;
+    throw new RuntimeError('RUN_ERASED', `The run ${run} is being erased.`);
   }
 }

@@ -15,6 +15,7 @@ import { RuntimeError } from '../kernel/errors.ts';
 import type { RunId } from '../kernel/ids.ts';
 import { type CompactionOwner, type CompactionReport, compactJournal } from './compact-journal.ts';
 import type { EventFeed } from './event-feed.ts';
+import type { ForksUnderWay } from './forks-under-way.ts';
 import { CpuPool } from './pool/client.ts';
 import type { RunIndex } from './run-index.ts';
 import type { CompactionRequest } from './views.ts';
@@ -23,6 +24,7 @@ export interface MaintenanceParts {
   readonly dataDirectory: string;
   readonly index: RunIndex;
   readonly feed: Pick<EventFeed, 'isRead'>;
+  readonly forks: ForksUnderWay;
   /** As `CompactionOwner` says. */
   forgetTexts(): Promise<void>;
   /** Resolves when no host is being recovered. */
@@ -31,23 +33,11 @@ export interface MaintenanceParts {
 
 export class Maintenance implements CompactionOwner {
   readonly #parts: MaintenanceParts;
-  readonly #forking = new Map<Promise<unknown>, RunId>();
   #running: Promise<unknown> | null = null;
   #stopped = false;
 
   constructor(parts: MaintenanceParts) {
     this.#parts = parts;
-  }
-
-  /** A fork of the run, until it is in the index (M1). */
-  async forking<Result>(run: RunId, fork: () => Promise<Result>): Promise<Result> {
-    const forked = fork();
-    this.#forking.set(forked, run);
-    try {
-      return await forked;
-    } finally {
-      this.#forking.delete(forked);
-    }
   }
 
   /** @throws RuntimeError DATA_DIRECTORY_BUSY, and as `backUp` */
@@ -72,7 +62,7 @@ export class Maintenance implements CompactionOwner {
   inUse(run: RunId, going: ReadonlySet<RunId>): string | null {
     if (this.#stopped) return 'the runtime is stopping';
     if ((this.#parts.index.get(run)?.ended ?? null) === null) return 'its end is not shown yet';
-    if ([...this.#forking.values()].includes(run)) return 'it is being forked';
+    if (this.#parts.forks.has(run)) return 'it is being forked';
     if (this.#parts.feed.isRead(run)) return 'its events are being followed';
     const fork = this.#parts.index
       .all()
@@ -86,7 +76,8 @@ export class Maintenance implements CompactionOwner {
 
   async dropped(runs: readonly CompactedRun[]): Promise<void> {
     this.#parts.index.compact(runs);
-    await Promise.allSettled([...this.#forking.keys(), this.#parts.recovered()]); // (M2)
+    const { forks, recovered } = this.#parts;
+    await Promise.allSettled([forks.settled(), recovered()]); // (M2)
   }
 
   /** Nothing begins any more; resolves when nothing is under way (M3). */

@@ -29,6 +29,7 @@ import type { ErasureReport } from './erase-run.ts';
 import { Erasures } from './erasures.ts';
 import { runEndedRecords, runStartedRecords } from './event-record.ts';
 import { outsideMessages } from './fork-point.ts';
+import type { ForksUnderWay } from './forks-under-way.ts';
 import type { JournalFollower } from './journal-follower.ts';
 import type { CpuPool } from './pool/client.ts';
 import { prepareFork } from './prepare-fork.ts';
@@ -53,6 +54,7 @@ export interface LifecycleParts {
   readonly durable: DurableWaiters;
   readonly pool: CpuPool;
   readonly snapshots: Pick<RunSnapshots, 'program' | 'changed' | 'resumed'>;
+  readonly forks: ForksUnderWay;
   readonly onNotice: (text: string) => void;
 }
 
@@ -159,18 +161,21 @@ export class RunLifecycle {
    * Begins a fork of the run; resolves once its first record is durable and its
    * actors are on their hosts.
    * @param model The model that serves.
-   * @throws RuntimeError as `prepareFork`, TOO_MANY_RUNS, DISK_FULL, JOURNAL_FAILED
+   * @throws RuntimeError as `prepareFork`, RUN_ERASED, TOO_MANY_RUNS, DISK_FULL, JOURNAL_FAILED
    */
-  fork(parent: RunEntry, request: ForkRequest, model: ModelInfo): Promise<RunView> {
+  async fork(parent: RunEntry, request: ForkRequest, model: ModelInfo): Promise<RunView> {
+    this.#erasures.requireKept(parent.id);
+    return this.#parts.forks.of(parent.id, () => this.#beginFork(parent, request, model));
+  }
+
+  #beginFork(parent: RunEntry, request: ForkRequest, model: ModelInfo): Promise<RunView> {
     const { dataDirectory, pool, threads, durable, follower } = this.#parts;
     return this.#admission.hold(async (admit) => {
       const context = { dataDirectory, pool, model, admit, index: follower.index };
       const prepared = await prepareFork(parent, request, context);
       await this.#ready();
       const era = this.#era;
-      await this.#erasures.forked(prepared.run, parent.id, () =>
-        durable.whenDurable(threads.producer.append(this.#firstRecords(prepared))),
-      );
+      await durable.whenDurable(threads.producer.append(this.#firstRecords(prepared)));
       const entry = follower.entry(prepared.run);
       if (era === this.#era) await this.#goOn(entry);
       await this.#ready();

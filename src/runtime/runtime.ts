@@ -22,6 +22,7 @@ import { effectLedger } from './effect-ledger.ts';
 import { completeErasures, type ErasureReport } from './erase-run.ts';
 import { EventFeed } from './event-feed.ts';
 import { readEventsPage } from './events-page.ts';
+import { ForksUnderWay } from './forks-under-way.ts';
 import { generatedText, generationOf, refuseMismatch } from './generate-text.ts';
 import type { HostDeath } from './host-pool.ts';
 import { HostRecovery } from './host-recovery.ts';
@@ -105,7 +106,8 @@ export class Runtime implements RuntimePort {
     this.#inference = new InferenceClient(threads.endpoint);
     const onNotice = (text: string) => hooks.onNotice?.(text);
     const [{ dataDirectory }, durable, pool] = [config, this.#durable, this.#pool];
-    const parts = { dataDirectory, threads, follower, onNotice, durable, pool };
+    const forks = new ForksUnderWay();
+    const parts = { dataDirectory, threads, follower, onNotice, durable, pool, forks };
     this.#snapshots = new SnapshotService(parts);
     this.#lifecycle = new RunLifecycle({ ...parts, snapshots: this.#snapshots });
     this.#recovery = new HostRecovery({
@@ -126,6 +128,7 @@ export class Runtime implements RuntimePort {
       dataDirectory: config.dataDirectory,
       index: follower.index,
       feed: this.#feed,
+      forks,
       forgetTexts: () => threads.journal.forgetTexts(),
       recovered: () => this.#recovery.settled(),
     });
@@ -181,10 +184,7 @@ export class Runtime implements RuntimePort {
   }
 
   async fork(id: string, request: ForkRequest): Promise<RunView> {
-    const entry = this.#follower.entry(id);
-    return this.#maintenance.forking(entry.id, () =>
-      this.#lifecycle.fork(entry, request, this.#modelInfo()),
-    );
+    return this.#lifecycle.fork(this.#follower.entry(id), request, this.#modelInfo());
   }
 
   runs(): readonly RunView[] {

@@ -217,11 +217,17 @@ describe('a run is not erased', () => {
     const again = await runtime.ended((await runtime.fork(child.id, { at: 20 })).id);
     expect(again.resultHash).toBe(child.resultHash);
     const forking = runtime.fork(child.id, { at: 15 });
+    await expect(runtime.erase(parent.id, { forks: true })).rejects.toMatchObject({
+      code: 'RUN_HAS_FORKS',
+      retryable: true,
+    });
+    const last = await runtime.ended((await forking).id);
+    expect(last.resultHash).toBe(child.resultHash);
     const erasing = runtime.erase(parent.id, { forks: true });
-    const [forked, erased] = await Promise.allSettled([forking, erasing]);
-    // Whichever came first, no fork is left that begins with what is gone.
-    expect(erased.status).toBe('fulfilled');
-    expect(forked).toMatchObject({ status: 'rejected', reason: { code: 'RUN_ERASED' } });
+    await expect(runtime.fork(child.id, { at: 15 })).rejects.toMatchObject({ code: 'RUN_ERASED' });
+    expect(new Set((await erasing).erased)).toEqual(
+      new Set([again.id, last.id, child.id, parent.id]),
+    );
     expect(runtime.run(parent.id).status).toBe('erased');
     expect(runtime.run(other.id)).toEqual(other);
     expect(readdirSync(join(dataDirectory, 'workspaces'))).toEqual([other.id]);
@@ -231,7 +237,7 @@ describe('a run is not erased', () => {
     writeFileSync(join(dataDirectory, 'keys', parent.id), 'left');
     const next = await openRuntime(dataDirectory);
     expect(readdirSync(join(dataDirectory, 'keys'))).toEqual([other.id]);
-    expect(next.runs().filter(({ status }) => status === 'erased')).toHaveLength(4);
+    expect(next.runs().filter(({ status }) => status === 'erased')).toHaveLength(5);
     expect((await runToEnd(next, request)).resultHash).toBe(other.resultHash);
     await next.stop();
     expect(verifyJournal(dataDirectory)).toMatchObject({ ok: true, blobFaults: [] });

@@ -4,7 +4,8 @@ import { join } from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
 import { newRunId } from '../../src/kernel/ids.ts';
 import { Erasures } from '../../src/runtime/erasures.ts';
-import { temporaryFolder } from '../journal/journal-fixture.ts';
+import { ForksUnderWay } from '../../src/runtime/forks-under-way.ts';
+import { temporaryFolder, thrownBy } from '../journal/journal-fixture.ts';
 import { generated, World, writingPipeline, written } from './world.ts';
 
 type Parts = ConstructorParameters<typeof Erasures>[0];
@@ -17,9 +18,11 @@ function erasable() {
   const run = world.start(writingPipeline, ['one']);
   world.play((operation) => (operation === 'file.write' ? written : generated('yes')));
   const durable = Promise.withResolvers<void>();
+  const forks = new ForksUnderWay();
   const erasures = new Erasures({
     dataDirectory,
     follower: world.follower,
+    forks,
     threads: { producer: world },
     durable: { whenDurable: () => durable.promise },
   } as unknown as Parts);
@@ -27,50 +30,36 @@ function erasable() {
     world.flush();
     durable.resolve();
   };
-  const fork = newRunId();
-  world.follower.keys.create(fork, run);
-  const hasKeys = (id: string): boolean => existsSync(join(dataDirectory, 'keys', id));
-  return { run, fork, erasures, flush, hasKeys };
+  const hasKeys = () => existsSync(join(dataDirectory, 'keys', run));
+  return { run, forks, erasures, flush, hasKeys };
 }
 
-const never = (): Promise<never> => Promise.reject(new Error('the fork began'));
+const busy = { code: 'RUN_HAS_FORKS', retryable: true };
 
-test('a run that is being erased is not forked, and the fork leaves no keys', async () => {
-  const { run, fork, erasures, flush, hasKeys } = erasable();
+test('a run that is being erased is neither forked nor erased once more', async () => {
+  const { run, erasures, flush, hasKeys } = erasable();
+  erasures.requireKept(run);
   const erasing = erasures.erase(run, false);
-  expect(hasKeys(run)).toBe(true);
-  await expect(erasures.forked(fork, run, never)).rejects.toMatchObject({ code: 'RUN_ERASED' });
-  expect(hasKeys(fork)).toBe(false);
-  await expect(erasures.erase(run, false)).rejects.toMatchObject({
-    code: 'RUN_HAS_FORKS',
-    retryable: true,
-  });
+  expect(hasKeys()).toBe(true);
+  expect(thrownBy(() => erasures.requireKept(run)).code).toBe('RUN_ERASED');
+  erasures.requireKept(newRunId());
+  await expect(erasures.erase(run, false)).rejects.toMatchObject(busy);
   flush();
   expect(await erasing).toEqual({ erased: [run] });
-  expect(hasKeys(run)).toBe(false);
+  expect(hasKeys()).toBe(false);
 });
 
-test('nor is one that was erased while the fork was prepared', async () => {
-  const { run, fork, erasures, flush, hasKeys } = erasable();
-  flush();
-  await erasures.erase(run, false).catch(() => undefined);
-  flush();
-  await expect(erasures.forked(fork, run, never)).rejects.toMatchObject({ code: 'RUN_ERASED' });
-  expect(hasKeys(fork)).toBe(false);
-});
-
-test('a run is not erased while a fork of it begins, but afterwards', async () => {
-  const { run, fork, erasures, flush, hasKeys } = erasable();
+test('a run is not erased while a fork of it is under way, but afterwards', async () => {
+  const { run, forks, erasures, flush, hasKeys } = erasable();
   const begun = Promise.withResolvers<void>();
-  const forking = erasures.forked(fork, run, () => begun.promise);
-  await expect(erasures.erase(run, false)).rejects.toMatchObject({
-    code: 'RUN_HAS_FORKS',
-    retryable: true,
-  });
-  expect(hasKeys(run)).toBe(true);
+  const forking = forks.of(run, () => begun.promise);
+  const failing = forks.of(run, () => Promise.reject(new Error('it fails')));
+  await expect(failing).rejects.toThrow('it fails');
+  await expect(erasures.erase(run, false)).rejects.toMatchObject(busy);
+  expect(hasKeys()).toBe(true);
   begun.resolve();
   await forking;
   flush();
   expect(await erasures.erase(run, false)).toEqual({ erased: [run] });
-  expect(hasKeys(run)).toBe(false);
+  expect(hasKeys()).toBe(false);
 });

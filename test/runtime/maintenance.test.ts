@@ -5,6 +5,7 @@ import { describe, expect, onTestFinished, test } from 'vitest';
 import { JournalTexts } from '../../src/journal/journal-texts.ts';
 import { verifyJournal } from '../../src/journal/verification.ts';
 import { sha256 } from '../../src/kernel/hash.ts';
+import { ForksUnderWay } from '../../src/runtime/forks-under-way.ts';
 import { JournalFollower } from '../../src/runtime/journal-follower.ts';
 import { Maintenance, type MaintenanceParts } from '../../src/runtime/maintenance.ts';
 import { openReadOnly } from '../../src/runtime/read-only.ts';
@@ -27,6 +28,7 @@ function maintain(data: string, parts: Partial<MaintenanceParts> = {}): Maintena
     dataDirectory: data,
     index: follow(data).index,
     feed: { isRead: () => false },
+    forks: new ForksUnderWay(),
     forgetTexts: async () => undefined,
     recovered: async () => undefined,
     ...parts,
@@ -93,8 +95,10 @@ describe('a compaction beside runs that go on', () => {
     const { data, first, second, limit } = history();
     const before = verifyJournal(data);
     const fork = Promise.withResolvers<void>();
+    const forks = new ForksUnderWay();
     const maintenance = maintain(data, {
-      forgetTexts: async () => void maintenance.forking(first, () => fork.promise),
+      forks,
+      forgetTexts: async () => void forks.of(first, () => fork.promise),
     });
     await expect(maintenance.compact({ before: limit })).rejects.toMatchObject({
       code: 'DATA_DIRECTORY_BUSY',
@@ -117,8 +121,9 @@ describe('a compaction beside runs that go on', () => {
     const recovered = Promise.withResolvers<void>();
     const fork = Promise.withResolvers<void>();
     const { index } = follow(data);
-    const maintenance = maintain(data, { index, recovered: () => recovered.promise });
-    const forked = maintenance.forking(third, () => fork.promise);
+    const forks = new ForksUnderWay();
+    const maintenance = maintain(data, { index, forks, recovered: () => recovered.promise });
+    const forked = forks.of(third, () => fork.promise);
     const before = segmentsOf(data);
     const compaction = maintenance.compact({ before: limit });
     await expect.poll(() => index.compacted.has(first), { timeout: 20_000 }).toBe(true);

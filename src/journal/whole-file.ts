@@ -1,4 +1,4 @@
-/** Small files beside the segments, read and replaced whole. */
+/** Files beside the segments, read and replaced whole. */
 import { join } from 'node:path';
 import { errorNumber, type FilePort, readFully, writeFully } from './file-port.ts';
 
