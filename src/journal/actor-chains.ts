@@ -16,6 +16,8 @@
  *       a run whose start was seen behind it lacks none.
  *   C5. Of a run that was dropped with the beginning of the log, the events that
  *       are left behind it lack those before.
+ *   C6. All bodies of a run are encrypted, or none is, as in older formats: a key
+ *       that is lost while the run goes on must not lead to bodies that all can read.
  */
 
 import { type RunId, runIdBytes } from '../kernel/ids.ts';
@@ -38,17 +40,22 @@ interface ChainEnd {
   readonly digest: Buffer;
 }
 
-type ActorEnds = Map<string, ChainEnd>;
+/** What is known of a run. */
+interface RunEnds {
+  readonly actors: Map<string, ChainEnd>;
+  /** Whether its bodies are encrypted (C6); null where no body says so yet. */
+  encrypted: boolean | null;
+}
 
 export class ActorChains {
-  readonly #runs = new Map<string, ActorEnds>();
+  readonly #runs = new Map<string, RunEnds>();
   /** Keys of runs that ended, oldest first. */
   readonly #ended = new Set<string>();
   /** The run of the last record: consecutive records mostly share it. */
   readonly #lastRun = Buffer.alloc(runBytes);
-  #lastActors: ActorEnds | undefined;
+  #lastEnds: RunEnds | undefined;
   /** The end that was found last, by the name in `#lastName`: a record is judged, then accepted. */
-  #lastEnd: { readonly actors: ActorEnds; readonly end: ChainEnd } | null = null;
+  #lastEnd: { readonly ends: RunEnds; readonly end: ChainEnd } | null = null;
   readonly #lastName = Buffer.alloc(actorNameBytesMax);
   #lastNameBytes = 0;
   /** Runs that began behind the last gap; null while there was none (C4). */
@@ -62,12 +69,28 @@ export class ActorChains {
   }
 
   /**
-   * Why the event or branch at `offset` may not follow, or null. Other records pass.
+   * Why the event or branch at `offset` may not follow, or why a body of a run may not be
+   * as it is (C6); else null. Other records pass.
    * `pending` holds ends that this batch has moved but not yet published.
    */
   refusal(bytes: Buffer, offset: number, pending: ActorChains | null = null): string | null {
     const type = typeAt(bytes, offset);
-    if (type !== 'event' && type !== 'branch') return null;
+    if (type === 'event' || type === 'branch') {
+      const refusal = this.#chainRefusal(type, bytes, offset, pending);
+      if (refusal !== null || type === 'branch') return refusal;
+    } else if (type !== 'snapshot' && type !== 'run-ended') return null;
+    const known = pending === null ? null : pending.#encrypted(bytes, offset);
+    const encrypted = known ?? this.#encrypted(bytes, offset);
+    if (encrypted === null || encrypted === isEncrypted(bytes, offset)) return null;
+    return encrypted ? 'a body that is not encrypted' : 'a body that is encrypted';
+  }
+
+  #chainRefusal(
+    type: 'event' | 'branch',
+    bytes: Buffer,
+    offset: number,
+    pending: ActorChains | null,
+  ): string | null {
     const flags = bytes[offset + at.flagsOffset] ?? 0;
     const named = recordFlags.run | recordFlags.actor;
     if ((flags & named) !== named) return `${type} without its run or actor`;
@@ -106,11 +129,16 @@ export class ActorChains {
   /** Moves the chain of the record's actor, or notes that its run began or ended. */
   accept(bytes: Buffer, offset: number): void {
     const type = typeAt(bytes, offset);
-    if (type === 'run-started') this.#whole?.add(runKey(bytes, offset));
+    if (type === 'run-started') {
+      this.#whole?.add(runKey(bytes, offset));
+      const run = this.#ends(bytes, offset) ?? this.#addRun(bytes, offset);
+      run.encrypted ??= isEncrypted(bytes, offset);
+    }
     if (type === 'run-ended') this.#end(bytes, offset);
     if (type !== 'event' && type !== 'branch') return;
-    const actors = this.#actors(bytes, offset) ?? this.#addRun(bytes, offset);
-    const known = this.#endOf(actors, bytes, offset);
+    const run = this.#ends(bytes, offset) ?? this.#addRun(bytes, offset);
+    if (type === 'event') run.encrypted ??= isEncrypted(bytes, offset);
+    const known = this.#endOf(run, bytes, offset);
     const sequence = readUint64(bytes, offset + at.actorSequenceOffset);
     const epoch = bytes.readUInt32LE(offset + at.epochOffset);
     const digest = offset + (type === 'branch' ? at.previousDigestOffset : at.digestOffset); // (C3)
@@ -118,21 +146,25 @@ export class ActorChains {
     end.sequence = sequence;
     end.epoch = epoch;
     bytes.copy(end.digest, 0, digest, digest + digestBytes);
-    if (known === undefined) actors.set(actorKey(bytes, offset), end);
+    if (known === undefined) run.actors.set(actorKey(bytes, offset), end);
+  }
+
+  #encrypted(bytes: Buffer, offset: number): boolean | null {
+    return this.#ends(bytes, offset)?.encrypted ?? null;
   }
 
   #find(bytes: Buffer, offset: number): ChainEnd | undefined {
-    const actors = this.#actors(bytes, offset);
-    return actors === undefined ? undefined : this.#endOf(actors, bytes, offset);
+    const run = this.#ends(bytes, offset);
+    return run === undefined ? undefined : this.#endOf(run, bytes, offset);
   }
 
-  #endOf(actors: ActorEnds, bytes: Buffer, offset: number): ChainEnd | undefined {
-    if (this.#lastEnd?.actors === actors && this.#isLastName(bytes, offset)) {
+  #endOf(ends: RunEnds, bytes: Buffer, offset: number): ChainEnd | undefined {
+    if (this.#lastEnd?.ends === ends && this.#isLastName(bytes, offset)) {
       return this.#lastEnd.end;
     }
-    const end = actors.get(actorKey(bytes, offset));
+    const end = ends.actors.get(actorKey(bytes, offset));
     if (end === undefined) return undefined;
-    this.#lastEnd = { actors, end };
+    this.#lastEnd = { ends, end };
     this.#lastNameBytes = bytes[offset + at.actorLengthOffset] ?? 0;
     const start = offset + at.headerBytes;
     bytes.copy(this.#lastName, 0, start, start + this.#lastNameBytes);
@@ -147,21 +179,21 @@ export class ActorChains {
     );
   }
 
-  #actors(bytes: Buffer, offset: number): ActorEnds | undefined {
+  #ends(bytes: Buffer, offset: number): RunEnds | undefined {
     const start = offset + at.runOffset;
-    if (this.#lastActors !== undefined && startsWith(this.#lastRun, runBytes, bytes, start)) {
-      return this.#lastActors;
+    if (this.#lastEnds !== undefined && startsWith(this.#lastRun, runBytes, bytes, start)) {
+      return this.#lastEnds;
     }
-    const actors = this.#runs.get(runKey(bytes, offset));
+    const ends = this.#runs.get(runKey(bytes, offset));
     bytes.copy(this.#lastRun, 0, start, start + runBytes);
-    this.#lastActors = actors;
-    return actors;
+    this.#lastEnds = ends;
+    return ends;
   }
 
-  #addRun(bytes: Buffer, offset: number): ActorEnds {
-    const actors: ActorEnds = new Map();
-    this.#runs.set(runKey(bytes, offset), actors);
-    return actors;
+  #addRun(bytes: Buffer, offset: number): RunEnds {
+    const ends: RunEnds = { actors: new Map(), encrypted: null };
+    this.#runs.set(runKey(bytes, offset), ends);
+    return ends;
   }
 
   /** (C2) */
@@ -171,9 +203,13 @@ export class ActorChains {
       if (this.#ended.size <= limits.openRunsMax) return;
       this.#ended.delete(run);
       this.#runs.delete(run);
-      this.#lastActors = undefined;
+      this.#lastEnds = undefined;
     }
   }
+}
+
+function isEncrypted(bytes: Buffer, offset: number): boolean {
+  return ((bytes[offset + at.flagsOffset] ?? 0) & recordFlags.encrypted) !== 0;
 }
 
 function previousMatches(bytes: Buffer, offset: number, last: ChainEnd | undefined): boolean {

@@ -47,6 +47,40 @@ test('after a gap only runs that began before it may lack events', () => {
   expect(mayLack(behind)).toBe(true);
 });
 
+test('bodies of a run are encrypted, all of them or none', () => {
+  const [plain, secret] = [newRunId(), newRunId()];
+  const chains = new ActorChains();
+  const put = (record: AppendRecord): string | null => {
+    const bytes = encodeBatch([record]);
+    const refusal = chains.refusal(bytes, 0);
+    if (refusal === null) chains.accept(bytes, 0);
+    return refusal;
+  };
+  const encrypted = { encrypted: true } as const;
+  expect(put(started(plain))).toBeNull();
+  expect(put({ ...started(secret), ...encrypted })).toBeNull();
+  const [ofPlain, ofSecret] = [plain, secret].map((run) => new EventChain('run', run).next());
+  if (ofPlain === undefined || ofSecret === undefined) throw new Error('there are two');
+  const mixed = [
+    [{ ...ofPlain, ...encrypted }, 'a body that is encrypted'],
+    [ofSecret, 'a body that is not encrypted'],
+  ] as const;
+  for (const [event, why] of mixed) {
+    expect(put(event)).toBe(why);
+    const { run } = event;
+    for (const type of ['snapshot', 'run-ended'] as const) {
+      const body = { ...event, actor: null, actorSequence: 0, previousDigest: null };
+      expect(put({ ...body, type, run })).toBe(why);
+    }
+  }
+  expect(put(ofPlain)).toBeNull();
+  // The start and the event may come in one batch, or the start of the run may be missing.
+  const both = new ActorChains();
+  both.accept(encodeBatch([{ ...started(secret), ...encrypted }]), 0);
+  expect(new ActorChains().refusal(encodeBatch([ofSecret]), 0, both)).toBe(mixed[1][1]);
+  expect(new ActorChains().refusal(encodeBatch([{ ...ofSecret, ...encrypted }]), 0)).toBeNull();
+});
+
 test('each actor continues its own chain, whoever was asked for before', () => {
   const other = newRunId();
   // Neighbours share a name or a run, or one's name begins with the other's.

@@ -4,6 +4,7 @@ import { keysFolder } from '../../src/journal/data-folders.ts';
 import { JournalReader } from '../../src/journal/journal-reader.ts';
 import { JournalWriter } from '../../src/journal/journal-writer.ts';
 import { recordDigest, type StoredRecord } from '../../src/journal/record.ts';
+import { encryptedBody } from '../../src/journal/run-store.ts';
 import { encodeBatch } from '../journal/journal-fixture.ts';
 
 /** Changes the body of a record in place, or leaves it alone. */
@@ -33,7 +34,10 @@ export function rewriteJournal(
     const actor = `${stored.run}:${stored.actor}`;
     const isEvent = stored.type === 'event';
     const previousDigest = isEvent ? (previous.get(actor) ?? null) : stored.previousDigest;
-    const record = { ...stored, body, previousDigest };
+    // As it was: with the keys of its run, or without.
+    const cipher = stored.stored && stored.run ? reader.keys.find(stored.run) : null;
+    const kept = stored.type === 'blob' ? { body } : encryptedBody(cipher, body);
+    const record = { ...stored, ...kept, previousDigest };
     if (isEvent) previous.set(actor, recordDigest(record));
     const { refused } = writer.writeGroup([encodeBatch([record])]);
     if (refused[0] !== undefined) throw refused[0];
