@@ -26,6 +26,7 @@ import {
 import { testBank } from './example/test-bank.ts';
 import { type VariantName, variantOf } from './example/variants.ts';
 import { benchOptions, type Figure, figure, report } from './harness.ts';
+import { benchConfig } from './idle-pipeline.ts';
 
 const example = fileURLToPath(new URL('../examples/inbox', import.meta.url));
 const generatedCount = 200;
@@ -166,14 +167,7 @@ async function scoreSet(
 
 const { quick } = benchOptions();
 const root = mkdtempSync(join(tmpdir(), 'openclaw-bench-example-'));
-const runtime = await startRuntime({
-  dataDirectory: join(root, 'data'),
-  host: '127.0.0.1',
-  port: 0,
-  model: {},
-  journal: 'durable',
-  debug: false,
-});
+const runtime = await startRuntime(benchConfig(join(root, 'data')));
 try {
   const definition = await loadPipelineFile(join(example, 'pipeline.yaml'), {
     knownChecks: Object.keys(checks),

@@ -9,51 +9,26 @@
  * no actors, no hashes, no signatures; `replay` is the same events folded
  * again with all hashes compared, without journal and threads.
  */
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { assert } from '../src/kernel/assert.ts';
-import type { RuntimeConfig } from '../src/runtime/config.ts';
 import { openReadOnly } from '../src/runtime/read-only.ts';
 import { startRuntime } from '../src/runtime/runtime.ts';
 import { benchOptions, figure, interleave, ratios, report } from './harness.ts';
+import { benchConfig, idlePipeline, writeDocuments } from './idle-pipeline.ts';
 
 const stepsPerDocument = 4;
 const { quick, repetitions } = benchOptions();
 const documents = quick ? 60 : 250;
 const root = mkdtempSync(join(tmpdir(), 'openclaw-bench-pipeline-'));
 const input = join(root, 'input');
-mkdirSync(input);
-for (let index = 0; index < documents; index += 1) {
-  writeFileSync(
-    join(input, `document-${String(index).padStart(4, '0')}.txt`),
-    `Document ${index}.\n`,
-  );
-}
+writeDocuments(input, documents);
 
-const pipeline = {
-  name: 'bench',
-  agents: { idle: { prompt: '{{each}}' } },
-  steps: Array.from({ length: stepsPerDocument }, (_, index) => ({
-    id: `step-${index}`,
-    agent: 'idle',
-    map: 'documents',
-    // Not a list, so there is nothing to ask.
-    each: 'run.name',
-    needs: index === 0 ? [] : [`step-${index - 1}`],
-  })),
-};
+const pipeline = idlePipeline('bench', stepsPerDocument);
 
-const config: RuntimeConfig = {
-  dataDirectory: join(root, 'data'),
-  host: '127.0.0.1',
-  port: 0,
-  model: {},
-  journal: 'durable',
-  debug: false,
-};
-const runtime = await startRuntime(config);
+const runtime = await startRuntime(benchConfig(join(root, 'data')));
 const steps = documents * stepsPerDocument;
 let events = 0;
 let lastRun = '';
@@ -98,7 +73,7 @@ function sqliteSteps(): number {
 
 /** The last run replayed and compared; steps per second. */
 async function replaySteps(): Promise<number> {
-  const journal = openReadOnly(config.dataDirectory);
+  const journal = openReadOnly(join(root, 'data'));
   const startedMs = performance.now();
   const replayed = await journal.replay(lastRun);
   const tookMs = performance.now() - startedMs;

@@ -7,7 +7,7 @@
  * same actors and messages. Opening the journal, which every start does, is measured by itself,
  * and in the sum.
  */
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -18,6 +18,7 @@ import { programDigest } from '../src/runtime/program-digest.ts';
 import { type RecoveredRun, recoverRun } from '../src/runtime/replay-run.ts';
 import { startRuntime } from '../src/runtime/runtime.ts';
 import { benchOptions, figure, interleave, ratios, report } from './harness.ts';
+import { benchConfig, idlePipeline, writeDocuments } from './idle-pipeline.ts';
 
 const { quick, repetitions } = benchOptions();
 const eventsMin = quick ? 8_000 : 50_000;
@@ -25,35 +26,13 @@ const documents = quick ? 100 : 500;
 const steps = 40;
 const program = programDigest();
 
-const pipeline = {
-  name: 'rehydrate',
-  agents: { idle: { prompt: '{{each}}' } },
-  steps: Array.from({ length: steps }, (_, index) => ({
-    id: `step-${index}`,
-    agent: 'idle',
-    map: 'documents',
-    // Not a list, so there is nothing to ask.
-    each: 'run.name',
-    needs: index === 0 ? [] : [`step-${index - 1}`],
-  })),
-};
+const pipeline = idlePipeline('rehydrate', steps);
 
 /** Makes the run and stops in the midst of it. */
 async function record(root: string): Promise<string> {
   const folder = join(root, 'input');
-  mkdirSync(folder);
-  for (let index = 0; index < documents; index += 1) {
-    const name = `document-${String(index).padStart(4, '0')}.txt`;
-    writeFileSync(join(folder, name), `Document ${index}.\n`);
-  }
-  const runtime = await startRuntime({
-    dataDirectory: join(root, 'data'),
-    host: '127.0.0.1',
-    port: 0,
-    model: {},
-    journal: 'durable',
-    debug: false,
-  });
+  writeDocuments(folder, documents);
+  const runtime = await startRuntime(benchConfig(join(root, 'data')));
   try {
     const { id } = await runtime.startRun({ pipeline, input: { folder }, seed: 1 });
     const isEnough = () =>

@@ -3,27 +3,17 @@
  * its writer, and grow in number as they are asked for. Each run has agents
  * with nothing to ask, so that no model's time is in the way.
  */
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { assert } from '../../src/kernel/assert.ts';
 import { type Runtime, startRuntime } from '../../src/runtime/runtime.ts';
+import { benchConfig, idlePipeline, writeDocuments } from '../idle-pipeline.ts';
 
 const documents = 62;
 const stepsPerDocument = 4;
 
-const pipeline = {
-  name: 'bench',
-  agents: { idle: { prompt: '{{each}}' } },
-  steps: Array.from({ length: stepsPerDocument }, (_, index) => ({
-    id: `step-${index}`,
-    agent: 'idle',
-    map: 'documents',
-    // Not a list, so there is nothing to ask.
-    each: 'run.name',
-    needs: index === 0 ? [] : [`step-${index - 1}`],
-  })),
-};
+const pipeline = idlePipeline('bench', stepsPerDocument);
 
 export class RecordedRuns {
   readonly dataDirectory: string;
@@ -40,19 +30,8 @@ export class RecordedRuns {
 
   static async begin(): Promise<RecordedRuns> {
     const root = mkdtempSync(join(tmpdir(), 'openclaw-bench-replay-'));
-    mkdirSync(join(root, 'input'));
-    for (let index = 0; index < documents; index += 1) {
-      const name = `document-${String(index).padStart(4, '0')}.txt`;
-      writeFileSync(join(root, 'input', name), `Document ${index}.\n`);
-    }
-    const runtime = await startRuntime({
-      dataDirectory: join(root, 'data'),
-      host: '127.0.0.1',
-      port: 0,
-      model: {},
-      journal: 'durable',
-      debug: false,
-    });
+    writeDocuments(join(root, 'input'), documents);
+    const runtime = await startRuntime(benchConfig(join(root, 'data')));
     return new RecordedRuns(root, runtime);
   }
 
