@@ -190,8 +190,8 @@ export const limits = {
   runKeysCachedMax: 256,
   /** How long `claw resolve` waits for a run that has just been started to be in doubt, ms. */
   resolveWaitMsMax: 5_000,
-  /** How long a host may take to its next turn before it is terminated, ms. */
-  hostEndMsMax: 2_000,
+  /** How long the termination of a host waits for what it does in one piece, ms. */
+  hostShutMsMax: 2_000,
   /** Forks of one `claw grid`. */
   gridForksMax: 256,
 

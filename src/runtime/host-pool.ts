@@ -7,14 +7,10 @@
  *   P1. The keys of the hosts are known to the gateway before any intention.
  *   P2. A thread that this pool ends itself is no death.
  *   P3. No host starts before every earlier one has ended.
- *   P4. A thread is terminated only where it does not end by itself: Node aborts the
- *       process when that meets a zstd handle that is just being made.
  */
-import { setTimeout as sleep } from 'node:timers/promises';
 import type { MessagePort } from 'node:worker_threads';
 import { type Bus, type Endpoint, newSeatOf, seatOf, type ThreadId } from '../bus/endpoint.ts';
 import type { JournalMemory } from '../journal/journal-producer.ts';
-import { limits } from '../kernel/limits.ts';
 import { type HostWorker, startHostWorker } from './host-worker/client.ts';
 import { SteppedEvent } from './stepped-event.ts';
 import { actuatorThread, hostThread, mainThread, topics } from './topics.ts';
@@ -66,7 +62,6 @@ export class HostPool {
   async start(): Promise<void> {
     if (this.#closed) return;
     this.#ending = false;
-    for (const stepped of this.#stepped) stepped.isToEnd = false;
     const starts = this.#stepped.map((_, index) => this.#startOne(index));
     for (const start of starts) {
       const settled = start.catch(() => undefined).finally(() => this.#starting.delete(settled));
@@ -81,16 +76,10 @@ export class HostPool {
     }
   }
 
-  /** Ends every thread: between two turns, or, where one does not come to that, at once (P4). */
+  /** Ends every thread, whatever it is doing. */
   async end(): Promise<void> {
     this.#ending = true; // (P2)
     await Promise.all(this.#starting);
-    for (const stepped of this.#stepped) stepped.isToEnd = true;
-    const patience = new AbortController();
-    const ended = Promise.all([...this.#living].map(({ exited }) => exited));
-    const tooLong = sleep(limits.hostEndMsMax, null, { signal: patience.signal });
-    await Promise.race([ended, tooLong.catch(() => undefined)]);
-    patience.abort();
     await Promise.all([...this.#living].map((host) => host.terminate()));
   }
 

@@ -1,13 +1,16 @@
 /** The host threads of the runtimes of this process, found as any program could find them. */
+import { subscribe } from 'node:diagnostics_channel';
 import { setImmediate as turn } from 'node:timers/promises';
-import type { Worker } from 'node:worker_threads';
+import { type HostWorker, hostBegan } from '../../src/runtime/host-worker/client.ts';
 
-const living = new Set<Worker>();
+type Host = Pick<HostWorker, 'exited' | 'terminate'>;
 
-process.on('worker', (worker: Worker) => {
-  if (worker.threadName?.startsWith('host-') !== true) return;
-  living.add(worker);
-  worker.once('exit', () => living.delete(worker));
+const living = new Set<Host>();
+
+subscribe(hostBegan.name, (message) => {
+  const host = message as Host;
+  living.add(host);
+  void host.exited.then(() => living.delete(host));
 });
 
 /** Ends one host at whatever it is doing; `pick` from 0 to 1 chooses which. False when none lives. */

@@ -1,10 +1,13 @@
 /** Starts and stops a host worker, from the main thread. */
+import { channel } from 'node:diagnostics_channel';
 import type { MessagePort } from 'node:worker_threads';
 import { Worker } from 'node:worker_threads';
 import type { PublicKey } from '../../identity/signing-key.ts';
 import { assert } from '../../kernel/assert.ts';
 import { RuntimeError } from '../../kernel/errors.ts';
+import { limits } from '../../kernel/limits.ts';
 import { siblingModule } from '../../kernel/module-url.ts';
+import { UnbrokenSection } from '../unbroken-section.ts';
 import type { HostReady, HostWorkerData } from './protocol.ts';
 
 export interface HostWorker {
@@ -12,8 +15,12 @@ export interface HostWorker {
   readonly publicKey: PublicKey;
   /** Resolves when the thread has ended. */
   readonly exited: Promise<void>;
+  /** Ends the thread at whatever it is doing, but for what it does in one piece. */
   terminate(): Promise<void>;
 }
+
+/** Hears of each host that has begun, ready or not: `Pick<HostWorker, 'index' | 'exited' | 'terminate'>`. */
+export const hostBegan = channel('openclaw:host-began');
 
 /**
  * Starts the thread and waits until it is ready.
@@ -21,10 +28,12 @@ export interface HostWorker {
  * @param onExit Called when the thread ends, with the error that ended it, if any.
  */
 export async function startHostWorker(
-  data: HostWorkerData,
+  given: Omit<HostWorkerData, 'unbroken'>,
   transferList: readonly MessagePort[],
   onExit: (error: Error | null) => void,
 ): Promise<HostWorker> {
+  const unbroken = new UnbrokenSection();
+  const data: HostWorkerData = { ...given, unbroken: unbroken.memory };
   const worker = new Worker(siblingModule(import.meta.url, 'entry'), {
     name: `host-${data.index}`,
     workerData: data,
@@ -40,6 +49,12 @@ export async function startHostWorker(
       resolve();
     });
   });
+  const terminate = async (): Promise<void> => {
+    await unbroken.shut(limits.hostShutMsMax);
+    await worker.terminate();
+  };
+  const begun = { index: data.index, exited, terminate };
+  hostBegan.publish(begun);
   const ready = await new Promise<HostReady>((resolve, reject) => {
     worker.once('message', (message: HostReady) => resolve(message));
     worker.once('exit', () => {
@@ -48,12 +63,5 @@ export async function startHostWorker(
     });
   });
   assert(ready.type === 'ready', 'a host reports ready first');
-  return {
-    index: data.index,
-    publicKey: ready.publicKey,
-    exited,
-    terminate: async () => {
-      await worker.terminate();
-    },
-  };
+  return { ...begun, publicKey: ready.publicKey };
 }

@@ -24,6 +24,7 @@ import { ActorHost } from '../actor-host.ts';
 import { parseOutcomeMessage } from '../outcome-message.ts';
 import { SteppedEvent } from '../stepped-event.ts';
 import { actuatorThread, hostThread, mainThread, topics } from '../topics.ts';
+import { UnbrokenSection } from '../unbroken-section.ts';
 import type { HostReady, HostWorkerData } from './protocol.ts';
 
 const stepsPerTurn = 256;
@@ -38,6 +39,7 @@ const hostKey = generateKeyPair();
 const hostName = `host-${data.index}`;
 const keys = new RunKeys(data.dataDirectory);
 const stepped = new SteppedEvent(data.stepped);
+const unbroken = new UnbrokenSection(data.unbroken);
 let closing = false;
 
 function send<Body>(to: ThreadId, topic: Topic<Body>, body: NoInfer<Body>): void {
@@ -58,7 +60,11 @@ const host = new ActorHost(
   {
     clock: systemClock,
     directory: new ActorDirectory(data.directory),
-    storeOf: (run) => runStore(data.dataDirectory, keys.find(run)),
+    storeOf: (run) => {
+      const store = runStore(data.dataDirectory, keys.find(run));
+      // Long texts are compressed there.
+      return { ...store, texts: (blobs, timeMs) => unbroken.run(() => store.texts(blobs, timeMs)) };
+    },
     stepping: (actor) => stepped.set(actor),
     append: (records) => journal.append(records),
     sendEnvelope: (index, envelope) => send(hostThread(index), topics.envelope, envelope),
@@ -118,7 +124,7 @@ endpoint.on(topics.close, () => {
 
 function run(): void {
   let hibernatedAtMs = systemClock.monotonicMs();
-  while (!closing && !stepped.isToEnd) {
+  while (!closing) {
     const drained = endpoint.drain();
     const steps = host.runSteps(stepsPerTurn);
     const nowMs = systemClock.monotonicMs();

@@ -13,6 +13,8 @@ export interface HostWorkerData {
   readonly directory: SharedArrayBuffer;
   /** Memory of the `SteppedEvent`. */
   readonly stepped: SharedArrayBuffer;
+  /** Memory of the `UnbrokenSection` that the host compresses in. */
+  readonly unbroken: SharedArrayBuffer;
 }
 
 /** First and only message to main: the key that vouches for the keys of this host's actors. */
