@@ -162,7 +162,6 @@ export class JournalReader {
     const text = this.storedText(hash, run);
     if (text === null) return null;
     const cipher = text.run === null ? null : this.#keys.find(text.run);
-    if (text.run !== null && cipher === null) return null; // Erased since.
     const content = decodeText(text, cipher);
     if (sha256(content) !== hash) {
       throw new RuntimeError(

@@ -224,7 +224,10 @@ describe('a run is not erased', () => {
     const last = await runtime.ended((await forking).id);
     expect(last.resultHash).toBe(child.resultHash);
     const erasing = runtime.erase(parent.id, { forks: true });
-    await expect(runtime.fork(child.id, { at: 15 })).rejects.toMatchObject({ code: 'RUN_ERASED' });
+    await expect(runtime.fork(child.id, { at: 15 })).rejects.toMatchObject({
+      code: 'RUN_ERASED',
+      message: expect.stringContaining('is being erased'),
+    });
     expect(new Set((await erasing).erased)).toEqual(
       new Set([again.id, last.id, child.id, parent.id]),
     );
