@@ -94,6 +94,7 @@ export class ActorKey {
         }
       }
       v3 ^= block;
+      // One round, written out, for it is done for each block; `#rounds` is the same.
       v0 = (v0 + v1) | 0;
       v1 = ((v1 << 5) | (v1 >>> 27)) ^ v0;
       v0 = (v0 << 16) | (v0 >>> 16);
