@@ -26,7 +26,7 @@ import {
 import { testBank } from './example/test-bank.ts';
 import { type VariantName, variantOf } from './example/variants.ts';
 import { benchOptions, type Figure, figure, report } from './harness.ts';
-import { benchConfig } from './idle-pipeline.ts';
+import { benchConfig } from './runs/idle-pipeline.ts';
 
 const example = fileURLToPath(new URL('../examples/inbox', import.meta.url));
 const generatedCount = 200;

@@ -17,7 +17,7 @@ import { assert } from '../src/kernel/assert.ts';
 import { openReadOnly } from '../src/runtime/read-only.ts';
 import { startRuntime } from '../src/runtime/runtime.ts';
 import { benchOptions, figure, interleave, ratios, report } from './harness.ts';
-import { benchConfig, idlePipeline, writeDocuments } from './idle-pipeline.ts';
+import { benchConfig, idlePipeline, writeDocuments } from './runs/idle-pipeline.ts';
 
 const stepsPerDocument = 4;
 const { quick, repetitions } = benchOptions();

@@ -18,7 +18,7 @@ import { programDigest } from '../src/runtime/program-digest.ts';
 import { type RecoveredRun, recoverRun } from '../src/runtime/replay-run.ts';
 import { startRuntime } from '../src/runtime/runtime.ts';
 import { benchOptions, figure, interleave, ratios, report } from './harness.ts';
-import { benchConfig, idlePipeline, writeDocuments } from './idle-pipeline.ts';
+import { benchConfig, idlePipeline, writeDocuments } from './runs/idle-pipeline.ts';
 
 const { quick, repetitions } = benchOptions();
 const eventsMin = quick ? 8_000 : 50_000;

@@ -8,7 +8,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { assert } from '../../src/kernel/assert.ts';
 import { type Runtime, startRuntime } from '../../src/runtime/runtime.ts';
-import { benchConfig, idlePipeline, writeDocuments } from '../idle-pipeline.ts';
+import { benchConfig, idlePipeline, writeDocuments } from '../runs/idle-pipeline.ts';
 
 const documents = 62;
 const stepsPerDocument = 4;

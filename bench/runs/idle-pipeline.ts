@@ -1,7 +1,7 @@
 /** Runs that cost the runtime alone: documents, and agents with nothing to ask. */
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import type { RuntimeConfig } from '../src/runtime/config.ts';
+import type { RuntimeConfig } from '../../src/runtime/config.ts';
 
 /** Each document goes through the steps, one after the other. */
 export function idlePipeline(name: string, steps: number) {
