@@ -37,6 +37,7 @@ import { JournalReader } from './journal-reader.ts';
 import { DataDirectoryLock } from './lock-file.ts';
 import { type MirrorCounts, mirrorFile, mirrorTree, pruneTree } from './mirror.ts';
 import type { JournalPosition } from './record.ts';
+import { RunKeys } from './run-keys.ts';
 import { segmentPath } from './segment.ts';
 import { verifyJournal } from './verification.ts';
 
@@ -115,7 +116,13 @@ class Backup {
     this.#copyJournal(end);
     this.#removeGone();
     const copy = verifyJournal(this.#target); // (B4)
-    if (!copy.ok || copy.seal !== seal || copy.lastSequence !== lastSequence) {
+    const keys = new RunKeys(this.#source);
+    const isWhole =
+      copy.faults.length === 0 &&
+      copy.blobFaults.length === 0 &&
+      // What the source has lost, or erased since, the copy cannot have.
+      copy.keysMissing.every((run) => keys.find(run) === null);
+    if (!isWhole || copy.seal !== seal || copy.lastSequence !== lastSequence) {
       throw notWhole(this.#target);
     }
     mirrorFile(this.#path('VERSION'), join(this.#target, 'VERSION'), this.#counts);

@@ -361,7 +361,7 @@ export const errorCatalogue = {
     dataDamaged,
     410,
     'The keys of the run are missing or damaged, and the journal does not say that it was erased.',
-    'Restore the file in keys/ that the message names from a backup.',
+    'Restore the file in keys/ that the message names from a backup, or give the run up with claw runs rm.',
   ),
   RUN_NOT_ENCRYPTED: entry(
     badInput,

@@ -5,6 +5,7 @@
  * Invariants
  *   P1. A run goes only when it has ended before the limit, all its events are
  *       there, and nothing that stays refers to it: no fork begins with its events.
+ *       Where the keys of a run are lost, nothing goes.
  *   P2. The last segment stays, for the next group follows it.
  */
 import { JournalReader } from '../journal/journal-reader.ts';
@@ -125,7 +126,16 @@ export function planCompaction(
     .slice(0, -1) // (P2)
     .findLast(({ lastSequence: sequence, timeMs }) => isBefore({ sequence, timeMs }, limit));
   const held = new Map<RunId, HeldBack>();
+  const unknown = [...index.erased.values()].find(
+    ({ id, erasedAt }) => erasedAt === null && survey.runs.has(id),
+  );
   let through = allowed?.number ?? 0;
+  if (unknown !== undefined && through > 0) {
+    // It may be a fork of any run before it.
+    const why = 'its keys are missing, so nobody can say with whose events it begins';
+    held.set(unknown.id, { run: unknown.id, why, segment: survey.segments[0]?.number ?? 1 });
+    through = 0;
+  }
   for (let settled = false; !settled; ) {
     settled = true;
     for (const entry of goneWith(survey, index, through)) {

@@ -23,13 +23,15 @@ export interface ErasureReport {
 
 /**
  * The run, and with `forks` before it those that begin with its events, directly or not.
- * @throws RuntimeError RUN_NOT_FOUND, RUN_ERASED, RUN_KEYS_MISSING, RUN_NOT_ENDED,
- *   RUN_NOT_ENCRYPTED, RUN_HAS_FORKS
+ * @throws RuntimeError RUN_NOT_FOUND, RUN_ERASED, RUN_NOT_ENDED, RUN_NOT_ENCRYPTED,
+ *   RUN_HAS_FORKS
  */
 export function runsToErase(follower: JournalFollower, id: string, forks: boolean): RunId[] {
   const { index, keys } = follower;
   const isCompacted = index.compacted.has(id as RunId) && !index.erased.has(id as RunId);
-  const run = isCompacted ? (id as RunId) : follower.entry(id).id;
+  // Whose keys are lost is given up by this: nobody waits for them any more.
+  const isLost = index.erased.get(id as RunId)?.erasedAt === null;
+  const run = isCompacted || isLost ? (id as RunId) : follower.entry(id).id;
   const children = index.all().filter((entry) => entry.started.parent?.run === run);
   const [child] = children;
   if (child !== undefined && !forks) {
@@ -43,7 +45,7 @@ export function runsToErase(follower: JournalFollower, id: string, forks: boolea
     const message = `The run ${run} has not ended; wait for it or cancel it.`;
     throw new RuntimeError('RUN_NOT_ENDED', message);
   }
-  if (keys.find(run) === null) {
+  if (!isLost && keys.find(run) === null) {
     throw new RuntimeError(
       'RUN_NOT_ENCRYPTED',
       `The run ${run} was written before runs had keys, so it cannot be erased alone; claw journal compact drops it with all that is older.`,

@@ -54,7 +54,7 @@ export function runErased({ id, erasedAt }: ErasedRun): RuntimeError {
   return erasedAt === null
     ? new RuntimeError(
         'RUN_KEYS_MISSING',
-        `The keys of the run ${id} are missing or damaged, so nothing of it can be read; restore keys/${id} from a backup.`,
+        `The keys of the run ${id} are missing or damaged, so nothing of it can be read; restore keys/${id} from a backup, or give it up: claw runs rm ${id} --yes.`,
       )
     : new RuntimeError(
         'RUN_ERASED',

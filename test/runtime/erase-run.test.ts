@@ -178,11 +178,15 @@ describe('an erased run', () => {
     const lost = { status: 'erased', error: { code: 'RUN_KEYS_MISSING' } };
     expect(view(data).run(run)).toMatchObject(lost);
     expect(thrownBy(() => view(data).effects(run)).code).toBe('RUN_KEYS_MISSING');
-    expect(thrownBy(() => erase(data, run)).code).toBe('RUN_KEYS_MISSING');
     erase(data, other);
     expect(existsSync(join(data, 'blobs', run))).toBe(true);
     renameSync(away, path);
     expect(await view(data).replay(run)).toMatchObject({ equal: true });
+    renameSync(path, away);
+    expect(erase(data, run)).toEqual({ erased: [run] });
+    expect(view(data).run(run)).toMatchObject({ error: { code: 'RUN_ERASED' } });
+    expect(existsSync(join(data, 'blobs', run))).toBe(false);
+    expect(verifyJournal(data)).toMatchObject({ ok: true, keysMissing: [] });
   });
 });
 
@@ -275,6 +279,19 @@ describe('copies', () => {
   });
 });
 
+test('a backup has what its source has, where keys are lost', async () => {
+  const { data, run, other } = twoRuns();
+  const [path, away] = [join(data, 'keys', run), join(data, '../away')];
+  const copy = join(data, '../copy');
+  renameSync(path, away);
+  backUp(data, copy, 1);
+  expect(view(copy).run(run)).toMatchObject({ error: { code: 'RUN_KEYS_MISSING' } });
+  expect(await view(copy).replay(other)).toMatchObject({ equal: true });
+  renameSync(away, path);
+  backUp(data, copy, 2);
+  expect(await view(copy).replay(run)).toMatchObject({ equal: true });
+});
+
 describe('a compaction', () => {
   const everything = { sequence: Number.MAX_SAFE_INTEGER };
 
@@ -291,6 +308,20 @@ describe('a compaction', () => {
     world.close();
     return last;
   }
+
+  test('drops nothing while the keys of a run are lost, for it may be a fork of any', async () => {
+    const { data, run, other } = twoRuns(newData(), { files: nodeFilePort });
+    fill(data);
+    const last = fill(data);
+    const [path, away] = [join(data, 'keys', last), join(data, '../away')];
+    renameSync(path, away);
+    const held = await compactJournal(data, everything, { nowMs: 9 });
+    expect(held).toMatchObject({ done: false, segments: 0, held: [{ run: last, segment: 1 }] });
+    expect(held.held[0]?.why).toContain('its keys are missing');
+    renameSync(away, path);
+    const { runs } = await compactJournal(data, everything, { nowMs: 10 });
+    expect(runs.map(({ id }) => id)).toEqual(expect.arrayContaining([run, other]));
+  });
 
   test('hides what a run came to, and drops an erased one without a replay', async () => {
     const { data, run, other } = twoRuns(newData(), { files: nodeFilePort });
