@@ -20,6 +20,9 @@ export interface RedactionRule {
   readonly pattern: RegExp;
 }
 
+/** Not behind the first groups of a UUID, such as the run's own id (RFC 9562, section 4). */
+const notInUuid = '(?<![0-9a-f]{8}-(?:[0-9a-f]{4}-){0,3})';
+
 /** E-mail addresses, keys and tokens, account and card numbers, telephone numbers. */
 export const commonRules: readonly RedactionRule[] = [
   {
@@ -32,8 +35,17 @@ export const commonRules: readonly RedactionRule[] = [
       /\b(?:sk|pk|rk|ghp|gho|ghs|github_pat|glpat|xox[abprs])[-_][A-Za-z0-9_-]{10,255}|\bAKIA[A-Z0-9]{16}\b|\beyJ[A-Za-z0-9_-]{5,4096}\.[A-Za-z0-9_-]{5,4096}\.[A-Za-z0-9_-]{5,4096}/g,
   },
   { name: 'iban', pattern: /\b[A-Z]{2}\d{2}(?: ?[A-Z0-9]{4}){2,7}(?: ?[A-Z0-9]{1,3})?\b/g },
-  { name: 'card', pattern: /(?<![\w.])\d{4}(?:[ -]?\d{4}){3}(?!\w)/g },
-  { name: 'phone', pattern: /(?<![\w.])(?:\+|00)\d{1,3}(?:[ ./-]?\(?\d{1,5}\)?){2,6}(?!\w)/g },
+  {
+    name: 'card',
+    pattern: new RegExp(`(?<![\\w.])${notInUuid}\\d{4}(?:[ -]?\\d{4}){3}(?!\\w)`, 'g'),
+  },
+  {
+    name: 'phone',
+    pattern: new RegExp(
+      `(?<![\\w.])${notInUuid}(?:\\+|00)\\d{1,3}(?:[ ./-]?\\(?\\d{1,5}\\)?){2,6}(?!\\w)`,
+      'g',
+    ),
+  },
 ];
 
 /**

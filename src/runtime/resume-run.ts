@@ -7,10 +7,10 @@
  *   U2. Every actor is adopted under a higher epoch than the journal has seen.
  *   U3. Every actor is known to the directory before any of them goes on, so
  *       that no message of one finds another absent.
- *   U4. Messages are sent again in the order of their senders; the receiver's
- *       numbers drop what it had.
- *   U5. What a fork is told of intentions that were in flight comes after the
- *       definition that is amended: a question that this asks again is not answered.
+ *   U4. Messages are sent again in the order of their senders, before their receivers
+ *       are adopted, whose host keeps them so long; the receiver's numbers drop what it had.
+ *   U5. What comes of intentions that were in flight is heard after the definition that
+ *       a fork amends: a question that this asks again is not answered.
  */
 import type { Envelope } from '../actors/actor.ts';
 import { assert } from '../kernel/assert.ts';
@@ -99,6 +99,10 @@ export async function resumeRun(
   for (const envelope of recovered.undelivered) {
     if (envelope.machine !== null) makeKnown(entry.id, envelope.to, 1, ports); // (U3)
   }
+  for (const envelope of recovered.undelivered) {
+    await ports.room();
+    ports.deliver(hostOf(envelope.to, ports.hosts), envelope); // (U4)
+  }
   const answered = new Set(recovered.answers.map(({ key }) => key));
   for (const { actor, epoch, digest, begins } of live) {
     await ports.room();
@@ -106,10 +110,6 @@ export async function resumeRun(
     const resume = open.map(([tag]) => tag);
     const message = { actor, epoch: epoch + 1, previousDigest: digest, begins, resume };
     ports.adopt(hostOf(actor.id, ports.hosts), message);
-  }
-  for (const envelope of recovered.undelivered) {
-    await ports.room();
-    ports.deliver(hostOf(envelope.to, ports.hosts), envelope); // (U4)
   }
   for (const answer of recovered.answers) {
     await ports.room();

@@ -2,6 +2,8 @@
 import { expect, onTestFinished, test } from 'vitest';
 import { actorId, type RunId } from '../../src/kernel/ids.ts';
 import { limits } from '../../src/kernel/limits.ts';
+import type { ActorHost } from '../../src/runtime/actor-host.ts';
+import { eventOf } from '../../src/runtime/event-record.ts';
 import { forkPoints } from '../../src/runtime/fork-point.ts';
 import { recoverRun } from '../../src/runtime/replay-run.ts';
 import { temporaryFolder } from '../journal/journal-fixture.ts';
@@ -84,6 +86,33 @@ test('a snapshot of the parent from behind the fork is none of the fork', async 
   expect(of.follower.entry(early).actors.get(agent)?.snapshot).toBeNull();
   const late = await fork(of, parent, { at: of.follower.entry(parent).events.length });
   expect(of.follower.entry(late).actors.get(agent)?.snapshot).toEqual(slept);
+});
+
+test('an actor is told of its new definition before it hears what came of an old question', async () => {
+  const of = world();
+  const parent = of.start(writingPipeline, ['one']);
+  of.play((operation) => (operation === 'inference.generate' ? null : written));
+  of.acts.length = 0;
+  const ports = {
+    // Whoever acts is as fast as can be: the outcome is there before anything else is sent.
+    adopt: (_host: number, message: Parameters<ActorHost['adopt']>[0]) => {
+      of.settle();
+      of.host(0).adopt(message);
+      of.answer(answering);
+      of.settle();
+    },
+  };
+  const at = of.follower.entry(parent).events.length;
+  const run = await fork(of, parent, { at, amended: true }, ports);
+  of.play(answering);
+  const entry = of.follower.entry(run);
+  const own = [
+    ...of.follower.records(entry, entry.actors.get(agent)?.events.map((each) => each + 1) ?? []),
+  ]
+    .filter(({ sequence }) => sequence > at)
+    .map(({ record }) => eventOf(record, of.follower.blobsOf(run)).event.type);
+  expect(own[0]).toBe('amend');
+  expect(entry.ended?.body.status).toBe('succeeded');
 });
 
 test('of the forks that a run is a fork of only those before it count', async () => {

@@ -5,11 +5,15 @@ import { recoverRun } from '../../src/runtime/replay-run.ts';
 import { resumeRun } from '../../src/runtime/resume-run.ts';
 import type { World } from './world.ts';
 
-/** @param change What is another than in a fork that only goes on; `definition` goes with `amended`. */
+/**
+ * @param change What is another than in a fork that only goes on; `definition` goes with `amended`.
+ * @param ports In place of those of the hosts.
+ */
 export async function fork(
   of: World,
   parent: RunId,
   { definition, ...change }: Partial<ForkedFrom> & { readonly definition?: string },
+  ports: Partial<Parameters<typeof resumeRun>[2]> = {},
 ): Promise<RunId> {
   const run = newRunId();
   const { started } = of.follower.entry(parent);
@@ -25,6 +29,7 @@ export async function fork(
     hosts: 1,
     adopt: (host, message) => of.host(host).adopt(message),
     deliver: (host, envelope) => of.post(host, envelope),
+    ...ports,
   });
   return run;
 }

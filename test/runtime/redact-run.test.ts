@@ -74,6 +74,13 @@ describe('the rules', () => {
     expect(rules.text(plain)).toBe(plain);
     const many = Array.from({ length: 200 }, (_, index) => rules.text(`m${index}@a.io`));
     expect(new Set(many).size).toBe(200);
+    for (const id of [
+      '019ecd10-0094-7203-b123-456789abcdef', // `00` as of a telephone number
+      '019ecd10-9c94-7203-8123-456789012345', // sixteen digits as of a card
+      '019ecd10-9c94-7203-8abc-004930123456',
+    ]) {
+      expect(rules.text(`run ${id}`)).toBe(`run ${id}`);
+    }
     expect(thrownBy(() => userRule('(', 1)).code).toBe('USAGE');
     expect(thrownBy(() => userRule('x*', 1)).code).toBe('USAGE');
     const narrow = new Redactor([userRule('\\d', 1)]);
