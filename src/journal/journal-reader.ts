@@ -8,6 +8,7 @@
  *   J3. What the caller knows to be durable must be there: a gap before
  *       `until` is corruption. So is, without `until`, a gap that a later group
  *       follows; any other gap is the future.
+ *   J4. A record is read again only from sealed groups that were read, whose bytes stay.
  */
 import { assert } from '../kernel/assert.ts';
 import { RuntimeError } from '../kernel/errors.ts';
@@ -31,6 +32,7 @@ import {
   typeAt,
 } from './record.ts';
 import { alignRecord, recordDescriptor as at } from './record-descriptor.ts';
+import { RecordWindow } from './record-window.ts';
 import { RunKeys } from './run-keys.ts';
 import { corrupt, readSegmentHeader, type SegmentHeader, segmentPath } from './segment.ts';
 import { tryReadFile } from './whole-file.ts';
@@ -53,6 +55,7 @@ export class JournalReader {
   readonly #scanner: GroupScanner;
   readonly #keys: RunKeys;
   readonly #blobs = new Map<Sha256, JournalPosition>();
+  readonly #window: RecordWindow;
   #open: OpenSegment | null = null;
 
   /** Opens the journal of a data directory; one that has none yet reads as empty. */
@@ -63,6 +66,7 @@ export class JournalReader {
   private constructor(dataDirectory: string, options: JournalReaderOptions) {
     this.#dataDirectory = dataDirectory;
     this.#files = options.files ?? nodeFilePort;
+    this.#window = new RecordWindow(this.#files);
     this.#keys = new RunKeys(dataDirectory);
     this.#scanner = new GroupScanner({
       files: this.#files,
@@ -218,12 +222,14 @@ export class JournalReader {
 
   #read(position: JournalPosition): StoredRecord {
     const { file, header: basis } = this.#segment(position.segment);
-    const header = this.#bytes(file, position, at.headerBytes);
+    const { segment, offset } = position;
+    const end = segment === this.position.segment ? this.position.offset : Infinity; // (J4)
+    const place = { segment, file, offset, end };
+    const header = this.#window.from(place, at.headerBytes);
     if (header === null || !headerPlausible(header, 0)) throw damaged(position);
-    const length = alignRecord(header.readUInt32LE(at.lengthOffset));
-    const bytes = this.#bytes(file, position, length);
+    const bytes = this.#window.from(place, alignRecord(header.readUInt32LE(at.lengthOffset)));
     if (bytes === null) throw damaged(position);
-    const crc = recordCrc(bytes, 0, position.offset, basis);
+    const crc = recordCrc(bytes, 0, offset, basis);
     if (crc !== bytes.readUInt32LE(at.crcOffset)) throw damaged(position);
     return decodeRecord(bytes, 0, position);
   }
@@ -252,12 +258,6 @@ export class JournalReader {
     const file = this.#files.open(segmentPath(journalFolder(this.#dataDirectory), number), 'r');
     this.#open = { number, file, header: readSegmentHeader(this.#files, file, number) };
     return this.#open;
-  }
-
-  #bytes(file: number, position: JournalPosition, length: number): Buffer | null {
-    const bytes = Buffer.allocUnsafe(length);
-    const range = { offset: 0, length, position: position.offset };
-    return readFully(this.#files, file, bytes, range) === length ? bytes : null;
   }
 }
 

@@ -36,6 +36,39 @@ describe('the journal reader', () => {
     reader.close();
   });
 
+  test('reads records again in few reads, and never keeps what is not written yet', () => {
+    const folder = temporaryFolder();
+    const writer = JournalWriter.open(folder, { segmentBytes: 1024 * 1024 });
+    const source = new EventChain();
+    let reads = 0;
+    const files: FilePort = {
+      ...nodeFilePort,
+      read: (file, bytes, range) => {
+        reads += 1;
+        return nodeFilePort.read(file, bytes, range);
+      },
+    };
+    const reader = JournalReader.open(folder, { files });
+    const known = [];
+    for (let group = 0; group < 3; group += 1) {
+      writer.writeGroup([eventBatch(source, 20)]);
+      known.push(...reader.advance());
+      for (const record of known) expect(reader.read(record.position)).toEqual(record);
+    }
+    const large = eventBatch(source, 1, 200_000);
+    expect(large.length).toBeGreaterThan(200_000);
+    writer.writeGroup([large]);
+    known.push(...reader.advance());
+    reads = 0;
+    for (const record of known) reader.read(record.position);
+    expect(reads).toBeLessThan(12);
+    for (const record of known.toReversed()) expect(reader.read(record.position)).toEqual(record);
+    const past = { segment: 1, offset: writer.committed.offset };
+    expect(thrownBy(() => reader.read(past)).code).toBe('JOURNAL_CORRUPT');
+    writer.close();
+    reader.close();
+  });
+
   test('takes a damaged group for the future only as long as nothing follows it', () => {
     const folder = temporaryFolder();
     const writer = openSmall(folder);
