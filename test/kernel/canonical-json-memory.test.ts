@@ -15,10 +15,10 @@ const collect = runInNewContext('gc') as () => void;
 const mebibyte = 1024 * 1024;
 
 /** More bytes of heap behind `count` values than before, at most 0 where it shrank. */
-function keptBytes(count: number, valueOf: (index: number) => unknown): number {
+function keptBytes(count: number, made: (index: number) => unknown): number {
   collect();
   const before = process.memoryUsage().heapUsed;
-  for (let index = 0; index < count; index += 1) canonicalText(valueOf(index));
+  for (let index = 0; index < count; index += 1) canonicalText(made(index));
   // Names of keys that only a dead object had go with the second one.
   for (let times = 0; times < 3; times += 1) collect();
   return process.memoryUsage().heapUsed - before;
@@ -50,6 +50,6 @@ test.each([
     16 * mebibyte,
     (index: number) => ({ [textOf(index, 100_000)]: 1 }),
   ],
-] as const)('%s leave little behind', (_, count, bytesMax, valueOf) => {
-  expect(keptBytes(count, valueOf)).toBeLessThan(bytesMax);
+] as const)('%s leave little behind', (_, count, bytesMax, made) => {
+  expect(keptBytes(count, made)).toBeLessThan(bytesMax);
 });
