@@ -38,7 +38,7 @@ const pipeline = {
 };
 const documents = 3;
 /** Of the points there are: a host passes that many wakings, or more, before the run ends. */
-export const wakingsMin = 2 * documents;
+export const wakingsMin = documents + 1;
 const heapMiB = 48;
 
 export type SleeperDeath = 'asleep' | 'waking' | 'starved-waking';
@@ -59,7 +59,7 @@ export async function runSleepers(
   const model = await startEndpointServer(async (response, { body }) => {
     asked += 1;
     const text = String(body.messages.at(-1)?.content.length);
-    if (asked === 1 && death !== null) await sleep(limits.actorIdleMsMax + 1_500);
+    if (asked === 1 && death !== null) await sleep(limits.actorIdleMsMax + 2_500);
     if (!response.destroyed) sayWhole(response, text);
   });
   try {
