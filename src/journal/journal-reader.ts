@@ -63,7 +63,7 @@ export class JournalReader {
   private constructor(dataDirectory: string, options: JournalReaderOptions) {
     this.#dataDirectory = dataDirectory;
     this.#files = options.files ?? nodeFilePort;
-    this.#keys = new RunKeys(dataDirectory);
+    this.#keys = new RunKeys(dataDirectory, this.#files);
     this.#scanner = new GroupScanner({
       files: this.#files,
       folder: journalFolder(dataDirectory),

@@ -59,7 +59,7 @@ export async function runSleepers(
   const model = await startEndpointServer(async (response, { body }) => {
     asked += 1;
     const text = String(body.messages.at(-1)?.content.length);
-    if (asked === 1 && death !== null) await sleep(limits.actorIdleMsMax + 2_500);
+    if (asked === 1 && death !== null) await sleep(limits.actorIdleMsMax + 1_500);
     if (!response.destroyed) sayWhole(response, text);
   });
   try {
