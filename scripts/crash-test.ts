@@ -7,7 +7,7 @@
 import { spawnSync } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 
-const files = ['bit-flips', 'writer-crash', 'run-crash'].map(
+const files = ['bit-flips', 'writer-crash', 'run-crash', 'erase-crash'].map(
   (name) => `test/crash/${name}.test.ts`,
 );
 const flips = 10_000;

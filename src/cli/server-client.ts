@@ -20,6 +20,8 @@ import type {
   ForkRequest,
   GeneratedText,
   GenerateTextRequest,
+  HealthView,
+  HibernationView,
   ResolveRequest,
   RunView,
   StartRunRequest,
@@ -42,6 +44,18 @@ const busSchema = z.looseObject({
   windowMs: z.number(),
   threads: z.array(z.unknown()),
   topics: z.array(z.unknown()),
+});
+
+/** And for what it says of sleeping actors. */
+const healthSchema = z.looseObject({
+  hibernation: z.looseObject({
+    slots: z.looseObject({ used: z.number(), free: z.number() }),
+    bytes: z.looseObject({ used: z.number(), free: z.number() }),
+    snapshots: z.number(),
+    templates: z.number(),
+    spilled: z.number(),
+    damaged: z.number(),
+  }),
 });
 
 const closeCode = { ended: 1000, slow: 1013 } as const;
@@ -94,6 +108,12 @@ export class ServerClient {
 
   async bus(signal?: AbortSignal): Promise<BusView> {
     return this.#parsed(busSchema, await this.#fetch('/v1/bus', { signal }));
+  }
+
+  /** The actors that sleep. */
+  async hibernation(signal?: AbortSignal): Promise<HibernationView> {
+    const answer = await this.#fetch('/healthz', { signal });
+    return (await this.#parsed<HealthView>(healthSchema, answer)).hibernation;
   }
 
   /** Every event from the first one; resolves with the ended run. */

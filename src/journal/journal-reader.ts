@@ -67,7 +67,7 @@ export class JournalReader {
     this.#dataDirectory = dataDirectory;
     this.#files = options.files ?? nodeFilePort;
     this.#window = new RecordWindow(this.#files);
-    this.#keys = new RunKeys(dataDirectory);
+    this.#keys = new RunKeys(dataDirectory, this.#files);
     this.#scanner = new GroupScanner({
       files: this.#files,
       folder: journalFolder(dataDirectory),

@@ -7,37 +7,30 @@
  *   R2. Memory holds at most `limits.runKeysCachedMax` of them.
  *   R3. Keys have their name only while they are whole: what is overwritten is none.
  */
-import {
-  closeSync,
-  existsSync,
-  fsyncSync,
-  mkdirSync,
-  openSync,
-  renameSync,
-  rmSync,
-  writeSync,
-} from 'node:fs';
+import { mkdirSync } from 'node:fs';
 import type { RunId } from '../kernel/ids.ts';
 import { limits } from '../kernel/limits.ts';
 import { keyPath, keysFolder } from './data-folders.ts';
-import { errorNumber, nodeFilePort } from './file-port.ts';
+import { errorNumber, type FilePort, nodeFilePort, writeFully } from './file-port.ts';
 import { RunCipher } from './run-cipher.ts';
 import { tryReadFile } from './whole-file.ts';
 import { writeFailure } from './write-failure.ts';
 
 export class RunKeys {
   readonly #dataDirectory: string;
+  readonly #files: FilePort;
   readonly #known = new Map<RunId, RunCipher | null>();
 
-  constructor(dataDirectory: string) {
+  constructor(dataDirectory: string, files: FilePort = nodeFilePort) {
     this.#dataDirectory = dataDirectory;
+    this.#files = files;
   }
 
   /** The keys, or null where the run has none: it is erased, or older than keys are; or they are damaged. */
   find(run: RunId): RunCipher | null {
     const known = this.#known.get(run);
     if (known !== undefined) return known;
-    const bytes = tryReadFile(nodeFilePort, keyPath(this.#dataDirectory, run));
+    const bytes = tryReadFile(this.#files, keyPath(this.#dataDirectory, run));
     const cipher = bytes === null ? null : RunCipher.tryFromBytes(bytes);
     return this.remember(run, cipher?.run === run ? cipher : null);
   }
@@ -60,11 +53,11 @@ export class RunKeys {
     const path = keyPath(this.#dataDirectory, cipher.run);
     try {
       mkdirSync(keysFolder(this.#dataDirectory), { recursive: true, mode: 0o700 });
-      writeOver(path, 'wx', cipher.toBytes());
-      nodeFilePort.syncFolder(keysFolder(this.#dataDirectory));
+      writeOver(this.#files, path, 'wx', cipher.toBytes());
+      this.#files.syncFolder(keysFolder(this.#dataDirectory));
     } catch (error) {
       // What was there before stays: nothing could be read without it.
-      if (errorNumber(error) !== 'EEXIST') rmSync(path, { force: true });
+      if (errorNumber(error) !== 'EEXIST') this.#tryUnlink(path);
       throw writeFailure(error);
     }
     return this.remember(cipher.run, cipher);
@@ -90,28 +83,37 @@ export class RunKeys {
     const path = keyPath(this.#dataDirectory, run);
     const folder = keysFolder(this.#dataDirectory);
     const taken = `${path}.erased`; // (R3)
+    const files = this.#files;
     try {
-      if (existsSync(path)) {
-        renameSync(path, taken);
-        nodeFilePort.syncFolder(folder);
+      if (files.list(folder).includes(run)) {
+        files.rename(path, taken);
+        files.syncFolder(folder);
       }
-      const length = tryReadFile(nodeFilePort, taken)?.length;
+      const length = tryReadFile(files, taken)?.length;
       if (length === undefined) return;
-      writeOver(taken, 'r+', Buffer.alloc(length));
-      rmSync(taken);
-      nodeFilePort.syncFolder(folder);
+      writeOver(files, taken, 'r+', Buffer.alloc(length));
+      files.unlink(taken);
+      files.syncFolder(folder);
     } catch (error) {
       throw writeFailure(error);
     }
   }
+
+  #tryUnlink(path: string): void {
+    try {
+      this.#files.unlink(path);
+    } catch {
+      // It was never made, or whoever starts next finds keys of no run.
+    }
+  }
 }
 
-function writeOver(path: string, mode: 'wx' | 'r+', bytes: Buffer): void {
-  const file = openSync(path, mode, 0o600);
+function writeOver(files: FilePort, path: string, mode: 'wx' | 'r+', bytes: Buffer): void {
+  const file = files.open(path, mode);
   try {
-    for (let done = 0; done < bytes.length; ) done += writeSync(file, bytes, done);
-    fsyncSync(file);
+    writeFully(files, file, bytes, { offset: 0, length: bytes.length, position: 0 });
+    files.fdatasync(file);
   } finally {
-    closeSync(file);
+    files.close(file);
   }
 }

@@ -183,6 +183,8 @@ export const limits = {
   deathsPerEventMax: 3,
   /** Deaths of hosts within the window below before the runtime stops. */
   hostRestartsMax: 10,
+  /** Heap of a host's thread, in MiB; a host that needs more dies alone. */
+  hostHeapMiBMax: 2_048,
   hostRestartWindowMs: 10_000,
   /** Runs in progress at once. */
   openRunsMax: 64,

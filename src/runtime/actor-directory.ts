@@ -12,11 +12,11 @@
  *  | header | slots, 24 B each | templates | snapshot grid |
  *  +--------+------------------+-----------+---------------+
  *
- *  header  0       4         8           12       20      24     28        32
- *          +-------+---------+-----------+--------+-------+------+---------+---------+
- *          | slots | longest | templates | secret | clock | hand | spilled | damaged |
- *          |       | probe   |           | u64    |       |      |         |         |
- *          +-------+---------+-----------+--------+-------+------+---------+---------+
+ *  header  0       4         8           12       20      24     28        32        36     40
+ *          +-------+---------+-----------+--------+-------+------+---------+---------+------+-----------+
+ *          | slots | longest | templates | secret | clock | hand | spilled | damaged | used | snapshots |
+ *          |       | probe   |           | u64    |       |      |         |         |      |           |
+ *          +-------+---------+-----------+--------+-------+------+---------+---------+------+-----------+
  *
  *  slot   0        8          12        16          20
  *         +--------+----------+---------+-----------+--------+
@@ -48,6 +48,7 @@ import { SleepingSnapshots } from './sleeping-snapshots.ts';
 import type { Sleeper } from './snapshot-codec.ts';
 import type { SlabSeal } from './snapshot-grid.ts';
 import { SnapshotNames } from './snapshot-names.ts';
+import type { HibernationView } from './views.ts';
 
 const headerBytes = 64;
 const slotBytes = 24;
@@ -63,6 +64,8 @@ const header = {
   hand: 6,
   spilled: 7,
   damaged: 8,
+  used: 9,
+  snapshots: 10,
 } as const;
 /** Indexes of a slot's words. */
 const low = 0;
@@ -90,7 +93,6 @@ function owned(owner: number, epoch: number): number {
 
 /** The head of a grid without pages. */
 const gridBytesMin = 1_024;
-
 /** What a claim gave. */
 export interface Claimed {
   readonly epoch: number;
@@ -148,12 +150,17 @@ export class ActorDirectory {
     return gridAt(this.#slots, this.#words[header.templates] ?? 0) + this.#snapshots.usedBytes;
   }
 
-  /** Snapshots that others have pushed out (D6), those that were found damaged, and templates. */
-  get counts(): { readonly spilled: number; readonly damaged: number; readonly templates: number } {
+  /** Of all threads; each number for itself is right, though they may be of different instants. */
+  get counts(): HibernationView {
+    const count = (index: number) => Atomics.load(this.#words, index) >>> 0;
+    const used = count(header.used);
     return {
+      slots: { used, free: this.#slots - used },
+      snapshots: count(header.snapshots),
+      bytes: { used: this.#snapshots.usedBytes, free: this.#snapshots.freeBytes },
       templates: this.#snapshots.templates,
-      spilled: Atomics.load(this.#words, header.spilled) >>> 0,
-      damaged: Atomics.load(this.#words, header.damaged) >>> 0,
+      spilled: count(header.spilled),
+      damaged: count(header.damaged),
     };
   }
 
@@ -178,6 +185,7 @@ export class ActorDirectory {
       }
       // Nobody asks for the actor before its first message, which is sent after this.
       Atomics.store(this.#owners, ownerAt(slot), pack(owned(owner.host + 1, owner.epoch), 0));
+      Atomics.add(this.#words, header.used, 1);
       Atomics.store(this.#words, slot + high, key.high);
       return true;
     }
@@ -215,8 +223,9 @@ export class ActorDirectory {
     const stored = sleeper === null ? 0 : this.#snapshots.store(sleeper, seal, spill);
     Atomics.store(this.#words, slot + sequence, from.sequence);
     Atomics.store(this.#words, slot + since, Atomics.add(this.#words, header.clock, 1));
+    if (stored !== 0) Atomics.add(this.#words, header.snapshots, 1);
     const isMine = this.#swap(slot, mine, pack(owned(noOwner, from.epoch), stored));
-    if (!isMine && stored !== 0) this.#snapshots.free(stored, seal);
+    if (!isMine && stored !== 0) this.#free(stored, seal);
     return isMine;
   }
 
@@ -250,7 +259,8 @@ export class ActorDirectory {
       Atomics.store(this.#words, slot + high, 0);
       Atomics.store(this.#words, slot + low, emptyKey);
     }
-    Atomics.store(this.#words, header.longestProbe, 0);
+    const { longestProbe, used, snapshots } = header;
+    for (const index of [longestProbe, used, snapshots]) Atomics.store(this.#words, index, 0);
     this.#snapshots.clear();
   }
 
@@ -278,7 +288,8 @@ export class ActorDirectory {
     if (Atomics.load(this.#words, slot + high) !== keyHigh) return;
     if (!this.#swap(slot, word, pack(owned(gone, 0), 0))) return;
     const stored = Number(word & 0xffff_ffffn);
-    if (stored !== 0) this.#snapshots.free(stored, this.#seal(Number(word >> 32n) & epochMask)); // (D5)
+    if (stored !== 0) this.#free(stored, this.#seal(Number(word >> 32n) & epochMask)); // (D5)
+    Atomics.sub(this.#words, header.used, 1);
     Atomics.store(this.#words, slot + high, 0);
     Atomics.store(this.#words, slot + low, removedKey);
   }
@@ -309,12 +320,18 @@ export class ActorDirectory {
       owner & epochMask,
     );
     if (!this.#swap(oldest, word, pack(owner, 0))) return false;
-    this.#snapshots.free(stored, seal); // (D5)
+    this.#free(stored, seal); // (D5)
     Atomics.add(this.#words, header.spilled, 1);
     return true;
   }
 
+  #free(stored: number, seal: SlabSeal): void {
+    this.#snapshots.free(stored, seal);
+    Atomics.sub(this.#words, header.snapshots, 1);
+  }
+
   #wake(stored: number, names: SnapshotNames, epoch: number): Claimed {
+    Atomics.sub(this.#words, header.snapshots, 1);
     const sleeper = this.#snapshots.take(stored, names, this.#seal(epoch - 1));
     if (sleeper !== null) return { epoch, sleeper, damage: null };
     Atomics.add(this.#words, header.damaged, 1);

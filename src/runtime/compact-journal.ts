@@ -88,7 +88,11 @@ export async function compactJournal(
     if (!dryRun) await owner?.forgetTexts(); // (C4)
     const { erased } = plan;
     const request = { dataDirectory: data, last, runs, erased, nowMs, dryRun };
-    const { compaction, needed, textsKept } = await pool.run('prove-compaction', request);
+    const { compaction, needed, textsKept } = await pool
+      .run('prove-compaction', request)
+      .catch((error: unknown) => {
+        throw unlessErased(error);
+      });
     const report = reportOf(plan, compaction);
     if (dryRun) return report;
     requireUnused(runs, owner);
@@ -146,6 +150,13 @@ async function refusalOf(
     if (error instanceof RuntimeError) return `it cannot be replayed: ${error.message}`;
     throw error;
   }
+}
+
+/** A run that was to go and was erased meanwhile goes at the next try, as one that cannot be replayed. */
+function unlessErased(error: unknown): unknown {
+  if (!(error instanceof RuntimeError) || error.code !== 'RUN_ERASED') return error;
+  const message = `Nothing was dropped, for a run was erased meanwhile; try again. ${error.message}`;
+  return new RuntimeError('DATA_DIRECTORY_BUSY', message, { cause: error, retryable: true });
 }
 
 /** What was free when it was planned may be in use by now (C5). */

@@ -9,6 +9,7 @@
  *   E3. The record says nothing of what the run was: not even a hash, for the hash of a
  *       short text can be guessed.
  */
+import { type FilePort, nodeFilePort } from '../journal/file-port.ts';
 import { JournalWriter } from '../journal/journal-writer.ts';
 import { type AppendRecord, encodedBytes, encodeRecord } from '../journal/record.ts';
 import { removeRun } from '../journal/remove-run.ts';
@@ -76,11 +77,15 @@ export function completeErasures(dataDirectory: string, { index, keys }: Journal
 export function eraseRun(
   dataDirectory: string,
   id: string,
-  { forks, nowMs }: { readonly forks: boolean; readonly nowMs: number },
+  {
+    forks,
+    nowMs,
+    files = nodeFilePort,
+  }: { readonly forks: boolean; readonly nowMs: number; readonly files?: FilePort },
 ): ErasureReport {
   // Opened first, for it cuts a torn tail.
-  const writer = JournalWriter.open(dataDirectory);
-  const follower = new JournalFollower(dataDirectory);
+  const writer = JournalWriter.open(dataDirectory, { files });
+  const follower = new JournalFollower(dataDirectory, { files });
   try {
     follower.advance();
     completeErasures(dataDirectory, follower);

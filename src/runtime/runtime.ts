@@ -170,6 +170,7 @@ export class Runtime implements RuntimePort {
       threads: this.#threads.names,
       hostRestarts: this.#recovery.restarts,
       snapshots: this.#snapshots.view(),
+      hibernation: this.#threads.directory.counts,
       journal: this.#journalMode,
       openRuns: this.#follower.index.open().length,
     };

@@ -34,6 +34,11 @@ export class SleepingSnapshots {
     return this.#grid.usedBytes;
   }
 
+  /** Bytes of the pages that nobody has used yet. */
+  get freeBytes(): number {
+    return this.#grid.freeBytes;
+  }
+
   /** Templates that there are. */
   get templates(): number {
     return this.#templates.count;

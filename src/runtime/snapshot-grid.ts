@@ -87,6 +87,11 @@ export class SnapshotGrid {
     return Math.min(Atomics.load(this.#words, 0), this.#pages) * pageBytes;
   }
 
+  /** Bytes of the pages that nobody has used yet. */
+  get freeBytes(): number {
+    return this.#pages * pageBytes - this.usedBytes;
+  }
+
   /**
    * Copies a snapshot in; its place, or 0 when there is no room for it (G3).
    * @param tag A number of the caller's own, below 65,536.

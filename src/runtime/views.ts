@@ -205,6 +205,22 @@ export interface SnapshotsView {
   readonly lastAudit: SnapshotAudit | null;
 }
 
+/** The directory of actors and the grid of snapshots behind it, both in shared memory. */
+export interface HibernationView {
+  /** Places of the directory: one for each actor that lives or sleeps. */
+  readonly slots: { readonly used: number; readonly free: number };
+  /** Sleeping actors whose snapshot is here; that of any other is in the journal alone. */
+  readonly snapshots: number;
+  /** Of the grid: pages stay in use once they were, for the next snapshots. */
+  readonly bytes: { readonly used: number; readonly free: number };
+  /** What snapshots have in common. */
+  readonly templates: number;
+  /** Snapshots that left their place to another, since the start. */
+  readonly spilled: number;
+  /** Snapshots that were found damaged and read from the journal, since the start. */
+  readonly damaged: number;
+}
+
 export interface HealthView {
   readonly status: 'ok';
   readonly version: string;
@@ -218,6 +234,8 @@ export interface HealthView {
   readonly hostRestarts: number;
   /** Snapshots of runs since the start. */
   readonly snapshots: SnapshotsView;
+  /** Actors that sleep, now. */
+  readonly hibernation: HibernationView;
   readonly journal: JournalMode;
   readonly openRuns: number;
 }

@@ -72,6 +72,14 @@ export class InMemoryRuntime implements RuntimePort {
       journal: 'durable',
       hostRestarts: 0,
       snapshots: { taken: 0, audited: 0, mismatches: 0, lastAudit: null },
+      hibernation: {
+        slots: { used: 12, free: 2_097_140 },
+        snapshots: 9,
+        bytes: { used: 131_072, free: 268_304_384 },
+        templates: 2,
+        spilled: 0,
+        damaged: 0,
+      },
       openRuns: [...this.#runs.values()].filter(({ view }) => view.status === 'running').length,
     };
   }

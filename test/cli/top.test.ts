@@ -59,6 +59,9 @@ describe('one table', () => {
     const header = stdout.split('\n').find((line) => line.startsWith('INBOX'));
     expect(header).toMatch(/MSG\/S .* ROOM$/);
     expect(stdout).toMatch(/^tock +0\.5 +2K/m);
+    expect(stdout).toMatch(
+      /^ASLEEP {2}9 in shared memory {3}actors 12, room for 2\.1M {3}bytes 128K, free 256M {3}templates 2 {3}spilled 0 {3}damaged 0$/m,
+    );
     expect(stdout).not.toContain('\u001b');
   });
 
@@ -72,7 +75,9 @@ describe('one table', () => {
     const { status, stdout } = await run(['top', '--json'], { owner, terminal: true });
     expect(status).toBe(exitStatus.ok);
     expect(stdout.match(/\n/g)).toHaveLength(1);
-    expect(JSON.parse(stdout) as BusView).toEqual(JSON.parse(JSON.stringify(runtime.bus())));
+    expect(JSON.parse(stdout) as BusView).toEqual(
+      JSON.parse(JSON.stringify({ ...runtime.bus(), hibernation: runtime.health().hibernation })),
+    );
   });
 });
 

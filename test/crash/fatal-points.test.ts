@@ -10,23 +10,21 @@ import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { expect, test } from 'vitest';
 import { deskPipeline, deskTexts, testFolder } from '../runtime/running.ts';
-import type { KilledRun } from './kill-run.ts';
-
-type FatalRun = KilledRun & { readonly restarts: number };
+import type { HostKilledRun } from './kill-host.ts';
 
 const here = (name: string): string => fileURLToPath(new URL(name, import.meta.url));
 
 async function fatalRun(
   folder: string,
   env: Readonly<Record<string, string>> = {},
-): Promise<FatalRun> {
+): Promise<HostKilledRun> {
   const args = ['--import', here('fatal-points.ts'), here('fatal-run.ts')];
   const desk = [join(folder, 'desk.yaml'), join(folder, 'input')];
   const { stdout } = await promisify(execFile)(process.execPath, [...args, ...desk], {
     env: { ...process.env, FATAL_FOLDER: join(folder, 'fatal'), ...env },
     maxBuffer: 16 * 1024 * 1024,
   });
-  return JSON.parse(stdout) as FatalRun;
+  return JSON.parse(stdout) as HostKilledRun;
 }
 
 function writeDesk(documents: number): string {

@@ -2,7 +2,7 @@
  * Loaded into every thread by `--import`: lets the host threads die at exact
  * points of their work. FATAL_POINTS is a list of `point:count`; each host that
  * starts takes the next one (a file in FATAL_FOLDER says which are taken) and
- * ends at its `count`th passage. FATAL_ACTOR names an actor at whose first
+ * ends at its `count`th passage, or runs out of memory there. FATAL_ACTOR names an actor at whose first
  * event every host dies.
  */
 import { writeFileSync } from 'node:fs';
@@ -10,6 +10,7 @@ import { join } from 'node:path';
 import { isMainThread, threadName } from 'node:worker_threads';
 import { ManyToOneRingBuffer } from '../../src/bus/many-to-one-ring-buffer.ts';
 import { JournalProducer } from '../../src/journal/journal-producer.ts';
+import { limits } from '../../src/kernel/limits.ts';
 import { ActorDirectory } from '../../src/runtime/actor-directory.ts';
 import { ActorHost } from '../../src/runtime/actor-host.ts';
 
@@ -19,6 +20,12 @@ function die(): never {
   process.exit(1);
   // Until the thread really ends nothing more is done.
   for (;;);
+}
+
+/** Takes heap until the thread has no more. */
+function starve(): never {
+  const kept: number[][] = [];
+  for (;;) kept.push(new Array<number>(10_000).fill(kept.length + 0.5));
 }
 
 function tryTake(index: number): boolean {
@@ -31,15 +38,21 @@ function tryTake(index: number): boolean {
 }
 
 /** Dies at the `count`th call of the method, before or after what it does. */
-function dieAt(prototype: object, name: string, when: 'before' | 'after', count: number): void {
+function dieAt(
+  prototype: object,
+  name: string,
+  when: 'before' | 'after',
+  count: number,
+  end: () => never = die,
+): void {
   const methods = prototype as Record<string, Method>;
   const method = methods[name] as Method;
   let left = count;
   methods[name] = function (this: unknown, ...given) {
     left -= 1;
-    if (left === 0 && when === 'before') die();
+    if (left === 0 && when === 'before') end();
     const result = method.apply(this, given);
-    if (left === 0) die();
+    if (left === 0) end();
     return result;
   };
 }
@@ -54,6 +67,7 @@ const points: Record<string, (count: number) => void> = {
   adopting: (count) => dieAt(ActorHost.prototype, 'adopt', 'before', count),
   asleep: (count) => dieAt(ActorDirectory.prototype, 'hibernate', 'after', count),
   waking: (count) => dieAt(ActorDirectory.prototype, 'claim', 'after', count),
+  'starved-waking': (count) => dieAt(ActorDirectory.prototype, 'claim', 'after', count, starve),
 };
 
 function dieAtFirstEventOf(actor: string): void {
@@ -65,6 +79,11 @@ function dieAtFirstEventOf(actor: string): void {
     return isFatal ? die() : append.call(this, records);
   };
 }
+
+const heapMiB = process.env.FATAL_HEAP_MIB;
+// The main thread says how much heap a host gets.
+if (isMainThread && heapMiB !== undefined)
+  Object.assign(limits, { hostHeapMiBMax: Number(heapMiB) });
 
 if (!isMainThread && threadName?.startsWith('host-') === true) {
   const planned = (process.env.FATAL_POINTS ?? '').split(',').filter((each) => each !== '');

@@ -8,6 +8,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { verifyJournal } from '../../src/journal/verification.ts';
+import type { RuntimeConfig } from '../../src/runtime/config.ts';
 import { openReadOnly } from '../../src/runtime/read-only.ts';
 import { type Runtime, startRuntime } from '../../src/runtime/runtime.ts';
 import type { EventView } from '../../src/runtime/views.ts';
@@ -51,23 +52,36 @@ async function replayProblems(dataDirectory: string, run: string, hash: string):
   }
 }
 
+export interface HostKilledRun extends KilledRun {
+  /** How often the hosts have started again. */
+  readonly restarts: number;
+  /** What the runtime said meanwhile, such as why a host has died. */
+  readonly notices: readonly string[];
+}
+
 /** Runs the pipeline in this process, killing one host at each instant that meets it in progress. */
 export async function runHostKilled(
-  plan: KillPlan & { readonly hosts: number; readonly pick: () => number },
-): Promise<KilledRun & { readonly restarts: number }> {
+  plan: KillPlan & {
+    readonly hosts: number;
+    readonly pick: () => number;
+    readonly model?: RuntimeConfig['model'];
+  },
+): Promise<HostKilledRun> {
   const dataDirectory = mkdtempSync(join(tmpdir(), 'claw-kill-'));
   const problems: string[] = [];
+  const notices: string[] = [];
   const runtime = await startRuntime(
     {
       dataDirectory,
       host: '127.0.0.1',
       port: 0,
-      model: {},
+      model: plan.model ?? {},
       journal: 'durable',
       debug: false,
       hosts: plan.hosts,
     },
     {
+      onNotice: (text) => notices.push(text),
       onFailure: (error) => problems.push(`The runtime has stopped: ${error}`),
     },
   );
@@ -97,7 +111,7 @@ export async function runHostKilled(
     const restarts = runtime.health().hostRestarts;
     await runtime.stop();
     problems.push(...(await replayProblems(dataDirectory, id, run.stateHash)));
-    return { run, report, kills, restarts, problems };
+    return { run, report, kills, restarts, notices, problems };
   } finally {
     await runtime.stop();
     rmSync(dataDirectory, { recursive: true, force: true });

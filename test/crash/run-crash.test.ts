@@ -5,6 +5,7 @@
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
+import { keyPath } from '../../src/journal/data-folders.ts';
 import { JournalReader } from '../../src/journal/journal-reader.ts';
 import type { JournalMode } from '../../src/journal/journal-writer.ts';
 import { alignRecord } from '../../src/journal/record-descriptor.ts';
@@ -77,6 +78,7 @@ describe('a run with effects', () => {
     const records = reader.advance();
     reader.close();
     const path = journalSegment(folder, 1);
+    const keys = keyPath(folder, run);
     const whole = disk.contentOf(path);
     const ends = records.map(
       ({ position }) => position.offset + alignRecord(whole.readUInt32LE(position.offset)),
@@ -87,7 +89,12 @@ describe('a run with effects', () => {
     for (const end of ends) {
       const bytes = Buffer.from(whole);
       bytes.fill(0, end);
-      const cut = new SimulatedDisk(new Map([[path, bytes]]));
+      const cut = new SimulatedDisk(
+        new Map([
+          [path, bytes],
+          [keys, disk.contentOf(keys)],
+        ]),
+      );
       const world = openWorld(folder, cut, 'durable');
       // Before its first group is whole nobody was told that there is a run.
       const isThere = world.follower.index.get(run) !== undefined;

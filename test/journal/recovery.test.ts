@@ -180,6 +180,38 @@ describe('recovery', () => {
     expect(segmentBytesOf(folder, 1).equals(empty)).toBe(true);
   });
 
+  test('what was cut never comes back, even behind the same group written at its place again', () => {
+    const folder = temporaryFolder();
+    const source = new EventChain();
+    const [first, torn, stale] = [1, 1, 3].map((count) => eventBatch(source, count)) as [
+      Buffer,
+      Buffer,
+      Buffer,
+    ];
+    const before = JournalWriter.open(folder, { segmentBytes, mode: 'relaxed' });
+    const start = before.writeGroup([first]).committed.offset;
+    before.sync();
+    const { offset, sequence } = before.writeGroup([torn]).committed;
+    before.writeGroup([stale]);
+    before.close();
+    // The power goes before the sync: of the two groups the disk has all but the first sector.
+    const bytes = segmentBytesOf(folder, 1);
+    const whole = bytes.subarray(start, offset).toString('hex');
+    bytes.fill(0, start, start + 64);
+    writeSegment(folder, 1, bytes);
+
+    const after = JournalWriter.open(folder, { segmentBytes, mode: 'relaxed' });
+    expect(after.recovered.end.offset).toBe(start);
+    after.writeGroup([torn]);
+    after.close();
+    // To the byte what lay there, so that the stale group behind it would continue it.
+    expect(segmentBytesOf(folder, 1).subarray(start, offset).toString('hex')).toBe(whole);
+    const reader = JournalReader.open(folder);
+    expect(reader.advance().at(-1)?.sequence).toBe(sequence);
+    reader.close();
+    expect(recover(folder).report).toMatchObject({ lastSequence: sequence, bytesCut: 0 });
+  });
+
   test('names segment, offset and last good sequence', () => {
     const { folder, ends, bytes } = journal(3);
     const place = offsetOf(ends[0]);

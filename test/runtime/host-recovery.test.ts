@@ -5,8 +5,10 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
+import { JournalReader } from '../../src/journal/journal-reader.ts';
 import { verifyJournal } from '../../src/journal/verification.ts';
 import { openReadOnly } from '../../src/runtime/read-only.ts';
+import { rootActor } from '../../src/runtime/root-actor.ts';
 import type { Runtime } from '../../src/runtime/runtime.ts';
 import type { RunView } from '../../src/runtime/views.ts';
 import { killHost, killNextHost } from '../crash/host-threads.ts';
@@ -68,6 +70,32 @@ test.for([1, 3])('%i hosts: one dies again and again in the middle of a run', as
   const run = await runtime.ended(id);
   expect(runtime.health().hostRestarts, notices.join('\n')).toBeGreaterThanOrEqual(3);
   await expectUnharmed(runtime, desk, run, plain);
+});
+
+/** Epochs under which the first actor of the run has acted, in the order of the log. */
+function epochsOfRoot(dataDirectory: string, run: string): number[] {
+  const reader = JournalReader.open(dataDirectory);
+  try {
+    return reader
+      .advance()
+      .filter((each) => each.type === 'event' && each.run === run && each.actor === rootActor)
+      .map(({ epoch }) => epoch);
+  } finally {
+    reader.close();
+  }
+}
+
+test('an actor acts under a higher epoch at the return of its host (U2)', async () => {
+  const desk = makeDesk(deskTexts(2));
+  const runtime = await openRuntime(desk.dataDirectory, { hosts: 1 });
+  const { id } = await runtime.startRun(desk.request);
+  await untilEvents(runtime, id, 10);
+  await killHost();
+  expect((await runtime.ended(id)).status).toBe('succeeded');
+  expect(runtime.health().hostRestarts).toBe(1);
+  await runtime.stop();
+  const epochs = epochsOfRoot(desk.dataDirectory, id);
+  expect([...new Set(epochs)]).toEqual([1, 2]);
 });
 
 test('hosts die while they recover from a death', async () => {

@@ -10,9 +10,19 @@ test('many agents sleep at once, each in 250 bytes, and each wakes as it was and
   sleepAll(instances);
   const directory = new ActorDirectory(instances.memory);
   expect(directory.usedBytes / agents).toBeLessThanOrEqual(250);
+  const { slots, bytes } = directory.counts;
+  expect(slots.used).toBe(agents);
+  expect(directory.counts).toMatchObject({ snapshots: agents, templates: 1 });
   expect(wakeAll(instances)).toBe(agents);
   expect(() => wakeAll(instances)).toThrow('every agent sleeps');
-  expect(directory.counts).toEqual({ spilled: 0, damaged: 0, templates: 1 });
+  expect(directory.counts).toEqual({
+    slots,
+    bytes,
+    snapshots: 0,
+    spilled: 0,
+    damaged: 0,
+    templates: 1,
+  });
   directory.freeUnused();
   expect(directory.counts.templates).toBe(0);
 }, 60_000);

@@ -1,14 +1,16 @@
 /**
- * `claw top`: what the threads of the live server send each other, drawn again
- * every second. Elsewhere than on a terminal it is one table.
+ * `claw top`: what the threads of the live server send each other, and the actors
+ * that sleep, drawn again every second. Elsewhere than on a terminal it is one table.
  */
 import { setTimeout as pause } from 'node:timers/promises';
 import type { Command } from 'commander';
 import { exitStatus, RuntimeError } from '../../kernel/errors.ts';
 import type { BusView } from '../../runtime/bus-view.ts';
+import type { HibernationView } from '../../runtime/views.ts';
 import { type BusOrder, busTable } from '../bus-table.ts';
 import { type CommandContext, type Host, integer, newCommand, onAction } from '../command.ts';
 import { findServer } from '../connect.ts';
+import { hibernationLine } from '../hibernation-line.ts';
 import { LiveScreen } from '../live-screen.ts';
 import type { ServerClient } from '../server-client.ts';
 import type { Terminal } from '../terminal.ts';
@@ -16,6 +18,11 @@ import type { Terminal } from '../terminal.ts';
 interface TopOptions {
   readonly once?: boolean;
   readonly interval: number;
+}
+
+/** What is drawn: the view of the bus, and beside it the actors that sleep. */
+interface TopView extends BusView {
+  readonly hibernation: HibernationView;
 }
 
 const intervalMs = { min: 100, max: 60_000, usual: 1_000 } as const;
@@ -52,11 +59,20 @@ export function topCommand(host: Host): Command {
       await new Watch(context, server, io.terminal).run(options.interval);
       return exitStatus.ok;
     }
-    const view = await server.bus();
+    const view = await lookAt(server);
     output.answer(view);
-    output.print(busTable(view, { order: 'bus', widthMax: Number.POSITIVE_INFINITY }).join('\n'));
+    output.print(linesOf(view, { order: 'bus', widthMax: Number.POSITIVE_INFINITY }).join('\n'));
     return exitStatus.ok;
   });
+}
+
+async function lookAt(server: ServerClient, signal?: AbortSignal): Promise<TopView> {
+  const [bus, hibernation] = await Promise.all([server.bus(signal), server.hibernation(signal)]);
+  return { ...bus, hibernation };
+}
+
+function linesOf(view: TopView, options: Parameters<typeof busTable>[1]): string[] {
+  return [...busTable(view, options), '', hibernationLine(view.hibernation)];
 }
 
 /** One person who watches, until q, Ctrl-C or another request to stop. */
@@ -66,7 +82,7 @@ class Watch {
   readonly #terminal: Terminal;
   readonly #stop = new AbortController();
   #order: BusOrder = 'bus';
-  #view: BusView | null = null;
+  #view: TopView | null = null;
 
   constructor({ io }: CommandContext, server: ServerClient, terminal: Terminal) {
     this.#server = server;
@@ -77,7 +93,7 @@ class Watch {
   /** @throws RuntimeError SERVER_UNREACHABLE when the server goes away meanwhile */
   async run(everyMs: number): Promise<void> {
     // Asked once before, so that a server that does not answer leaves the terminal alone.
-    this.#view = await this.#server.bus();
+    this.#view = await lookAt(this.#server);
     const screen = new LiveScreen(this.#io.stdout, this.#terminal);
     const draw = (): void => this.#draw(screen);
     const forget = [
@@ -102,7 +118,7 @@ class Watch {
     const { signal } = this.#stop;
     try {
       await pause(everyMs, undefined, { signal });
-      this.#view = await this.#server.bus(signal);
+      this.#view = await lookAt(this.#server, signal);
     } catch (error) {
       if (!signal.aborted) throw error;
     }
@@ -119,6 +135,6 @@ class Watch {
     const order = this.#order === 'bus' ? '' : `, sorted by ${this.#order}`;
     const title = `OpenClaw bus at ${this.#server.url}${order}`;
     const options = { order: this.#order, widthMax: screen.width };
-    screen.draw([title, ...busTable(this.#view, options)], keyLine);
+    screen.draw([title, ...linesOf(this.#view, options)], keyLine);
   }
 }

@@ -38,6 +38,7 @@ export async function startHostWorker(
     name: `host-${data.index}`,
     workerData: data,
     transferList: [...transferList],
+    resourceLimits: { maxOldGenerationSizeMb: limits.hostHeapMiBMax },
   });
   let failure: Error | null = null;
   worker.on('error', (error) => {
