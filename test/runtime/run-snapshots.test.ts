@@ -5,7 +5,8 @@ import type { RunId } from '../../src/kernel/ids.ts';
 import { limits } from '../../src/kernel/limits.ts';
 import { type RunSnapshotBody, runSnapshotRecords } from '../../src/runtime/event-record.ts';
 import { programDigest } from '../../src/runtime/program-digest.ts';
-import { recoverRun } from '../../src/runtime/replay-run.ts';
+import { foldRange, recoverRun } from '../../src/runtime/replay-run.ts';
+import { startFromSnapshot } from '../../src/runtime/run-snapshot.ts';
 import { RunSnapshots, type SnapshotTasks } from '../../src/runtime/run-snapshots.ts';
 import { auditSnapshot, takeSnapshot } from '../../src/runtime/snapshot-run.ts';
 import { temporaryFolder } from '../journal/journal-fixture.ts';
@@ -270,4 +271,25 @@ test('snapshots come by the count of events, and not again before as many more',
   expect(second - 10).toBeGreaterThan(limits.eventsPerSnapshotActor);
   for (const [index, place] of places.slice(1).entries())
     expect(place - (places[index] ?? 0)).toBeGreaterThanOrEqual(10);
+});
+
+test('a snapshot restores who is done, so that nothing is sent to them again', async () => {
+  const of = world();
+  const run = of.start(writingPipeline, texts);
+  let ended = 0;
+  let seen = 0;
+  await stepByStep(of, () => {
+    const entry = of.follower.entry(run);
+    if (entry.events.length - seen < 5 || entry.ended !== null) return;
+    seen = entry.events.length;
+    write(of, run, take(of, run));
+    const from = startFromSnapshot(of.follower, entry, program);
+    if (from === null || 'refusal' in from) throw new Error('the snapshot is used');
+    const { done } = foldRange(of.follower, entry, { from: null, to: from.events });
+    expect(from.done).toEqual(done);
+    // With nothing behind it the fold still knows them.
+    expect(foldRange(of.follower, entry, { from, to: from.events }).done).toEqual(done);
+    ended = Math.max(ended, done.size);
+  });
+  expect(ended).toBeGreaterThan(2);
 });
