@@ -14,6 +14,7 @@ const flips = 10_000;
 const journalSchedules = 10_000;
 /** On a durable journal and on a relaxed one. */
 const runSchedules = 5_000;
+const eraseSchedules = 1_000;
 
 const at = process.argv.indexOf('--scale');
 const scale = at < 0 ? 1 : Number(process.argv[at + 1]);
@@ -31,6 +32,7 @@ const { status } = spawnSync(
       JOURNAL_FLIPS: scaled(flips),
       JOURNAL_SCHEDULES: scaled(journalSchedules),
       CRASH_SCHEDULES: scaled(runSchedules),
+      ERASE_SCHEDULES: scaled(eraseSchedules),
     },
   },
 );

@@ -183,9 +183,9 @@ export const limits = {
   deathsPerEventMax: 3,
   /** Deaths of hosts within the window below before the runtime stops. */
   hostRestartsMax: 10,
+  hostRestartWindowMs: 10_000,
   /** Heap of a host's thread, in MiB; a host that needs more dies alone. */
   hostHeapMiBMax: 2_048,
-  hostRestartWindowMs: 10_000,
   /** Runs in progress at once. */
   openRunsMax: 64,
   /** Keys of runs that a thread keeps in memory. */

@@ -93,6 +93,7 @@ function owned(owner: number, epoch: number): number {
 
 /** The head of a grid without pages. */
 const gridBytesMin = 1_024;
+
 /** What a claim gave. */
 export interface Claimed {
   readonly epoch: number;

@@ -20,8 +20,13 @@ export interface RedactionRule {
   readonly pattern: RegExp;
 }
 
-/** Not behind the first groups of a UUID, such as the run's own id (RFC 9562, section 4). */
-const notInUuid = '(?<![0-9a-f]{8}-(?:[0-9a-f]{4}-){0,3})';
+/** Not at a later group of a UUID, such as the run's own id (RFC 9562, section 4). */
+const notInUuid = [0, 1, 2, 3]
+  .map((passed) => {
+    const [before, behind] = [passed, 3 - passed].map((groups) => `(?:[0-9a-f]{4}-){${groups}}`);
+    return `(?<![0-9a-f]{8}-${before}(?=${behind}[0-9a-f]{12}(?![0-9a-f])))`;
+  })
+  .join('');
 
 /** E-mail addresses, keys and tokens, account and card numbers, telephone numbers. */
 export const commonRules: readonly RedactionRule[] = [

@@ -3,7 +3,7 @@
  *
  * Method: a run that has ended, on a disk that fails; the power goes, or the process is
  * killed, at each operation of the erasure, and at random ones of its repetitions.
- * CRASH_SCHEDULES says how many random schedules are tried.
+ * ERASE_SCHEDULES says how many random schedules are tried.
  */
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
@@ -16,7 +16,7 @@ import type { SimulatedDisk } from '../journal/simulated-disk.ts';
 import { type Expected, openWorld, uninterrupted } from './run-schedules.ts';
 import { seededRandom } from './seeded-random.ts';
 
-const schedules = Number(process.env.CRASH_SCHEDULES ?? 50);
+const schedules = Number(process.env.ERASE_SCHEDULES ?? 50);
 
 interface EndedRun {
   readonly folder: string;

@@ -2,8 +2,8 @@
  * Loaded into every thread by `--import`: lets the host threads die at exact
  * points of their work. FATAL_POINTS is a list of `point:count`; each host that
  * starts takes the next one (a file in FATAL_FOLDER says which are taken) and
- * ends at its `count`th passage, or runs out of memory there. FATAL_ACTOR names an actor at whose first
- * event every host dies.
+ * ends at its `count`th passage, or runs out of memory there. FATAL_ACTOR names an
+ * actor at whose first event every host dies.
  */
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';

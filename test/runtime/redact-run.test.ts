@@ -81,6 +81,10 @@ describe('the rules', () => {
     ]) {
       expect(rules.text(`run ${id}`)).toBe(`run ${id}`);
     }
+    // Only like the beginning of one.
+    for (const numbers of ['20261127-0049 30 1234567', '20261127-4111-1111-1111-1111']) {
+      expect(rules.text(numbers)).not.toBe(numbers);
+    }
     expect(thrownBy(() => userRule('(', 1)).code).toBe('USAGE');
     expect(thrownBy(() => userRule('x*', 1)).code).toBe('USAGE');
     const narrow = new Redactor([userRule('\\d', 1)]);
