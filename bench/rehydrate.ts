@@ -1,11 +1,11 @@
 /**
  * An open run is rehydrated from its last snapshot and the events behind it,
  * against a full fold from its first event. The run is made by the real runtime,
- * which stops in the midst of it, and its snapshots are those that the runtime
- * took; 50,000 events, 8,000 with `--quick`. No model slows the run down, so it outpaces the
- * thread that takes snapshots: what is behind the last one is a figure too. Both must come to the
- * same actors and messages. Opening the journal, which every start does, is measured by itself,
- * and in the sum.
+ * and its snapshots are those that the runtime took; 50,000 events, 8,000 with `--quick`.
+ * A crash is a backup that is taken in the midst of the run: no model slows it down, so it outpaces
+ * the thread that takes snapshots, and what is behind the last one is a figure too. Then the
+ * runtime stops, which takes a last one. Both must come to the same actors and messages as a fold.
+ * Opening the journal, which every start does, is measured by itself, and in the sum.
  */
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -28,7 +28,7 @@ const program = programDigest();
 
 const pipeline = idlePipeline('rehydrate', steps);
 
-/** Makes the run and stops in the midst of it. */
+/** Makes the run, backs it up in the midst of it, and stops. */
 async function record(root: string): Promise<string> {
   const folder = join(root, 'input');
   writeDocuments(folder, documents);
@@ -41,6 +41,8 @@ async function record(root: string): Promise<string> {
       assert(runtime.run(id).status === 'running', 'the run is long enough');
       await sleep(10);
     }
+    await runtime.backUp(join(root, 'crashed'));
+    assert(runtime.run(id).status === 'running', 'the run goes on');
     return id;
   } finally {
     await runtime.stop();
@@ -56,52 +58,62 @@ function content({ actors, undelivered }: RecoveredRun): string {
 const root = mkdtempSync(join(tmpdir(), 'openclaw-bench-rehydrate-'));
 try {
   const run = await record(root);
-  const dataDirectory = join(root, 'data');
-  const open = (): JournalFollower => {
-    const follower = new JournalFollower(dataDirectory, { verifyDigests: true });
+  const open = (name: 'crashed' | 'data'): JournalFollower => {
+    const follower = new JournalFollower(join(root, name), { verifyDigests: true });
     follower.advance();
     return follower;
   };
-  const follower = open();
-  const { events, snapshot } = follower.entry(run);
-  assert(snapshot !== null && snapshot.events > 0, 'the runtime took a snapshot');
+  const [crashed, stopped] = [open('crashed'), open('data')];
   const inSeconds = (what: () => unknown): number => {
     const startedMs = performance.now();
     what();
     return (performance.now() - startedMs) / 1_000;
   };
-  const [short, full] = [recoverRun(follower, run, program), recoverRun(follower, run)];
-  assert(short.snapshotRefusal === null, short.snapshotRefusal ?? '');
-  assert(short.fromSnapshot === snapshot.events, 'it goes on from the snapshot');
-  assert(full.divergence === null && content(short) === content(full), 'both are the same run');
-  const living = short.actors.filter(({ done }) => !done).length;
-  process.stdout.write(
-    `${events.length} events, ${snapshot.events} in the snapshot, ${living} actors live, ${short.undelivered.length} messages on their way\n`,
-  );
+  const check = (follower: JournalFollower, name: string): { tail: number; events: number } => {
+    const { events, snapshot } = follower.entry(run);
+    assert(snapshot !== null && snapshot.events > 0, 'the runtime took a snapshot');
+    const [short, full] = [recoverRun(follower, run, program), recoverRun(follower, run)];
+    assert(short.snapshotRefusal === null, short.snapshotRefusal ?? '');
+    assert(short.fromSnapshot === snapshot.events, 'it goes on from the snapshot');
+    assert(full.divergence === null && content(short) === content(full), 'both are the same run');
+    const living = short.actors.filter(({ done }) => !done).length;
+    process.stdout.write(
+      `${name}: ${events.length} events, ${snapshot.events} in the snapshot, ${living} actors live, ${short.undelivered.length} messages on their way\n`,
+    );
+    return { tail: events.length - snapshot.events, events: events.length };
+  };
+  const [afterCrash, afterStop] = [check(crashed, 'crashed'), check(stopped, 'stopped')];
+  const cold = (name: 'crashed' | 'data') =>
+    inSeconds(() => {
+      const follower = open(name);
+      recoverRun(follower, run, program);
+      follower.close();
+    });
   const samples = await interleave(
     {
-      snapshot: () => inSeconds(() => recoverRun(follower, run, program)),
-      full: () => inSeconds(() => recoverRun(follower, run)),
-      open: () => inSeconds(() => open().close()),
-      cold: () =>
-        inSeconds(() => {
-          const cold = open();
-          recoverRun(cold, run, program);
-          cold.close();
-        }),
+      crashed: () => inSeconds(() => recoverRun(crashed, run, program)),
+      stopped: () => inSeconds(() => recoverRun(stopped, run, program)),
+      full: () => inSeconds(() => recoverRun(crashed, run)),
+      open: () => inSeconds(() => open('crashed').close()),
+      coldCrashed: () => cold('crashed'),
+      coldStopped: () => cold('data'),
     },
     repetitions,
   );
-  follower.close();
+  crashed.close();
+  stopped.close();
   const less = { higherIsBetter: false };
   report('rehydrate', [
-    figure('rehydrate.snapshot-and-tail', 's', samples.snapshot, { ...less, goal: 1 }),
+    figure('rehydrate.snapshot-and-tail', 's', samples.crashed, { ...less, goal: 1 }),
+    figure('rehydrate.after-stop', 's', samples.stopped, { ...less, goal: 1 }),
     figure('rehydrate.full-fold', 's', samples.full, less),
-    figure('rehydrate.gain', 'x', ratios(samples.full, samples.snapshot)),
+    figure('rehydrate.gain', 'x', ratios(samples.full, samples.crashed)),
     figure('rehydrate.open-journal', 's', samples.open, less),
-    figure('rehydrate.open-and-rehydrate', 's', samples.cold, less),
-    figure('rehydrate.events', 'events', [events.length]),
-    figure('rehydrate.tail', 'events', [events.length - snapshot.events], less),
+    figure('rehydrate.open-and-rehydrate', 's', samples.coldCrashed, less),
+    figure('rehydrate.open-and-rehydrate-after-stop', 's', samples.coldStopped, less),
+    figure('rehydrate.events', 'events', [afterCrash.events]),
+    figure('rehydrate.tail', 'events', [afterCrash.tail], less),
+    figure('rehydrate.tail-after-stop', 'events', [afterStop.tail], less),
   ]);
 } finally {
   rmSync(root, { recursive: true, force: true });

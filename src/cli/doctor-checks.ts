@@ -14,6 +14,7 @@ import { limits } from '../kernel/limits.ts';
 import { siblingModule } from '../kernel/module-url.ts';
 import { embeddedModelFile, type RuntimeConfig } from '../runtime/config.ts';
 import type { CommandContext } from './command.ts';
+import { findServer } from './connect.ts';
 import { toFailure } from './failure.ts';
 import { requireFreePort } from './free-port.ts';
 import { withReadOnly } from './read-only.ts';
@@ -52,6 +53,7 @@ const checks: readonly Check[] = [
   checkModel,
   checkDataDirectory,
   checkJournal,
+  checkSnapshots,
   checkPort,
 ];
 
@@ -191,6 +193,23 @@ async function checkJournal(context: CommandContext): Promise<Finding> {
   try {
     const runs = await withReadOnly(context, async (journal) => journal.runs().length);
     return ok(check, `It is readable and holds ${runs} run(s).`);
+  } catch (error) {
+    return failedWith(check, error);
+  }
+}
+
+/** What the auditor of a running server found. */
+async function checkSnapshots(context: CommandContext): Promise<Finding> {
+  const check = 'snapshots';
+  const how = 'claw journal verify --snapshots compares those of open runs with a full replay';
+  try {
+    const server = await findServer(context);
+    if (server === null) return ok(check, `No server is running; ${how}.`);
+    const { taken, audited, mismatches } = (await server.health()).snapshots;
+    const counts = `The server has taken ${taken} of runs and compared ${audited} with a full replay`;
+    return mismatches === 0
+      ? ok(check, `${counts}: all equal.`)
+      : warning(check, `${counts}: ${mismatches} were wrong and are not used; report it; ${how}.`);
   } catch (error) {
     return failedWith(check, error);
   }

@@ -4,6 +4,7 @@ import type { RepairReport } from '../journal/repair.ts';
 import type { SkippedRange } from '../journal/skipped-ranges.ts';
 import type { JournalFault, JournalVerification } from '../journal/verification.ts';
 import type { CompactionReport } from '../runtime/compact-journal.ts';
+import type { SnapshotAudit } from '../runtime/snapshot-run.ts';
 import { bytesText } from './quantity.ts';
 
 /** Lines, most important last. */
@@ -30,6 +31,20 @@ export function verificationText(found: JournalVerification): string {
     ...found.keysMissing.map((run) => `unreadable   run ${run}: its keys are missing or damaged`),
     ...(runsAffected.length === 0 ? [] : [`affected     ${runsAffected.join(', ')}`]),
     found.ok ? 'The journal is sound.' : 'The journal is damaged.',
+  ].join('\n');
+}
+
+/** Whether the snapshots of open runs are what their events make. */
+export function auditsText(audits: readonly SnapshotAudit[]): string {
+  return [
+    ...audits.map(({ run, at, events, difference }) =>
+      difference === null
+        ? `equal        ${run}: snapshot at event ${at}, and its continuation to ${events}`
+        : `wrong        ${run}: snapshot at event ${at}: ${difference}`,
+    ),
+    audits.every(({ equal }) => equal)
+      ? `${audits.length} snapshots of open runs are what a full replay makes.`
+      : 'A snapshot is wrong: report it. Nothing is lost, for the events decide.',
   ].join('\n');
 }
 

@@ -21,7 +21,6 @@ import type {
   GeneratedText,
   GenerateTextRequest,
   HealthView,
-  HibernationView,
   ResolveRequest,
   RunView,
   StartRunRequest,
@@ -46,8 +45,9 @@ const busSchema = z.looseObject({
   topics: z.array(z.unknown()),
 });
 
-/** And for what it says of sleeping actors. */
+/** And for its health. */
 const healthSchema = z.looseObject({
+  snapshots: z.looseObject({ taken: z.number(), audited: z.number(), mismatches: z.number() }),
   hibernation: z.looseObject({
     slots: z.looseObject({ used: z.number(), free: z.number() }),
     bytes: z.looseObject({ used: z.number(), free: z.number() }),
@@ -110,10 +110,8 @@ export class ServerClient {
     return this.#parsed(busSchema, await this.#fetch('/v1/bus', { signal }));
   }
 
-  /** The actors that sleep. */
-  async hibernation(signal?: AbortSignal): Promise<HibernationView> {
-    const answer = await this.#fetch('/healthz', { signal });
-    return (await this.#parsed<HealthView>(healthSchema, answer)).hibernation;
+  async health(signal?: AbortSignal): Promise<HealthView> {
+    return this.#parsed(healthSchema, await this.#fetch('/healthz', { signal }));
   }
 
   /** Every event from the first one; resolves with the ended run. */

@@ -17,6 +17,7 @@ import type { ErasureReport } from '../runtime/erase-run.ts';
 import type { ReplaySession } from '../runtime/replay-session.ts';
 import type { ArchiveReport } from '../runtime/run-archive.ts';
 import type { RunDiff } from '../runtime/run-diff.ts';
+import type { SnapshotAudit } from '../runtime/snapshot-run.ts';
 import type { StateDifference } from '../runtime/state-difference.ts';
 import type {
   ContextView,
@@ -67,6 +68,8 @@ export interface ReadOnlyRuntime {
   replay(id: string, stepper?: StepperKind): Promise<ReplayReport>;
   /** Where two runs part. */
   diff(left: string, right: string): RunDiff | Promise<RunDiff>;
+  /** The last snapshot of each open run against a full replay of it. */
+  auditSnapshots(): readonly SnapshotAudit[] | Promise<readonly SnapshotAudit[]>;
   /** A run to go through step by step, or one actor of it. */
   session(id: string, actor?: string): ReplaySession;
   close(): void | Promise<void>;

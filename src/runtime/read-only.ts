@@ -10,11 +10,13 @@ import { effectLedger } from './effect-ledger.ts';
 import { readEventsPage } from './events-page.ts';
 import { JournalFollower } from './journal-follower.ts';
 import { CpuPool } from './pool/client.ts';
+import { programDigest } from './program-digest.ts';
 import { type ReplayReport, replayRun } from './replay.ts';
 import { ReplaySession } from './replay-session.ts';
 import { runContexts, runTranscript } from './run-contexts.ts';
 import { diffRuns, type RunDiff } from './run-diff.ts';
 import { runViews, viewOfRun } from './run-views.ts';
+import { auditSnapshot, type SnapshotAudit } from './snapshot-run.ts';
 import type { ContextView, EffectView, EventView, RunView, TranscriptView } from './views.ts';
 
 export class ReadOnlyRuntime {
@@ -82,6 +84,19 @@ export class ReadOnlyRuntime {
    */
   session(id: string, actor?: string): ReplaySession {
     return new ReplaySession(this.#follower, this.#follower.entry(id), actor);
+  }
+
+  /**
+   * Compares the last snapshot of each open run with a full replay of it. Those of
+   * another version of the program are not used by anybody, and left out.
+   * @throws RuntimeError JOURNAL_CORRUPT, BLOB_MISSING
+   */
+  auditSnapshots(): readonly SnapshotAudit[] {
+    const program = programDigest();
+    return this.#follower.index
+      .open()
+      .map((entry) => auditSnapshot(this.#follower, entry, program))
+      .filter((audit) => audit !== null);
   }
 
   close(): void {

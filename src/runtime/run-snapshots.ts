@@ -10,6 +10,8 @@
  *       journal, but no longer than `limits.auditDelayMsMax`.
  *   N3. A snapshot that an audit finds wrong is told loudly, is not used from then
  *       on, and another is taken from a full replay in its place.
+ *   N4. From the last snapshots on nothing else is begun: each open run that has
+ *       grown gets one, so that the next start replays none of its events.
  */
 import { type Clock, systemClock } from '../kernel/clock.ts';
 import { RuntimeError, toErrorMessage } from '../kernel/errors.ts';
@@ -32,7 +34,7 @@ export interface SnapshotTasks {
 export interface RunSnapshotsParts {
   readonly dataDirectory: string;
   readonly program: Sha256;
-  readonly index: Pick<RunIndex, 'get'>;
+  readonly index: Pick<RunIndex, 'get' | 'open'>;
   readonly pool: SnapshotTasks;
   /** Appends the snapshot, its texts first. */
   append(run: RunId, body: RunSnapshotBody): void;
@@ -65,6 +67,7 @@ export class RunSnapshots {
   #lastEventMs = 0;
   #wakeUp: () => void = () => undefined;
   #working: Promise<void> | null = null;
+  #ending = false;
   #stopped = false;
   #taken = 0;
   #audited = 0;
@@ -107,7 +110,7 @@ export class RunSnapshots {
 
   /** Takes a snapshot of the run if enough happened since the last one. */
   #consider(entry: RunEntry): void {
-    if (this.#stopped || !this.#isDue(entry)) return;
+    if (!this.#isDue(entry)) return;
     this.#due.set(entry.id, this.#due.get(entry.id) ?? false);
     this.#work();
   }
@@ -117,9 +120,25 @@ export class RunSnapshots {
     while (this.#working !== null) await this.#working;
   }
 
-  /** Nothing is begun any more. */
+  /** (N4) Resolves when they are appended, or the snapshots were stopped meanwhile. */
+  async takeLast(): Promise<void> {
+    this.#end();
+    await this.settled();
+    for (const entry of this.#parts.index.open()) {
+      if (this.#stopped) return;
+      const { events, snapshot } = entry;
+      if (events.length > (snapshot?.events ?? 0)) await this.#take(entry, false);
+    }
+  }
+
+  /** Nothing is begun any more, and nothing appended. */
   stop(): void {
     this.#stopped = true;
+    this.#end();
+  }
+
+  #end(): void {
+    this.#ending = true;
     this.#wakeUp();
   }
 
@@ -149,7 +168,7 @@ export class RunSnapshots {
 
   #work(): void {
     if (this.#due.size > 0) this.#wakeUp();
-    if (this.#working !== null || this.#stopped) return;
+    if (this.#working !== null || this.#ending) return;
     this.#working = this.#workOnce().finally(() => {
       this.#working = null;
       if (this.#due.size > 0 || this.#audits.size > 0) this.#work();

@@ -5,7 +5,7 @@
  * Invariants
  *   T1. The keys of the hosts are known to the gateway before any intention.
  *   T2. At the stop the journal ends last, so that whatever the others still
- *       claim is written.
+ *       claim is written. What is to be appended last comes when nobody else does.
  *   T3. Once a thread has ended, whatever ended it, nobody waits for what it
  *       left unfinished in a ring, and what it held in the arena is free.
  *   T4. The end of a host is told, and is no failure: hosts start again.
@@ -58,8 +58,11 @@ export interface RuntimeThreads {
   readonly model: Promise<ModelInfo>;
   readonly hosts: HostPool;
   readonly names: readonly string[];
-  /** Ends every thread. Resolves within limits.shutdownMsMax. */
-  stop(): Promise<void>;
+  /**
+   * Ends every thread. Resolves within limits.shutdownMsMax.
+   * @param last Appends what is to be appended last, within `timeMsMax`.
+   */
+  stop(last?: (timeMsMax: number) => Promise<void>): Promise<void>;
 }
 
 function hostCount(config: RuntimeConfig): number {
@@ -105,11 +108,13 @@ function threadFailure(name: string, cause: Error | null): RuntimeError {
   return new RuntimeError('INTERNAL', message, cause === null ? {} : { cause });
 }
 
-/** Waits for the promise, but no longer than the time a stop may take. */
+/** Of such steps, one after the other, a stop has four. */
+const stepMsMax = limits.shutdownMsMax / 5;
+
+/** Waits for the promise, but no longer than a step of a stop may take. */
 async function withDeadline(promise: Promise<unknown>): Promise<void> {
   const { promise: late, resolve } = Promise.withResolvers<void>();
-  // Three such waits, one after the other, stay within the whole.
-  const timer = setTimeout(resolve, limits.shutdownMsMax / 4);
+  const timer = setTimeout(resolve, stepMsMax);
   await Promise.race([promise, late]);
   clearTimeout(timer);
 }
@@ -189,12 +194,13 @@ export async function startThreads(
     onDeath: (death) => onHostDeath(death),
     hear: (bell) => actuators.hear(bell),
   });
-  const stop = async (): Promise<void> => {
+  const stop: RuntimeThreads['stop'] = async (last) => {
     stopping = true;
     await withDeadline(hosts.close());
     endpoint.send(actuatorThread, topics.close, null);
     await withDeadline(Promise.all([actuators.exited, inference.close()]));
     await Promise.all([hosts.end(), actuators.terminate()]);
+    await last?.(stepMsMax);
     await withDeadline(journal.close()); // (T2)
     endpoint.close();
     monitor.close();

@@ -8,6 +8,7 @@ import type { ModelInfo } from '../inference/model-port.ts';
 import type { BackupReport } from '../journal/backup.ts';
 import { type DataDirectory, openDataDirectory } from '../journal/data-directory.ts';
 import type { JournalMode } from '../journal/journal-writer.ts';
+import type { JournalPosition } from '../journal/record.ts';
 import { systemClock } from '../kernel/clock.ts';
 import { fromErrorMessage, RuntimeError, toErrorMessage } from '../kernel/errors.ts';
 import type { RunId } from '../kernel/ids.ts';
@@ -92,6 +93,7 @@ export class Runtime implements RuntimePort {
   readonly #tokenListeners = new Set<(token: TokenView) => void>();
   #model: ModelInfo | null = null;
   #sandbox: SandboxPool | null = null;
+  #isOpen = false;
   #stopping: Promise<void> | null = null;
   #resumed = 0;
 
@@ -151,6 +153,7 @@ export class Runtime implements RuntimePort {
     // A host that has died by now continues the runs in its own way.
     if (this.#recovery.deaths === 0) this.#resumed = await this.#lifecycle.resumeAll();
     await this.#recovery.settled();
+    this.#isOpen = true;
   }
 
   get recovered(): { readonly runs: number; readonly bytesCut: number } {
@@ -286,9 +289,10 @@ export class Runtime implements RuntimePort {
     this.#lifecycle.fail(stopping);
     this.#bus.stop();
     const maintained = this.#maintenance.stop();
-    const own = [this.#snapshots.close(), this.#sandbox?.close(), this.#pool.close()];
-    await Promise.all([this.#threads.stop(), ...own]);
-    await maintained;
+    const last = (timeMsMax: number) => this.#snapshots.finish(timeMsMax, () => this.#read());
+    const ended = this.#threads.stop(this.#isOpen ? last : undefined);
+    await Promise.all([ended, this.#sandbox?.close(), this.#pool.close()]);
+    await Promise.all([maintained, this.#snapshots.close()]);
     this.#follower.close();
     this.#data.release();
   }
@@ -340,13 +344,18 @@ export class Runtime implements RuntimePort {
     for (const listener of this.#tokenListeners) listener(token);
   }
 
+  /** Reads on, up to the durable end where it is known. */
+  #read(until?: JournalPosition): void {
+    this.#follower.advance(until, (change) => {
+      if (change.type === 'event') this.#feed.notify(change.entry.id);
+      this.#lifecycle.changed(change);
+    });
+  }
+
   /** Reads what has become durable, then tells whoever waited for it. */
   #follow(notice: DurableNotice): void {
     try {
-      this.#follower.advance(notice, (change) => {
-        if (change.type === 'event') this.#feed.notify(change.entry.id);
-        this.#lifecycle.changed(change);
-      });
+      this.#read(notice);
     } catch (error) {
       this.#failWith(error);
       return;

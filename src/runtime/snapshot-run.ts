@@ -21,7 +21,7 @@ export interface SnapshotRequest {
 }
 
 export interface TakenSnapshot {
-  /** Null where the run diverges, or has nothing that the last snapshot has not. */
+  /** Null where the run diverges, has ended, or has nothing that the last snapshot has not. */
   readonly body: RunSnapshotBody | null;
   readonly divergence: Divergence | null;
   /** Why the last snapshot was not gone on from, or null. */
@@ -47,7 +47,8 @@ export function takeSnapshot(
   { program, whole }: Pick<SnapshotRequest, 'program' | 'whole'>,
 ): TakenSnapshot {
   const events = entry.events.length;
-  if (events === 0 || (!whole && entry.snapshot?.events === events))
+  const isWritten = !whole && entry.snapshot?.events === events;
+  if (events === 0 || entry.ended !== null || isWritten)
     return { body: null, divergence: null, snapshotRefusal: null };
   const known = whole ? undefined : program;
   const { folded, snapshotRefusal } = foldForRecovery(follower, entry, known);

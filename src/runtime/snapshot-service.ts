@@ -1,4 +1,5 @@
 /** The snapshots of a running system: their thread, and their way into the journal. */
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { JournalProducer } from '../journal/journal-producer.ts';
 import type { RunKeys } from '../journal/run-keys.ts';
 import { runStore } from '../journal/run-store.ts';
@@ -13,10 +14,10 @@ import { RunSnapshots } from './run-snapshots.ts';
 export interface SnapshotServiceParts {
   readonly dataDirectory: string;
   readonly follower: {
-    readonly index: Pick<RunIndex, 'get'>;
+    readonly index: Pick<RunIndex, 'get' | 'open'>;
     readonly keys: Pick<RunKeys, 'find'>;
   };
-  readonly threads: { readonly producer: Pick<JournalProducer, 'append'> };
+  readonly threads: { readonly producer: JournalProducer };
   readonly onNotice: (text: string) => void;
   /** Events of a run between two snapshots of it. */
   readonly events?: number | undefined;
@@ -24,6 +25,7 @@ export interface SnapshotServiceParts {
 
 export class SnapshotService extends RunSnapshots {
   readonly #pool: CpuPool;
+  readonly #producer: JournalProducer;
 
   constructor({ dataDirectory, follower, threads, onNotice, events }: SnapshotServiceParts) {
     const pool = new CpuPool({ threads: 1, idleMs: limits.snapshotIdleMsMax });
@@ -41,6 +43,32 @@ export class SnapshotService extends RunSnapshots {
       ...(events === undefined ? {} : { events }),
     });
     this.#pool = pool;
+    this.#producer = threads.producer;
+  }
+
+  /**
+   * The last snapshots of a runtime whose other threads append nothing any more. Of what
+   * a slow disk leaves no time for there are none: resolves within `timeMsMax`.
+   * @param show Reads what is durable into the index.
+   */
+  async finish(timeMsMax: number, show: () => void): Promise<void> {
+    const { promise: late, resolve } = Promise.withResolvers<void>();
+    const timer = setTimeout(resolve, timeMsMax);
+    const deadlineMs = systemClock.monotonicMs() + timeMsMax;
+    await Promise.race([this.#takeLastDurable(deadlineMs, show), late]);
+    clearTimeout(timer);
+    this.stop();
+  }
+
+  async #takeLastDurable(deadlineMs: number, show: () => void): Promise<void> {
+    const producer = this.#producer;
+    while (producer.durablePosition() < producer.appendedPosition()) {
+      if (producer.failed() || systemClock.monotonicMs() > deadlineMs) return;
+      await sleep(limits.outboxRetryMs);
+    }
+    if (producer.failed()) return;
+    show();
+    await this.takeLast();
   }
 
   /** Ends the thread; what it is at ends first. */

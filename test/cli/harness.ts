@@ -202,6 +202,7 @@ function readOnly(runtime: LocalRuntime, replay: ReplayReport | undefined): Read
       return replay ?? { run: id, events, equal: true, stateHash, divergence: null };
     },
     diff: withoutJournal,
+    auditSnapshots: withoutJournal,
     session: withoutJournal,
     close: () => undefined,
   };

@@ -182,15 +182,17 @@ test('an event that does not continue its snapshot makes the recovery replay all
   expect({ fromSnapshot, divergence }).toEqual({ fromSnapshot: 0, divergence: null });
 });
 
-function service(of: World, notices: string[]): RunSnapshots {
+function service(of: World, notices: string[], asked: RunId[] = []): RunSnapshots {
   const pool = {
-    run: async (type: string, request: { run: RunId; whole: boolean }) =>
-      type === 'snapshot-run'
+    run: async (type: string, request: { run: RunId; whole: boolean }) => {
+      asked.push(request.run);
+      return type === 'snapshot-run'
         ? takeSnapshot(of.follower, of.follower.entry(request.run), {
             program,
             whole: request.whole,
           })
-        : auditSnapshot(of.follower, of.follower.entry(request.run), program),
+        : auditSnapshot(of.follower, of.follower.entry(request.run), program);
+    },
   } as unknown as SnapshotTasks;
   return new RunSnapshots({
     dataDirectory: of.dataDirectory,
@@ -242,6 +244,44 @@ test('a snapshot that was refused or found wrong is none of the index from then 
   expect(entry.snapshot).toBeNull();
   expect(notices).toEqual([expect.stringMatching(/was not used, for a reason/)]);
   await snapshots.settled();
+});
+
+test('the last snapshots hold all that is there, and nothing is begun behind them (N4)', async () => {
+  const of = world();
+  const runs = [of.start(writingPipeline, texts), of.start(writingPipeline, texts.slice(1))];
+  of.settle();
+  of.flush();
+  const [grown, same] = runs.map((run) => of.follower.entry(run));
+  if (grown === undefined || same === undefined) throw new Error('both have begun');
+  write(of, same.id, take(of, same.id));
+  const before = same.snapshot?.position;
+  const asked: RunId[] = [];
+  const snapshots = service(of, [], asked);
+  await snapshots.takeLast();
+  expect(asked).toEqual([grown.id]);
+  expect(grown.snapshot?.events).toBe(grown.events.length);
+  expect(same.snapshot?.position).toEqual(before);
+  const last = grown.snapshot?.position;
+  of.play(answering);
+  expect(grown.events.length).toBeGreaterThan(20);
+  snapshots.changed({ type: 'event', entry: grown, sequence: grown.events.length });
+  snapshots.changed({ type: 'run-snapshot', entry: grown });
+  of.clock.advance(1_000_000);
+  await snapshots.settled();
+  expect(grown.snapshot?.position).toEqual(last);
+  expect(asked).toEqual([grown.id]);
+});
+
+test('a stop that comes before the last snapshots are taken leaves them out', async () => {
+  const of = world();
+  const entry = of.follower.entry(halfWay(of));
+  const asked: RunId[] = [];
+  const snapshots = service(of, [], asked);
+  const taken = snapshots.takeLast();
+  snapshots.stop();
+  await taken;
+  expect(asked).toEqual([]);
+  expect(entry.snapshot).toBeNull();
 });
 
 test('snapshots come by the count of events, and not again before as many more', async () => {

@@ -5,7 +5,8 @@ import { exitStatus, RuntimeError } from '../../kernel/errors.ts';
 import { type Host, newCommand, onAction } from '../command.ts';
 import { parseLimit } from '../compaction-limit.ts';
 import { findServer } from '../connect.ts';
-import { compactionText, repairText, verificationText } from '../journal-report.ts';
+import { auditsText, compactionText, repairText, verificationText } from '../journal-report.ts';
+import { withReadOnly } from '../read-only.ts';
 
 interface RepairOptions {
   readonly truncate?: boolean;
@@ -13,12 +14,23 @@ interface RepairOptions {
 }
 
 export function journalCommand(host: Host): Command {
-  const verify = newCommand('verify', 'check every record, seal and text; changes nothing');
-  onAction(verify, host, async ({ services, config, output }) => {
+  const verify = newCommand('verify', 'check every record, seal and text; changes nothing').option(
+    '--snapshots',
+    'also the last snapshot of each open run, against a full replay',
+  );
+  onAction<{ readonly snapshots?: boolean }>(verify, host, async (context, { options }) => {
+    const { services, config, output } = context;
     const verification = await services.verifyJournal(config.dataDirectory);
-    output.answer(verification);
+    // A replay of a damaged journal says nothing of its snapshots.
+    const audits =
+      options.snapshots === true && verification.ok
+        ? await withReadOnly(context, async (journal) => journal.auditSnapshots())
+        : null;
+    output.answer(audits === null ? verification : { ...verification, snapshots: audits });
     output.print(verificationText(verification));
-    return verification.ok ? exitStatus.ok : exitStatus.dataDamaged;
+    if (audits !== null) output.print(auditsText(audits));
+    const isSound = verification.ok && (audits ?? []).every(({ equal }) => equal);
+    return isSound ? exitStatus.ok : exitStatus.dataDamaged;
   });
   const repair = newCommand('repair', 'go on after damage; what is changed is kept in DATA/damaged')
     .option('--truncate', 'end the journal before the first damage')

@@ -67,7 +67,7 @@ export function topCommand(host: Host): Command {
 }
 
 async function lookAt(server: ServerClient, signal?: AbortSignal): Promise<TopView> {
-  const [bus, hibernation] = await Promise.all([server.bus(signal), server.hibernation(signal)]);
+  const [bus, { hibernation }] = await Promise.all([server.bus(signal), server.health(signal)]);
   return { ...bus, hibernation };
 }
 

@@ -1,0 +1,86 @@
+/** A runtime that is stopped leaves a snapshot of each open run, so that its next start replays nothing. */
+import { expect, test } from 'vitest';
+import { JournalFollower } from '../../src/runtime/journal-follower.ts';
+import { programDigest } from '../../src/runtime/program-digest.ts';
+import { recoverRun } from '../../src/runtime/replay-run.ts';
+import { auditSnapshot } from '../../src/runtime/snapshot-run.ts';
+import { deskTexts, makeDesk, openRuntime, untilEvents } from './running.ts';
+
+const program = programDigest();
+
+async function following<Result>(
+  dataDirectory: string,
+  use: (follower: JournalFollower) => Result,
+): Promise<Result> {
+  const follower = new JournalFollower(dataDirectory, { verifyDigests: true });
+  try {
+    follower.advance();
+    return use(follower);
+  } finally {
+    follower.close();
+  }
+}
+
+test('a stop snapshots each open run at its last event, and none that has ended', async () => {
+  const desk = makeDesk(deskTexts(3));
+  const first = await openRuntime(desk.dataDirectory);
+  const done = await first.startRun({
+    ...desk.request,
+    input: { folder: makeDesk(['Hello']).request.input.folder },
+  });
+  await first.ended(done.id);
+  const { id } = await first.startRun(desk.request);
+  await untilEvents(first, id, 12);
+  expect(first.run(id).status).toBe('running');
+  await first.stop();
+
+  const events = await following(desk.dataDirectory, (follower) => {
+    const entry = follower.entry(id);
+    expect(entry.ended).toBeNull();
+    expect(entry.events.length).toBeGreaterThanOrEqual(12);
+    expect(entry.snapshot?.events).toBe(entry.events.length);
+    expect(follower.entry(done.id).snapshot).toBeNull();
+    expect(auditSnapshot(follower, entry, program)).toMatchObject({ difference: null });
+    expect(recoverRun(follower, entry.id, program)).toMatchObject({
+      fromSnapshot: entry.events.length,
+      snapshotRefusal: null,
+      problem: null,
+    });
+    return entry.events.length;
+  });
+
+  const second = await openRuntime(desk.dataDirectory);
+  expect(second.run(id).events).toBeGreaterThanOrEqual(events);
+  const run = await second.ended(id);
+  expect(run.status).toBe('succeeded');
+  await second.stop();
+  await following(desk.dataDirectory, (follower) => {
+    const entry = follower.entry(id);
+    // The one of the first stop is the last: the run was over at the second.
+    expect(entry.snapshot?.events).toBe(events);
+    expect(recoverRun(follower, entry.id)).toMatchObject({ divergence: null, problem: null });
+  });
+});
+
+test('a run that has not grown since its last snapshot gets none at a stop', async () => {
+  const desk = makeDesk(deskTexts(40));
+  const first = await openRuntime(desk.dataDirectory);
+  const { id } = await first.startRun(desk.request);
+  await untilEvents(first, id, 12);
+  await first.stop();
+  const positions: unknown[] = [];
+  const noted = () =>
+    following(desk.dataDirectory, (follower) => {
+      const { snapshot, events } = follower.entry(id);
+      positions.push(snapshot?.position);
+      return { of: snapshot?.events, events: events.length };
+    });
+  const before = await noted();
+  expect(before.of).toBe(before.events);
+  // A model that is not there: the start fails before any run goes on.
+  await expect(
+    openRuntime(desk.dataDirectory, { model: { file: '/nowhere.gguf' } }),
+  ).rejects.toMatchObject({ code: 'MODEL_NOT_FOUND' });
+  expect(await noted()).toEqual(before);
+  expect(positions[0]).toEqual(positions[1]);
+});
