@@ -15,7 +15,7 @@ import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { assert } from '../src/kernel/assert.ts';
 import { openReadOnly } from '../src/runtime/read-only.ts';
-import { startRuntime } from '../src/runtime/runtime.ts';
+import { startRuntime } from '../src/runtime/start-runtime.ts';
 import { benchOptions, figure, interleave, ratios, report } from './harness.ts';
 import { benchConfig, idlePipeline, writeDocuments } from './runs/idle-pipeline.ts';
 

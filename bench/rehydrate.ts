@@ -16,7 +16,7 @@ import { canonicalJson, sha256 } from '../src/kernel/hash.ts';
 import { JournalFollower } from '../src/runtime/journal-follower.ts';
 import { programDigest } from '../src/runtime/program-digest.ts';
 import { type RecoveredRun, recoverRun } from '../src/runtime/replay-run.ts';
-import { startRuntime } from '../src/runtime/runtime.ts';
+import { startRuntime } from '../src/runtime/start-runtime.ts';
 import { benchOptions, figure, interleave, ratios, report } from './harness.ts';
 import { benchConfig, idlePipeline, writeDocuments } from './runs/idle-pipeline.ts';
 

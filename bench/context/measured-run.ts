@@ -15,7 +15,7 @@ import type { BusView } from '../../src/runtime/bus-view.ts';
 import { eventOf } from '../../src/runtime/event-record.ts';
 import { JournalFollower } from '../../src/runtime/journal-follower.ts';
 import { openReadOnly } from '../../src/runtime/read-only.ts';
-import { startRuntime } from '../../src/runtime/runtime.ts';
+import { startRuntime } from '../../src/runtime/start-runtime.ts';
 import { CheckpointTable } from './checkpoints.ts';
 import { type Prompt, serveScript } from './scripted-model.ts';
 import { pipelineOf, type Workload } from './workload.ts';

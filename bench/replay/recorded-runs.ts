@@ -7,7 +7,8 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { assert } from '../../src/kernel/assert.ts';
-import { type Runtime, startRuntime } from '../../src/runtime/runtime.ts';
+import type { Runtime } from '../../src/runtime/runtime.ts';
+import { startRuntime } from '../../src/runtime/start-runtime.ts';
 import { benchConfig, idlePipeline, writeDocuments } from '../runs/idle-pipeline.ts';
 
 const documents = 62;

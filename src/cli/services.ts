@@ -143,7 +143,7 @@ export interface Services {
 
 export const realServices: Services = {
   startRuntime: async (config, hooks) => {
-    const { startRuntime } = await import('../runtime/runtime.ts');
+    const { startRuntime } = await import('../runtime/start-runtime.ts');
     return startRuntime(config, hooks);
   },
   openReadOnly: async (dataDirectory) => {

@@ -1,15 +1,14 @@
 /**
- * The running system: starts the threads, continues what was open, begins
- * runs, and shows what the journal says. Everything it shows is read from the
+ * The running system: continues what was open, begins runs, and shows what the
+ * journal says. Everything it shows is read from the
  * journal; it keeps no second truth.
  */
 import { DeadLetterList } from '../bus/dead-letters.ts';
 import type { ModelInfo } from '../inference/model-port.ts';
 import type { BackupReport } from '../journal/backup.ts';
-import { type DataDirectory, openDataDirectory } from '../journal/data-directory.ts';
+import type { DataDirectory } from '../journal/data-directory.ts';
 import type { JournalMode } from '../journal/journal-writer.ts';
 import type { JournalPosition } from '../journal/record.ts';
-import { systemClock } from '../kernel/clock.ts';
 import { fromErrorMessage, RuntimeError, toErrorMessage } from '../kernel/errors.ts';
 import type { RunId } from '../kernel/ids.ts';
 import { limits } from '../kernel/limits.ts';
@@ -29,13 +28,13 @@ import type { HostDeath } from './host-pool.ts';
 import { HostRecovery } from './host-recovery.ts';
 import { InferenceClient } from './inference-worker/client.ts';
 import type { TokenNotice } from './inference-worker/protocol.ts';
-import { JournalFollower } from './journal-follower.ts';
+import type { JournalFollower } from './journal-follower.ts';
 import type { DurableNotice } from './journal-worker/protocol.ts';
 import { Maintenance } from './maintenance.ts';
 import { CpuPool } from './pool/client.ts';
 import { runContexts, runTranscript } from './run-contexts.ts';
 import { RunLifecycle } from './run-lifecycle.ts';
-import { type RuntimeThreads, startThreads } from './runtime-threads.ts';
+import type { RuntimeThreads } from './runtime-threads.ts';
 import { SnapshotService } from './snapshot-service.ts';
 import { isDiskFailure } from './step-failure.ts';
 import { topics } from './topics.ts';
@@ -362,42 +361,5 @@ export class Runtime implements RuntimePort {
     }
     this.#durable.advance(notice);
     this.#lifecycle.answerWakes();
-  }
-}
-
-/**
- * Opens the data directory, recovers the journal, starts the threads, loads
- * the model, and continues the open runs.
- * @throws RuntimeError DATA_DIRECTORY_LOCKED, DATA_DIRECTORY_UNUSABLE,
- *   DATA_VERSION_NEWER, JOURNAL_CORRUPT, DISK_FULL, MODEL_NOT_FOUND,
- *   MODEL_INVALID, NATIVE_PACKAGE_MISSING, and what an endpoint answers.
- */
-export async function startRuntime(
-  config: RuntimeConfig,
-  hooks: RuntimeHooks = {},
-): Promise<Runtime> {
-  const data = openDataDirectory(config.dataDirectory, systemClock.nowMs());
-  let runtime: Runtime | null = null;
-  let threads: RuntimeThreads | null = null;
-  const early: HostDeath[] = [];
-  try {
-    threads = await startThreads(
-      config,
-      (error) => runtime?.fail(error),
-      (death) => (runtime === null ? early.push(death) : runtime.hostDied(death)),
-    );
-    const follower = new JournalFollower(config.dataDirectory);
-    follower.advance();
-    runtime = new Runtime({ config, data, threads, follower, hooks });
-    for (const death of early) runtime.hostDied(death);
-    await runtime.open();
-    return runtime;
-  } catch (error) {
-    if (runtime !== null) await runtime.stop();
-    else {
-      await threads?.stop();
-      data.release();
-    }
-    throw error;
   }
 }

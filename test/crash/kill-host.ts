@@ -10,7 +10,8 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { verifyJournal } from '../../src/journal/verification.ts';
 import type { RuntimeConfig } from '../../src/runtime/config.ts';
 import { openReadOnly } from '../../src/runtime/read-only.ts';
-import { type Runtime, startRuntime } from '../../src/runtime/runtime.ts';
+import type { Runtime } from '../../src/runtime/runtime.ts';
+import { startRuntime } from '../../src/runtime/start-runtime.ts';
 import type { EventView } from '../../src/runtime/views.ts';
 import { killHost } from './host-threads.ts';
 import {

@@ -5,7 +5,8 @@ import { join } from 'node:path';
 import { onTestFinished } from 'vitest';
 import type { JsonObject } from '../../src/kernel/json.ts';
 import type { RuntimeConfig } from '../../src/runtime/config.ts';
-import { type Runtime, type RuntimeHooks, startRuntime } from '../../src/runtime/runtime.ts';
+import type { Runtime, RuntimeHooks } from '../../src/runtime/runtime.ts';
+import { startRuntime } from '../../src/runtime/start-runtime.ts';
 import type { RunView, StartRunRequest } from '../../src/runtime/views.ts';
 
 export interface Desk {
