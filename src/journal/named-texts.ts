@@ -1,6 +1,6 @@
 /**
- * Which texts a record names. A run that begins names its documents by hash
- * alone: their actors read them later, in this run or in a fork of it.
+ * Which texts a record names. A run that begins names its documents and what
+ * its files began with by hash alone: they are read later, in this run or in a fork of it.
  */
 import { z } from 'zod';
 import type { Sha256 } from '../kernel/hash.ts';
@@ -10,15 +10,13 @@ import type { RecordType, StoredRecord } from './record.ts';
 
 const naming = new Set<RecordType>(['event', 'snapshot', 'run-started', 'run-ended']);
 
-const runStartedSchema = z.object({
-  documents: z.array(
-    z.object({
-      sha256: z
-        .string()
-        .regex(/^[0-9a-f]{64}$/)
-        .transform((hash) => hash as Sha256),
-    }),
-  ),
+const hashSchema = z
+  .string()
+  .regex(/^[0-9a-f]{64}$/)
+  .transform((hash) => hash as Sha256);
+const documentsSchema = z.object({ documents: z.array(z.object({ sha256: hashSchema })) });
+const workspaceSchema = z.object({
+  workspace: z.array(z.object({ texts: z.array(hashSchema).default([]) })),
 });
 
 /** Each once, in the order of the body. */
@@ -30,7 +28,9 @@ export function namedTexts({
   const value = JSON.parse(body.toString('utf8')) as Json;
   const named = new Set(blobReferences(value));
   if (type !== 'run-started') return named;
-  const { data: started } = runStartedSchema.safeParse(value);
-  for (const { sha256 } of started?.documents ?? []) named.add(sha256);
+  const { documents = [] } = documentsSchema.safeParse(value).data ?? {};
+  for (const { sha256 } of documents) named.add(sha256);
+  const { workspace = [] } = workspaceSchema.safeParse(value).data ?? {};
+  for (const { texts } of workspace) for (const hash of texts) named.add(hash);
   return named;
 }

@@ -468,7 +468,7 @@ export const errorCatalogue = {
   FORK_WORKSPACE_LOST: entry(
     badInput,
     409,
-    'A file that the forked run began with is no longer what it was.',
+    'A file that the forked run began with is neither in the journal nor what it was.',
     'Fork at an event after which the run has written the file itself.',
   ),
   EFFECT_WITHHELD: entry(

@@ -261,6 +261,8 @@ export const limits = {
   /** Files that a run's workspace begins with, and their size together. */
   workspaceFilesMax: 1_000,
   workspaceBytesMax: 64 * MiB,
+  /** Parts in which a run keeps what its files were at its beginning; each fits into a record. */
+  workspaceTextBytesMax: 512 * KiB,
   /** Largest file that the file actuator reads or writes. */
   workspaceFileBytesMax: 512 * KiB,
   /** Longest path inside a workspace. */

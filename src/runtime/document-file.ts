@@ -1,14 +1,10 @@
 /**
- * Reads an input file whole, within a bound, and hashes files of any size.
+ * Reads an input file whole, within a bound.
  * Synchronous: it runs on pool threads, which have nothing else to do.
  */
 
-import { createHash } from 'node:crypto';
 import { closeSync, constants, fstatSync, openSync, readSync } from 'node:fs';
 import { RuntimeError } from '../kernel/errors.ts';
-import type { Sha256 } from '../kernel/hash.ts';
-
-const chunkBytes = 1024 * 1024;
 
 /**
  * The bytes of a regular file.
@@ -32,25 +28,6 @@ export function readFileBounded(path: string, bytesMax: number): Buffer {
       );
     }
     return buffer.subarray(0, length);
-  });
-}
-
-/**
- * SHA-256 and size of a file of any size, in constant memory.
- * @throws RuntimeError INPUT_NOT_FOUND when it cannot be read or is no regular file.
- */
-export function hashFile(path: string): { sha256: Sha256; bytes: number } {
-  return withFile(path, (descriptor) => {
-    const hash = createHash('sha256');
-    const chunk = Buffer.allocUnsafe(chunkBytes);
-    let bytes = 0;
-    for (;;) {
-      const read = readSync(descriptor, chunk, 0, chunk.length, null);
-      if (read === 0) break;
-      hash.update(chunk.subarray(0, read));
-      bytes += read;
-    }
-    return { sha256: hash.digest('hex') as Sha256, bytes };
   });
 }
 

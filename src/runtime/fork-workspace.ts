@@ -1,7 +1,7 @@
 /**
  * The files of a fork: a folder of its own, as the files of its parent were
  * after the events that it begins with. What those wrote is written again;
- * what the parent began with is copied, if it is still what it was.
+ * what the parent began with is a text of its, or else copied if it is still what it was.
  */
 import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -11,8 +11,9 @@ import { systemClock } from '../kernel/clock.ts';
 import { RuntimeError } from '../kernel/errors.ts';
 import { sha256 } from '../kernel/hash.ts';
 import type { IntentionKey, RunId } from '../kernel/ids.ts';
+import type { BlobLookup } from './event-record.ts';
 import type { FileChange } from './fork-inspection.ts';
-import type { WorkspaceFile } from './run-workspace.ts';
+import { contentOfFile, type WorkspaceFile } from './run-workspace.ts';
 
 export interface ForkedFiles {
   readonly dataDirectory: string;
@@ -21,6 +22,8 @@ export interface ForkedFiles {
   readonly parents: readonly RunId[];
   /** What the first of them began with. */
   readonly initial: readonly WorkspaceFile[];
+  /** Texts of the parent. */
+  readonly blobs: BlobLookup;
   readonly changes: readonly FileChange[];
 }
 
@@ -51,12 +54,15 @@ export async function restoreWorkspace(files: ForkedFiles): Promise<void> {
   }
 }
 
-/** From whichever parent still has it, whatever was appended to it since. */
+/** From the journal, or from whichever parent still has it, whatever was appended to it since. */
 async function copyInitial(
-  { name, sha256: expected, bytes }: WorkspaceFile,
+  file: WorkspaceFile,
   workspace: string,
-  { dataDirectory, parents }: ForkedFiles,
+  { dataDirectory, parents, blobs }: ForkedFiles,
 ): Promise<void> {
+  const { name, sha256: expected, bytes } = file;
+  const kept = contentOfFile(file, blobs);
+  if (kept !== null) return writeFile(join(workspace, name), kept);
   for (const parent of parents) {
     const source = join(workspacesFolder(dataDirectory), parent, name);
     const content = (await readFile(source).catch(() => null))?.subarray(0, bytes);
@@ -66,6 +72,6 @@ async function copyInitial(
   }
   throw new RuntimeError(
     'FORK_WORKSPACE_LOST',
-    `The file ${name} that the run began with was changed or removed since, so its workspace cannot be restored there; fork at an event after it was written again.`,
+    `The file ${name} that the run began with was changed or removed since, or left out of a redacted archive, so its workspace cannot be restored there; fork at an event after it was written again.`,
   );
 }

@@ -12,6 +12,7 @@ import { changedDefinition, changedOutcomes } from './fork-changes.ts';
 import type { ForkInspection } from './fork-inspection.ts';
 import { lineage } from './fork-point.ts';
 import { restoreWorkspace } from './fork-workspace.ts';
+import type { JournalFollower } from './journal-follower.ts';
 import {
   modelText,
   type PrepareContext,
@@ -22,7 +23,7 @@ import { type RunEntry, type RunIndex, runDamaged } from './run-index.ts';
 import type { ForkRequest } from './views.ts';
 
 export interface ForkContext extends PrepareContext {
-  readonly index: Pick<RunIndex, 'get'>;
+  readonly follower: Pick<JournalFollower, 'blobsOf'> & { readonly index: Pick<RunIndex, 'get'> };
 }
 
 /**
@@ -37,7 +38,8 @@ export async function prepareFork(
   if (entry.damaged) throw runDamaged(entry);
   const { at, set = {} } = request;
   requirePlace(entry, at);
-  const { dataDirectory, pool, index } = context;
+  const { dataDirectory, pool, follower } = context;
+  const { index } = follower;
   const inspection = await pool.run('inspect-fork', { dataDirectory, run: entry.id, at });
   requireGoing(entry, at, inspection);
   const before = definitionAt(entry, at, index);
@@ -51,7 +53,8 @@ export async function prepareFork(
   try {
     const { changes } = inspection;
     const parents = lineage(entry, index);
-    await restoreWorkspace({ dataDirectory, run, parents, initial, changes });
+    const blobs = follower.blobsOf(entry.id);
+    await restoreWorkspace({ dataDirectory, run, parents, initial, blobs, changes });
   } catch (error) {
     await rm(join(workspacesFolder(dataDirectory), run), { recursive: true, force: true });
     throw error;

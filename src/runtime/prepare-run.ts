@@ -29,7 +29,7 @@ import type { StartRunRequest } from './views.ts';
 export interface PreparedRun {
   readonly run: RunId;
   readonly body: RunStartedBody;
-  /** Texts of the documents, by hash. */
+  /** Texts of the documents and parts of the files, by hash. */
   readonly texts: ReadonlyMap<Sha256, Buffer>;
 }
 
@@ -123,7 +123,8 @@ export async function prepareRun(
   const target = join(workspacesFolder(context.dataDirectory), run);
   const folder = definition.input.workspace;
   const source = folder === undefined ? null : resolve(loaded.base, folder);
-  const workspace = await fillWorkspace(target, source, context.pool);
+  const workspace = await fillWorkspace(target, source);
+  for (const [hash, part] of workspace.texts) texts.set(hash, part);
   return {
     run,
     texts,
@@ -134,7 +135,7 @@ export async function prepareRun(
       seed,
       model: modelText(context.model),
       documents,
-      workspace,
+      workspace: workspace.files,
       machines: [newestVersion('pipeline'), newestVersion('supervisor'), newestVersion('agent')],
       stepsTotal,
     },

@@ -10,6 +10,7 @@
  *   R3. What a fork shares with its parent is folded again for it, and told by the
  *       parent alone; the fork goes on from the parent's new digests.
  */
+import { isUtf8 } from 'node:buffer';
 import { type Actor, actorToJson, applyEvent, type Envelope, newActor } from '../actors/actor.ts';
 import type { ActorEvent } from '../actors/event.ts';
 import type { FinishIntention } from '../actors/intention.ts';
@@ -35,6 +36,13 @@ import { inRun } from './fork-point.ts';
 import type { JournalFollower } from './journal-follower.ts';
 import type { Redactor } from './redactor.ts';
 import type { RunEntry } from './run-index.ts';
+import { contentOfFile, type WorkspaceFile, workspaceFile } from './run-workspace.ts';
+
+/** The content of a file that is UTF-8, or null. */
+function textOfFile(file: WorkspaceFile, blobs: BlobLookup): string | null {
+  const content = contentOfFile(file, blobs);
+  return content !== null && isUtf8(content) ? content.toString('utf8') : null;
+}
 
 /** Shows the redactor all texts of a run that it may have to see before it replaces any. */
 export function learnRun(follower: JournalFollower, entry: RunEntry, redactor: Redactor): void {
@@ -43,6 +51,7 @@ export function learnRun(follower: JournalFollower, entry: RunEntry, redactor: R
   redactor.learn(started as unknown as Json);
   for (const { sha256: hash } of started.documents)
     redactor.learn(blobs(hash as Sha256)?.toString('utf8') ?? null);
+  for (const file of started.workspace) redactor.learn(textOfFile(file, blobs));
   const sequences = events.map((_, index) => index + 1);
   for (const { record } of follower.records(entry, sequences))
     redactor.learn(eventOf(record, blobs).event as unknown as Json);
@@ -99,12 +108,14 @@ class Retelling {
     const documents = new Map(
       started.documents.map(({ sha256: hash }) => this.#document(hash as Sha256)),
     );
+    const texts = new Map(documents);
+    const workspace = started.workspace.map((file) => this.#file(file, texts));
     const store = this.#store;
     const recording = { timeMs: createdAt, store };
-    const told = this.#redacted(started);
+    const told = { ...this.#redacted(started), workspace };
     // Its texts are stored first, for they stand before all others.
     const start = [
-      ...store.texts(documents, createdAt),
+      ...store.texts(texts, createdAt),
       ...runStartedRecords(id, told, recording).slice(0, -1),
     ];
     const sequences = events.map((_, index) => index + 1);
@@ -127,6 +138,17 @@ class Retelling {
     return [sha256(redacted), redacted];
   }
 
+  /** A file as it is now; one that is no text, which no rule can read, is named without its content. */
+  #file(file: WorkspaceFile, texts: Map<Sha256, Buffer>): WorkspaceFile {
+    const { texts: _, ...named } = file;
+    const name = this.#redactor.text(file.name);
+    const text = textOfFile(file, this.#blobs);
+    if (text === null) return { ...named, name };
+    const redacted = workspaceFile(name, Buffer.from(this.#redactor.text(text)), texts);
+    this.#redactor.rehash(file.sha256, redacted.sha256);
+    return redacted;
+  }
+
   #redacted<T>(value: T): T {
     return this.#redactor.value(value as Json) as T;
   }
@@ -137,6 +159,7 @@ class Retelling {
     const known = this.#actors.get(body.actor);
     const actor = known === undefined ? this.#newActor(sequence, body, run) : inRun(known, run);
     const event = this.#eventFor(sequence, body, actor);
+    this.#rehash(body.event as unknown as Json, event as unknown as Json);
     const effects = this.#applied(sequence, actor, { ...body, event }, record.timeMs);
     const previousDigest = this.#digests.get(body.actor) ?? null;
     const original = record.digest.toString('hex');
@@ -173,6 +196,17 @@ class Retelling {
     this.#actors.set(body.actor, effects.actor);
     for (const sent of effects.sends) if (sent.cause !== null) this.#sent.set(sent.cause, sent);
     this.#finish ??= effects.finish;
+  }
+
+  /** Actors name texts that they were sent by hash, so those that are others now have other names. */
+  #rehash(before: Json, after: Json): void {
+    if (before === after) return;
+    if (typeof before === 'string' && typeof after === 'string')
+      this.#redactor.rehash(sha256(before), sha256(after));
+    if (typeof before !== 'object' || typeof after !== 'object' || !before || !after) return;
+    const others = Object.values(after);
+    for (const [index, inner] of Object.values(before).entries())
+      this.#rehash(inner, others[index] ?? null);
   }
 
   #newActor(sequence: number, { actor, machine }: EventBody, run: RunId): Actor {
@@ -212,8 +246,7 @@ class Retelling {
 
   /** (R2) */
   #requireClean(sequence: number, value: unknown): void {
-    const text = JSON.stringify(value);
-    if (JSON.stringify(this.#redacted(value)) === text) return;
+    if (this.#redactor.isClean(value as Json)) return;
     throw refused(this.#entry.id, `event ${sequence} makes a text that a rule matches`);
   }
 }

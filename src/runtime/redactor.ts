@@ -148,7 +148,10 @@ export class Redactor {
     if (before !== after) this.#hashes.set(before, after);
   }
 
+  /** A text that is JSON is redacted as the value that it is: its escapes are no letters. */
   text(text: string): string {
+    const inner = jsonIn(text);
+    if (inner !== null && JSON.stringify(inner) === text) return JSON.stringify(this.value(inner));
     const rehashed =
       this.#hashes.size === 0
         ? text
@@ -177,6 +180,19 @@ export class Redactor {
     if (Array.isArray(value)) return value.map((item) => this.value(item));
     return Object.fromEntries(
       Object.entries(value).map(([key, inner]) => [this.text(key), this.value(inner)]),
+    );
+  }
+
+  /** Whether no rule matches any text or number of the value. */
+  isClean(value: Json): boolean {
+    if (typeof value === 'number') return this.text(String(value)) === String(value);
+    if (typeof value === 'string') {
+      const inner = jsonIn(value);
+      return this.text(value) === value && (inner === null || this.isClean(inner));
+    }
+    if (typeof value !== 'object' || value === null) return true;
+    return Object.entries(value).every(
+      ([key, inner]) => this.text(key) === key && this.isClean(inner),
     );
   }
 

@@ -11,8 +11,8 @@
  *       journal its end follows its beginning: what a crash leaves of a large
  *       import has ended, and nobody goes on with it.
  *       The runs of an archive follow one another, each fork behind its parent.
- *   A3. Files of the workspace are not part of a run's history, nor of the
- *       archive.
+ *   A3. Of the files of a run the archive has what they were at its beginning: what
+ *       it wrote since a fork of it writes again.
  */
 import { existsSync, mkdtempSync, renameSync, rmSync } from 'node:fs';
 import { dirname, join } from 'node:path';

@@ -171,7 +171,7 @@ export class RunLifecycle {
   #beginFork(parent: RunEntry, request: ForkRequest, model: ModelInfo): Promise<RunView> {
     const { dataDirectory, pool, threads, durable, follower } = this.#parts;
     return this.#admission.hold(async (admit) => {
-      const context = { dataDirectory, pool, model, admit, index: follower.index };
+      const context = { dataDirectory, pool, model, admit, follower };
       const prepared = await prepareFork(parent, request, context);
       await this.#ready();
       const era = this.#era;

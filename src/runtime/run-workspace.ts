@@ -1,24 +1,32 @@
 /**
  * The folder of a run's files: filled from the pipeline's workspace folder,
- * within bounds, and hashed, so that the run's first record names what it
- * began with.
+ * within bounds, so that the run's first record names what it began with. The
+ * contents are texts of the run, for its forks: the files themselves may change.
  */
-import { copyFile, mkdir, readdir, rm, stat } from 'node:fs/promises';
+import { copyFile, mkdir, readdir, readFile, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { errorNumber } from '../journal/file-port.ts';
 import { RuntimeError } from '../kernel/errors.ts';
-import type { Sha256 } from '../kernel/hash.ts';
+import { type Sha256, sha256 } from '../kernel/hash.ts';
 import { limits } from '../kernel/limits.ts';
-import type { CpuPool } from './pool/client.ts';
+import type { BlobLookup } from './event-record.ts';
 
 export interface WorkspaceFile {
   readonly name: string;
   readonly sha256: Sha256;
   readonly bytes: number;
+  /**
+   * The content in parts. A run of before they were kept has none, nor has a file of a
+   * redacted run that is no text.
+   */
+  readonly texts?: readonly Sha256[];
 }
 
-/** Files hashed at once. */
-const filesPerTurn = 32;
+/** What a workspace began with, and the texts that its files name. */
+export interface FilledWorkspace {
+  readonly files: readonly WorkspaceFile[];
+  readonly texts: ReadonlyMap<Sha256, Buffer>;
+}
 
 /**
  * Makes `target` and copies the regular files of `source` into it; null copies
@@ -28,14 +36,16 @@ const filesPerTurn = 32;
 export async function fillWorkspace(
   target: string,
   source: string | null,
-  pool: CpuPool,
-): Promise<readonly WorkspaceFile[]> {
+): Promise<FilledWorkspace> {
   try {
     await mkdir(target, { recursive: true, mode: 0o700 });
-    if (source === null) return [];
-    const names = await boundedFiles(source);
-    for (const name of names) await copyFile(join(source, name), join(target, name));
-    return await hashed(target, names, pool);
+    const files: WorkspaceFile[] = [];
+    const texts = new Map<Sha256, Buffer>();
+    for (const name of source === null ? [] : await boundedFiles(source)) {
+      await copyFile(join(source ?? '', name), join(target, name));
+      files.push(workspaceFile(name, await readFile(join(target, name)), texts));
+    }
+    return { files, texts };
   } catch (cause) {
     await rm(target, { recursive: true, force: true });
     throw cause instanceof RuntimeError ? cause : workspaceFailure(source ?? target, cause);
@@ -57,20 +67,26 @@ async function boundedFiles(source: string): Promise<readonly string[]> {
   return names;
 }
 
-async function hashed(
-  target: string,
-  names: readonly string[],
-  pool: CpuPool,
-): Promise<readonly WorkspaceFile[]> {
-  const files: WorkspaceFile[] = [];
-  for (let start = 0; start < names.length; start += filesPerTurn) {
-    const turn = names.slice(start, start + filesPerTurn).map(async (name) => ({
-      name,
-      ...(await pool.run('hash-file', { path: join(target, name) })),
-    }));
-    files.push(...(await Promise.all(turn)));
+/** A file as a record names it; its parts are added to `texts`. */
+export function workspaceFile(
+  name: string,
+  content: Buffer,
+  texts: Map<Sha256, Buffer>,
+): WorkspaceFile {
+  const parts: Sha256[] = [];
+  for (let start = 0; start < content.length; start += limits.workspaceTextBytesMax) {
+    const part = content.subarray(start, start + limits.workspaceTextBytesMax);
+    const hash = sha256(part);
+    texts.set(hash, part);
+    parts.push(hash);
   }
-  return files;
+  return { name, sha256: sha256(content), bytes: content.length, texts: parts };
+}
+
+/** The content of a file, or null where a part of it is not there. */
+export function contentOfFile({ texts }: WorkspaceFile, blobs: BlobLookup): Buffer | null {
+  const parts = texts?.map((hash) => blobs(hash));
+  return parts?.every((part) => part !== null) ? Buffer.concat(parts) : null;
 }
 
 function tooLarge(source: string, what: string): RuntimeError {

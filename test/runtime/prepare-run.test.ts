@@ -103,12 +103,14 @@ describe('preparing a run', () => {
       machines: ['pipeline@1', 'supervisor@1', 'agent@1'],
       stepsTotal: 5,
       workspace: [
-        { name: 'a.txt', sha256: sha256('hello') },
-        { name: 'b.csv', sha256: sha256('x,1') },
+        { name: 'a.txt', sha256: sha256('hello'), texts: [sha256('hello')] },
+        { name: 'b.csv', sha256: sha256('x,1'), texts: [sha256('x,1')] },
       ],
     });
     expect([...texts].map(([key, bytes]) => [key, bytes.toString()])).toEqual([
       [hash, 'same words'],
+      [sha256('hello'), 'hello'],
+      [sha256('x,1'), 'x,1'],
     ]);
     const own = join(dataDirectory, 'workspaces', run);
     expect(readdirSync(own).sort()).toEqual(['a.txt', 'b.csv']);

@@ -303,7 +303,7 @@ describe('a redacted archive', () => {
   test('is refused where an actor makes what a rule matches of something else', () => {
     const name = 'inbox-format-2';
     const file = join(temporaryFolder(), 'run.claw');
-    // A confidence is a number, which no rule sees, and then part of a sentence.
+    // A confidence is a number, which no rule replaces.
     const rules = new Redactor([userRule('\\d\\.\\d{12,}', 1)]);
     const redacted = () => exportRun(fixtureFolder(name), recordedFacts(name).run, file, rules);
     expect(redacted).toThrow(/event \d+ makes a text that a rule matches/);

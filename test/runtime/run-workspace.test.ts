@@ -1,14 +1,11 @@
+import { randomBytes } from 'node:crypto';
 import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { afterAll, describe, expect, test } from 'vitest';
-import { sha256 } from '../../src/kernel/hash.ts';
+import { describe, expect, test } from 'vitest';
+import { type Sha256, sha256 } from '../../src/kernel/hash.ts';
 import { limits } from '../../src/kernel/limits.ts';
-import { CpuPool } from '../../src/runtime/pool/client.ts';
-import { fillWorkspace } from '../../src/runtime/run-workspace.ts';
+import { contentOfFile, fillWorkspace } from '../../src/runtime/run-workspace.ts';
 import { testFolder } from './running.ts';
-
-const pool = new CpuPool({ threads: 1 });
-afterAll(() => pool.close());
 
 function folders() {
   const folder = testFolder();
@@ -22,10 +19,16 @@ describe('a workspace', () => {
     const { source, target } = folders();
     mkdirSync(join(source, 'folder'));
     for (const name of ['b.txt', 'a.txt']) writeFileSync(join(source, name), name);
-    expect(await fillWorkspace(target, source, pool)).toEqual([
-      { name: 'a.txt', sha256: sha256('a.txt'), bytes: 5 },
-      { name: 'b.txt', sha256: sha256('b.txt'), bytes: 5 },
-    ]);
+    const { files, texts } = await fillWorkspace(target, source);
+    expect(files).toEqual(
+      ['a.txt', 'b.txt'].map((name) => ({
+        name,
+        sha256: sha256(name),
+        bytes: 5,
+        texts: [sha256(name)],
+      })),
+    );
+    expect(texts.get(sha256('a.txt'))?.toString()).toBe('a.txt');
     expect(existsSync(join(target, 'folder'))).toBe(false);
   });
 
@@ -34,18 +37,38 @@ describe('a workspace', () => {
     for (let index = 0; index < limits.workspaceFilesMax; index += 1) {
       writeFileSync(join(source, `f${index}`), '');
     }
-    expect(await fillWorkspace(target, source, pool)).toHaveLength(limits.workspaceFilesMax);
+    expect((await fillWorkspace(target, source)).files).toHaveLength(limits.workspaceFilesMax);
     writeFileSync(join(source, 'one-more'), '');
     const another = `${target}-2`;
-    await expect(fillWorkspace(another, source, pool)).rejects.toMatchObject({
+    await expect(fillWorkspace(another, source)).rejects.toMatchObject({
       code: 'WORKSPACE_TOO_LARGE',
     });
     expect(existsSync(another)).toBe(false);
   });
 
+  test('keeps a large file in parts, and an empty one in none', async () => {
+    const { source, target } = folders();
+    const large = randomBytes(2 * limits.workspaceTextBytesMax + 1);
+    writeFileSync(join(source, 'large.bin'), large);
+    writeFileSync(join(source, 'none.txt'), '');
+    const { files, texts } = await fillWorkspace(target, source);
+    const [first, second] = files;
+    expect(first?.texts).toHaveLength(3);
+    expect(second?.texts).toEqual([]);
+    const blobs = (hash: Sha256) => texts.get(hash) ?? null;
+    for (const [file, content] of [
+      [first, large],
+      [second, Buffer.alloc(0)],
+    ] as const)
+      expect(file && contentOfFile(file, blobs)?.equals(content)).toBe(true);
+    const lost = first?.texts?.[1];
+    const others = (hash: Sha256) => (hash === lost ? null : blobs(hash));
+    expect(first && contentOfFile(first, others)).toBeNull();
+  });
+
   test('leaves no folder behind when the source cannot be read', async () => {
     const { source, target } = folders();
-    await expect(fillWorkspace(target, join(source, 'no'), pool)).rejects.toMatchObject({
+    await expect(fillWorkspace(target, join(source, 'no'))).rejects.toMatchObject({
       code: 'INPUT_NOT_FOUND',
     });
     expect(existsSync(target)).toBe(false);

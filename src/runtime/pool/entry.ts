@@ -7,7 +7,6 @@ import { assert, assertNever } from '../../kernel/assert.ts';
 import { toErrorMessage } from '../../kernel/errors.ts';
 import { plannedCompaction } from '../compaction-plan.ts';
 import { proveCompaction, removeDroppedFiles } from '../compaction-proof.ts';
-import { hashFile } from '../document-file.ts';
 import { readDocument } from '../document-reader.ts';
 import { withKeptFollower } from '../kept-follower.ts';
 import { inspectForkPlace, recoverRuns, replayShard } from '../replay-run.ts';
@@ -31,8 +30,6 @@ function perform(task: PoolTask): PoolTasks[PoolTaskName]['result'] {
       const { folder, names, splitCharactersMax } = task.request;
       return names.flatMap((name) => readDocument(folder, name, splitCharactersMax));
     }
-    case 'hash-file':
-      return hashFile(task.request.path);
     case 'replay-range':
       return replayShard(task.request);
     case 'inspect-fork':

@@ -32,10 +32,6 @@ export interface PoolTasks {
     };
     readonly result: readonly InputDocument[];
   };
-  'hash-file': {
-    readonly request: { readonly path: string };
-    readonly result: { readonly sha256: Sha256; readonly bytes: number };
-  };
   'replay-range': { readonly request: ReplayRequest; readonly result: ReplayResult };
   'inspect-fork': { readonly request: ForkPlace; readonly result: ForkInspection };
   'plan-compaction': {

@@ -1,11 +1,12 @@
 import { mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { RuntimeError } from '../../../src/kernel/errors.ts';
 import { sha256 } from '../../../src/kernel/hash.ts';
 import { limits } from '../../../src/kernel/limits.ts';
+import type { InputDocument } from '../../../src/runtime/document-reader.ts';
 import { CpuPool } from '../../../src/runtime/pool/client.ts';
 
 let folder = '';
@@ -30,37 +31,32 @@ function file(name: string, content: string | Uint8Array): string {
   return path;
 }
 
+/** A task for a pool. */
+async function read(pool: CpuPool, path: string): Promise<InputDocument | undefined> {
+  const request = { folder: dirname(path), names: [basename(path)], splitCharactersMax: null };
+  return (await pool.run('read-documents', request))[0];
+}
+
 describe('CpuPool', () => {
   it('starts no thread before there is work', async () => {
     const pool = openPool(2);
     expect(pool.threads).toBe(0);
-    await pool.run('hash-file', { path: file('first.txt', 'x') });
+    await read(pool, file('first.txt', 'x'));
     expect(pool.threads).toBe(1);
-  });
-
-  it('hashes a file that is larger than its buffer', async () => {
-    const content = Buffer.alloc(3 * 1024 * 1024 + 17, 'ab');
-    const path = file('large.bin', content);
-    expect(await openPool().run('hash-file', { path })).toEqual({
-      sha256: sha256(content),
-      bytes: content.length,
-    });
   });
 
   it('answers each of many tasks with its own result', async () => {
     const pool = openPool(2);
     const paths = Array.from({ length: 50 }, (_, index) => file(`${index}.txt`, `text ${index}`));
-    const results = await Promise.all(paths.map((path) => pool.run('hash-file', { path })));
-    expect(results.map((result) => result.sha256)).toEqual(
+    const results = await Promise.all(paths.map((path) => read(pool, path)));
+    expect(results.map((result) => result?.sha256)).toEqual(
       paths.map((_, index) => sha256(`text ${index}`)),
     );
   });
 
   it('rebuilds the error of a task by its code', async () => {
     const path = join(folder, 'gone.bin');
-    const error: unknown = await openPool()
-      .run('hash-file', { path })
-      .catch((caught) => caught);
+    const error: unknown = await read(openPool(), path).catch((caught) => caught);
     expect(error).toBeInstanceOf(RuntimeError);
     expect(error).toMatchObject({ code: 'INPUT_NOT_FOUND' });
     expect((error as Error).message).toContain('gone.bin');
@@ -88,7 +84,7 @@ describe('CpuPool', () => {
     const pool = openPool(1);
     const path = file('queued.txt', 'x');
     const results = await Promise.allSettled(
-      Array.from({ length: limits.poolQueueMax + 10 }, () => pool.run('hash-file', { path })),
+      Array.from({ length: limits.poolQueueMax + 10 }, () => read(pool, path)),
     );
     const refused = results.filter((result) => result.status === 'rejected');
     expect(refused.length).toBeGreaterThan(0);
@@ -101,11 +97,11 @@ describe('CpuPool', () => {
   it('fails its tasks when a thread does not start, instead of waiting for ever', async () => {
     const pool = openPool(1, pathToFileURL(file('broken.mjs', 'throw new Error("broken");')));
     const path = file('lost.txt', 'x');
-    const results = await Promise.allSettled([1, 2].map(() => pool.run('hash-file', { path })));
+    const results = await Promise.allSettled([1, 2].map(() => read(pool, path)));
     for (const result of results) {
       expect(result).toMatchObject({ status: 'rejected', reason: { code: 'INTERNAL' } });
     }
-    await expect(pool.run('hash-file', { path })).rejects.toThrow(/was lost: .*broken/);
+    await expect(read(pool, path)).rejects.toThrow(/was lost: .*broken/);
     await pool.close();
     expect(pool.threads).toBe(0);
   });
@@ -113,10 +109,10 @@ describe('CpuPool', () => {
   it('finishes accepted tasks on close, then refuses and leaves no thread', async () => {
     const pool = openPool(1);
     const path = file('last.txt', 'last');
-    const results = Promise.all([1, 2, 3].map(() => pool.run('hash-file', { path })));
+    const results = Promise.all([1, 2, 3].map(() => read(pool, path)));
     await Promise.all([pool.close(), pool.close()]);
     expect(await results).toHaveLength(3);
     expect(pool.threads).toBe(0);
-    await expect(pool.run('hash-file', { path })).rejects.toThrow(/closed/);
+    await expect(read(pool, path)).rejects.toThrow(/closed/);
   });
 });
