@@ -37,8 +37,7 @@ export class RecordWindow {
   from(place: WindowPlace, length: number): Buffer | null {
     const { segment, offset, end } = place;
     if (!this.#holds(segment, offset, length)) {
-      const follows = this.#holds(segment, offset, 0) || this.#endsBefore(segment, offset);
-      const wanted = Math.max(length, follows ? aheadBytes : jumpBytes);
+      const wanted = Math.max(length, this.#follows(segment, offset) ? aheadBytes : jumpBytes);
       this.#fill(place, Math.min(wanted, end - offset));
       if (!this.#holds(segment, offset, length)) return null;
     }
@@ -50,10 +49,10 @@ export class RecordWindow {
     return held === segment && start <= offset && offset + length <= end;
   }
 
-  /** Whether the place lies so close behind that it would be read ahead. (W2) */
-  #endsBefore(segment: number, offset: number): boolean {
-    const { segment: held, end } = this.#held;
-    return held === segment && offset >= end && offset - end < aheadBytes;
+  /** Whether the place lies in what is held, or so close behind that it would be read ahead. (W2) */
+  #follows(segment: number, offset: number): boolean {
+    const { segment: held, start, end } = this.#held;
+    return held === segment && start <= offset && offset - end < aheadBytes;
   }
 
   #fill({ segment, file, offset }: WindowPlace, bytes: number): void {

@@ -1,12 +1,14 @@
 /**
  * Loaded into every thread by `--import`: lets the host threads die at exact
  * points of their work. FATAL_POINTS is a list of `point:count`; each host that
- * starts takes the next one (a file in FATAL_FOLDER says which are taken) and
+ * starts takes the next one (a file in FATAL_FOLDER says which are taken, and how
+ * much heap the host may take) and
  * ends at its `count`th passage, or runs out of memory there. FATAL_ACTOR names an
  * actor at whose first event every host dies.
  */
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { getHeapStatistics } from 'node:v8';
 import { isMainThread, threadName } from 'node:worker_threads';
 import { ManyToOneRingBuffer } from '../../src/bus/many-to-one-ring-buffer.ts';
 import { JournalProducer } from '../../src/journal/journal-producer.ts';
@@ -22,15 +24,17 @@ function die(): never {
   for (;;);
 }
 
-/** Takes heap until the thread has no more. */
+/** Takes heap, a little at a time, until the thread has no more. */
 function starve(): never {
-  const kept: number[][] = [];
-  for (;;) kept.push(new Array<number>(10_000).fill(kept.length + 0.5));
+  let kept: object = {};
+  for (;;) kept = { kept };
 }
 
 function tryTake(index: number): boolean {
   try {
-    writeFileSync(join(process.env.FATAL_FOLDER ?? '', String(index)), '', { flag: 'wx' });
+    const heapBytesMax = String(getHeapStatistics().heap_size_limit);
+    const path = join(process.env.FATAL_FOLDER ?? '', String(index));
+    writeFileSync(path, heapBytesMax, { flag: 'wx' });
     return true;
   } catch {
     return false;

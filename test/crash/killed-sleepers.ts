@@ -4,7 +4,7 @@
  * memory while one wakes. `npm test` does each once, `npm run test:chaos` many times.
  */
 import { execFile } from 'node:child_process';
-import { mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -40,6 +40,8 @@ const documents = 3;
 /** Of the points there are: a host passes that many wakings, or more, before the run ends. */
 export const wakingsMin = documents + 1;
 const heapMiB = 48;
+/** Young objects come on top. */
+const heapBytesMax = (heapMiB + 128) * 1024 * 1024;
 
 export type SleeperDeath = 'asleep' | 'waking' | 'starved-waking';
 
@@ -81,7 +83,10 @@ export async function runSleepers(
       maxBuffer: 16 * 1024 * 1024,
     });
     const run = JSON.parse(stdout) as HostKilledRun;
-    const passed = readdirSync(join(folder, 'fatal')).length === (death === null ? 0 : 1);
+    const taken = readdirSync(join(folder, 'fatal'));
+    const passed = taken.length === (death === null ? 0 : 1);
+    const heaps = taken.map((name) => Number(readFileSync(join(folder, 'fatal', name), 'utf8')));
+    const isUnbounded = death === 'starved-waking' && heaps.some((max) => max > heapBytesMax);
     const problems = [
       ...run.problems,
       ...(passed ? [] : ['No host took the point at which it was to die.']),
@@ -89,6 +94,7 @@ export async function runSleepers(
       ...(death === 'starved-waking' && !run.notices.some((text) => text.includes('memory limit'))
         ? ['No host has run out of memory.']
         : []),
+      ...(isUnbounded ? ['A host may take more heap than it is to.'] : []),
       ...(death === null && run.restarts > 0 ? ['A host has died by itself.'] : []),
     ];
     return { ...run, problems };
