@@ -43,7 +43,7 @@ export function auditsText(audits: readonly SnapshotAudit[]): string {
         : `wrong        ${run}: snapshot at event ${at}: ${difference}`,
     ),
     audits.every(({ equal }) => equal)
-      ? `${audits.length} snapshots of open runs are what a full replay makes.`
+      ? `${audits.length} snapshot(s) of open runs are what a full replay makes.`
       : 'A snapshot is wrong: report it. Nothing is lost, for the events decide.',
   ].join('\n');
 }

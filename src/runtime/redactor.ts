@@ -28,6 +28,9 @@ const notInUuid = [0, 1, 2, 3]
   })
   .join('');
 
+/** A sum such as +938 is none: a number with its country has seven digits or more (ITU-T E.164). */
+const digitsOfPhone = '(?=(?:[ ./-]?\\(?\\d\\)?){7})';
+
 /** E-mail addresses, keys and tokens, account and card numbers, telephone numbers. */
 export const commonRules: readonly RedactionRule[] = [
   {
@@ -47,7 +50,7 @@ export const commonRules: readonly RedactionRule[] = [
   {
     name: 'phone',
     pattern: new RegExp(
-      `(?<![\\w.])${notInUuid}(?:\\+|00)\\d{1,3}(?:[ ./-]?\\(?\\d{1,5}\\)?){2,6}(?!\\w)`,
+      `(?<![\\w.])${notInUuid}(?:\\+|00)${digitsOfPhone}\\d{1,3}(?:[ ./-]?\\(?\\d{1,5}\\)?){2,6}(?!\\w)`,
       'g',
     ),
   },

@@ -39,7 +39,7 @@ test('claw journal verify --snapshots proves the last snapshot of each open run'
   });
   const words = await claw(['journal', 'verify', '--snapshots'], { data });
   expect(words.stdout).toMatch(/^equal +\S+: snapshot at event \d+, and its continuation to \d+$/m);
-  expect(words.stdout).toContain('1 snapshots of open runs are what a full replay makes.');
+  expect(words.stdout).toContain('1 snapshot(s) of open runs are what a full replay makes.');
 });
 
 test('a snapshot that no event makes is wrong, and the exit status 5', async () => {

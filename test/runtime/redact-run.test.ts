@@ -70,7 +70,7 @@ describe('the rules', () => {
   test('leave other texts alone, and keep apart what was apart', () => {
     const rules = redactor();
     const plain =
-      'On 2026-01-31 at 12:30 we sold 1,200 parts for 17.50 or 0.4601535201072693, see README.md@2.';
+      'On 2026-01-31 at 12:30 we sold 1,200 parts for 17.50 or 0.4601535201072693, see README.md@2, +938, +938  1234567 or 00 12 34.';
     expect(rules.text(plain)).toBe(plain);
     const many = Array.from({ length: 200 }, (_, index) => rules.text(`m${index}@a.io`));
     expect(new Set(many).size).toBe(200);
