@@ -1,5 +1,5 @@
 /** An archive taken apart: the records of its runs, their texts and their keys. */
-import { copyFileSync, existsSync, mkdirSync, mkdtempSync, rmSync } from 'node:fs';
+import { copyFileSync, existsSync, mkdirSync, mkdtempSync, rmSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import type { StoredText } from '../journal/blob-record.ts';
 import { journalFolder } from '../journal/data-folders.ts';
@@ -28,6 +28,7 @@ export interface ArchiveContent {
 /** Verifies an archive and takes it apart. */
 export function readArchive(source: string, dataDirectory: string): ArchiveContent {
   if (!existsSync(source)) throw invalid(source, 'there is no such file');
+  if (!statSync(source).isFile()) throw invalid(source, 'it is no file');
   const folder = mkdtempSync(join(dataDirectory, '.claw-import-'));
   /** A text that many records name is kept once. */
   const known = new Map<Sha256, StoredText>();

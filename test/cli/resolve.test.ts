@@ -103,7 +103,8 @@ test('says what is wrong with what it is asked', async () => {
       code,
       message,
     );
-  await refused('nobody', 'done', 'RUN_NOT_FOUND', /There is no run/);
+  await refused('nobody', 'done', 'EFFECT_NOT_FOUND', /nobody is no key/);
+  await refused('nobody:run:1:0', 'done', 'RUN_NOT_FOUND', /There is no run nobody/);
   await refused(`${run}:run:9:9`, 'done', 'EFFECT_NOT_FOUND', /claw effects/);
   await refused(`${run}:run:9:9`, join(folder, 'gone'), 'OUTCOME_INVALID', /cannot be read/);
 });

@@ -159,6 +159,7 @@ describe('a run as a file', () => {
     refused(readFileSync(join(fixtureFolder(name), 'journal/0000000002.segment')));
     refused(readFileSync(join(fixtureFolder(name), 'journal/0000000001.segment')));
     expect(thrownBy(() => importRun(data, join(data, 'nowhere'))).code).toBe('ARCHIVE_INVALID');
+    expect(() => importRun(data, data)).toThrow(/it is no file/);
     expect(verifyJournal(data)).toMatchObject({ groups: 0, segments: 0 });
     expect(readdirSync(data).filter((entry) => entry.startsWith('.'))).toEqual([]);
   });

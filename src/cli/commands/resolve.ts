@@ -37,7 +37,7 @@ export function resolveCommand(host: Host): Command {
     command,
     host,
     async (context, { words: [key = ''], options: { outcome: given, reason } }) => {
-      const id = key.slice(0, Math.max(0, key.indexOf(':')));
+      const id = runOfKey(key);
       const outcome = outcomeOf(given, context.io.cwd);
       // A runtime is not worth starting for a run that is not there.
       if ((await findServer(context)) === null) {
@@ -58,6 +58,15 @@ export function resolveCommand(host: Host): Command {
         await target.close();
       }
     },
+  );
+}
+
+function runOfKey(key: string): string {
+  const [id = '', ...rest] = key.split(':');
+  if (id !== '' && rest.length > 0) return id;
+  throw new RuntimeError(
+    'EFFECT_NOT_FOUND',
+    `${key} is no key of an effect; claw effects RUN lists them.`,
   );
 }
 
