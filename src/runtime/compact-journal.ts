@@ -152,7 +152,7 @@ async function refusalOf(
   }
 }
 
-/** A run that was to go and was erased meanwhile goes at the next try, as one that cannot be replayed. */
+/** What was erased meanwhile goes, or stays, as an erased run at the next try. */
 function unlessErased(error: unknown): unknown {
   if (!(error instanceof RuntimeError) || error.code !== 'RUN_ERASED') return error;
   const message = `Nothing was dropped, for a run was erased meanwhile; try again. ${error.message}`;

@@ -63,7 +63,7 @@ export interface CompactionProof {
   readonly textsKept: number;
 }
 
-/** @throws RuntimeError COMPACTION_UNPROVEN, JOURNAL_CORRUPT, DISK_FULL, JOURNAL_FAILED */
+/** @throws RuntimeError COMPACTION_UNPROVEN, RUN_ERASED, JOURNAL_CORRUPT, DISK_FULL, JOURNAL_FAILED */
 export function proveCompaction(request: ProofRequest): CompactionProof {
   const { dataDirectory, last, runs, erased, nowMs, dryRun } = request;
   const compaction: Compaction = {
@@ -145,6 +145,7 @@ function proveRest(data: string, compaction: Compaction): void {
     addCompaction(nodeFilePort, to, compaction);
     const after = contentOf(shadow, gone, before.position);
     if (after.text === before.text && verifyJournal(shadow).ok) return;
+    requireUnerased(data, before.runs);
     throw new RuntimeError(
       'COMPACTION_UNPROVEN',
       'What would be left of the journal is not the same as before, so nothing was dropped; see claw journal verify.',
@@ -154,12 +155,26 @@ function proveRest(data: string, compaction: Compaction): void {
   }
 }
 
+/**
+ * Of a run that stays nothing can be read once it is erased.
+ * @throws RuntimeError RUN_ERASED
+ */
+function requireUnerased(data: string, runs: readonly RunId[]): void {
+  const follower = new JournalFollower(data);
+  try {
+    follower.advance();
+    for (const run of runs) if (follower.index.erased.has(run)) follower.entry(run);
+  } finally {
+    follower.close();
+  }
+}
+
 /** The end of a journal, and each run that stays with all its index knows, as text. */
 function contentOf(
   data: string,
   gone: ReadonlySet<string>,
   until?: JournalPosition,
-): { position: JournalPosition; text: string } {
+): { position: JournalPosition; runs: readonly RunId[]; text: string } {
   const follower = new JournalFollower(data);
   try {
     follower.advance(until);
@@ -174,7 +189,8 @@ function contentOf(
       stateHashOf(entry),
       countsOf(entry),
     ]);
-    return { position: follower.position, text: JSON.stringify([follower.end, runs]) };
+    const text = JSON.stringify([follower.end, runs]);
+    return { position: follower.position, runs: kept.map(({ id }) => id), text };
   } finally {
     follower.close();
   }

@@ -1,4 +1,5 @@
-import { cpSync, existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import fs, { cpSync, existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { syncBuiltinESMExports } from 'node:module';
 import { join } from 'node:path';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import { backUp } from '../../src/journal/backup.ts';
@@ -7,7 +8,13 @@ import { JournalReader } from '../../src/journal/journal-reader.ts';
 import { verifyJournal } from '../../src/journal/verification.ts';
 import type { RunId } from '../../src/kernel/ids.ts';
 import { compactJournal } from '../../src/runtime/compact-journal.ts';
-import { planCompaction, surveyJournal } from '../../src/runtime/compaction-plan.ts';
+import {
+  planCompaction,
+  plannedCompaction,
+  surveyJournal,
+} from '../../src/runtime/compaction-plan.ts';
+import { proveCompaction } from '../../src/runtime/compaction-proof.ts';
+import { eraseRun } from '../../src/runtime/erase-run.ts';
 import { JournalFollower } from '../../src/runtime/journal-follower.ts';
 import { openReadOnly } from '../../src/runtime/read-only.ts';
 import { thrownBy } from '../journal/journal-fixture.ts';
@@ -174,6 +181,30 @@ describe('a compaction', () => {
     expect(verifyJournal(copy)).toEqual(verifyJournal(data));
     expect(view(copy).run(first).compacted).toBe(true);
     expect(await view(copy).replay(third)).toMatchObject({ equal: true });
+  });
+
+  test('can be tried again where a run that stays was erased meanwhile', () => {
+    const { data, first, second, third, limit } = history();
+    const { last, runs, erased } = plannedCompaction(data, limit, new Map());
+    expect(runs).toEqual([first, second]);
+    if (last === null) throw new Error('there is something to drop');
+    // Between the two looks at what stays.
+    const { symlinkSync } = fs;
+    onTestFinished(() => {
+      fs.symlinkSync = symlinkSync;
+      syncBuiltinESMExports();
+    });
+    fs.symlinkSync = (...given) => {
+      fs.symlinkSync = symlinkSync;
+      syncBuiltinESMExports();
+      eraseRun(data, third, { forks: false, nowMs: 9 });
+      symlinkSync(...given);
+    };
+    syncBuiltinESMExports();
+    const request = { dataDirectory: data, last, runs, erased, nowMs: 9, dryRun: false };
+    expect(thrownBy(() => proveCompaction(request)).code).toBe('RUN_ERASED');
+    expect(view(data).run(third).status).toBe('erased');
+    expect(proveCompaction(request).compaction.runs).toHaveLength(2);
   });
 
   test('that a crash interrupts is whole after the next start', async () => {
