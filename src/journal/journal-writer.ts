@@ -35,7 +35,7 @@ import {
   writeUint64,
 } from './record-descriptor.ts';
 import { type RecoveredJournal, type RecoveryReport, recover } from './recovery.ts';
-import { markRecord, SealHasher, sealRecord } from './seal.ts';
+import { markRecord, SealHasher, writeSeal } from './seal.ts';
 import {
   createSegment,
   readSegmentHeader,
@@ -314,7 +314,11 @@ export class JournalWriter {
   /** Puts the seal behind the staged records; it carries the seal before it and itself as digests. */
   #appendSeal(): Buffer {
     const seal = this.#hasher.seal(this.#seal, this.#group, this.#starts);
-    encodeRecord(sealRecord(this.#stagedTimeMs, this.#seal), this.#group, this.#staged, seal);
+    writeSeal(this.#group, this.#staged, {
+      timeMs: this.#stagedTimeMs,
+      previous: this.#seal,
+      seal,
+    });
     this.#starts.push(this.#staged);
     return seal;
   }

@@ -7,8 +7,8 @@
  * everything before it.
  */
 import { hash } from 'node:crypto';
-import type { AppendRecord } from './record.ts';
-import { recordDescriptor as at, digestBytes } from './record-descriptor.ts';
+import { type AppendRecord, encodeRecord } from './record.ts';
+import { recordDescriptor as at, digestBytes, writeUint64 } from './record-descriptor.ts';
 
 /** Seal before the first one. */
 export const genesisSeal: Buffer = Buffer.alloc(digestBytes);
@@ -29,6 +29,22 @@ export function sealRecord(timeMs: number, previousSeal: Buffer): AppendRecord {
 
 export function markRecord(timeMs: number): AppendRecord {
   return { ...nobody, type: 'mark', timeMs, previousDigest: null };
+}
+
+/** What a seal has for all of them. */
+const blankSeal = Buffer.alloc(at.headerBytes);
+encodeRecord(sealRecord(0, genesisSeal), blankSeal, 0, genesisSeal);
+
+/** A seal at `offset`, as `encodeRecord` would write it: every group pays for it. */
+export function writeSeal(
+  bytes: Buffer,
+  offset: number,
+  { timeMs, previous, seal }: { timeMs: number; previous: Buffer; seal: Buffer },
+): void {
+  blankSeal.copy(bytes, offset);
+  writeUint64(bytes, timeMs, offset + at.timeOffset);
+  previous.copy(bytes, offset + at.previousDigestOffset);
+  seal.copy(bytes, offset + at.digestOffset);
 }
 
 /** Computes seals in memory that is used again. */
