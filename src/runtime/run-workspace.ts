@@ -41,9 +41,14 @@ export async function fillWorkspace(
     await mkdir(target, { recursive: true, mode: 0o700 });
     const files: WorkspaceFile[] = [];
     const texts = new Map<Sha256, Buffer>();
-    for (const name of source === null ? [] : await boundedFiles(source)) {
-      await copyFile(join(source ?? '', name), join(target, name));
-      files.push(workspaceFile(name, await readFile(join(target, name)), texts));
+    if (source === null) return { files, texts };
+    let bytes = 0;
+    for (const name of await boundedFiles(source)) {
+      await copyFile(join(source, name), join(target, name));
+      const content = await readFile(join(target, name));
+      bytes += content.length;
+      if (bytes > limits.workspaceBytesMax) throw tooLarge(source, 'grown meanwhile');
+      files.push(workspaceFile(name, content, texts));
     }
     return { files, texts };
   } catch (cause) {

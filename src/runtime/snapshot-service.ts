@@ -4,6 +4,7 @@ import type { JournalProducer } from '../journal/journal-producer.ts';
 import type { RunKeys } from '../journal/run-keys.ts';
 import { runStore } from '../journal/run-store.ts';
 import { systemClock } from '../kernel/clock.ts';
+import { toErrorMessage } from '../kernel/errors.ts';
 import { limits } from '../kernel/limits.ts';
 import { runSnapshotRecords } from './event-record.ts';
 import { CpuPool } from './pool/client.ts';
@@ -26,6 +27,7 @@ export interface SnapshotServiceParts {
 export class SnapshotService extends RunSnapshots {
   readonly #pool: CpuPool;
   readonly #producer: JournalProducer;
+  readonly #onNotice: (text: string) => void;
 
   constructor({ dataDirectory, follower, threads, onNotice, events }: SnapshotServiceParts) {
     const pool = new CpuPool({ threads: 1, idleMs: limits.snapshotIdleMsMax });
@@ -44,18 +46,22 @@ export class SnapshotService extends RunSnapshots {
     });
     this.#pool = pool;
     this.#producer = threads.producer;
+    this.#onNotice = onNotice;
   }
 
   /**
    * The last snapshots of a runtime whose other threads append nothing any more. Of what
-   * a slow disk leaves no time for there are none: resolves within `timeMsMax`.
+   * a slow disk leaves no time for there are none: resolves within `timeMsMax`, whatever fails.
    * @param show Reads what is durable into the index.
    */
   async finish(timeMsMax: number, show: () => void): Promise<void> {
     const { promise: late, resolve } = Promise.withResolvers<void>();
     const timer = setTimeout(resolve, timeMsMax);
     const deadlineMs = systemClock.monotonicMs() + timeMsMax;
-    await Promise.race([this.#takeLastDurable(deadlineMs, show), late]);
+    const taken = this.#takeLastDurable(deadlineMs, show).catch((error: unknown) => {
+      this.#onNotice(`No last snapshots were taken: ${toErrorMessage(error).message}`);
+    });
+    await Promise.race([taken, late]);
     clearTimeout(timer);
     this.stop();
   }

@@ -1,10 +1,12 @@
 /** A runtime that is stopped leaves a snapshot of each open run, so that its next start replays nothing. */
-import { expect, test } from 'vitest';
+import { expect, onTestFinished, test } from 'vitest';
+import type { JournalProducer } from '../../src/journal/journal-producer.ts';
 import { JournalFollower } from '../../src/runtime/journal-follower.ts';
 import { programDigest } from '../../src/runtime/program-digest.ts';
 import { recoverRun } from '../../src/runtime/replay-run.ts';
 import { auditSnapshot } from '../../src/runtime/snapshot-run.ts';
-import { deskTexts, makeDesk, openRuntime, untilEvents } from './running.ts';
+import { SnapshotService } from '../../src/runtime/snapshot-service.ts';
+import { deskTexts, makeDesk, openRuntime, testFolder, untilEvents } from './running.ts';
 
 const program = programDigest();
 
@@ -83,4 +85,42 @@ test('a run that has not grown since its last snapshot gets none at a stop', asy
   ).rejects.toMatchObject({ code: 'MODEL_NOT_FOUND' });
   expect(await noted()).toEqual(before);
   expect(positions[0]).toEqual(positions[1]);
+});
+
+function serviceBeside(producer: Partial<JournalProducer>, notices: string[]): SnapshotService {
+  const dataDirectory = testFolder();
+  const follower = new JournalFollower(dataDirectory);
+  onTestFinished(() => follower.close());
+  const { durablePosition = () => 0, appendedPosition = () => 0, failed = () => false } = producer;
+  return new SnapshotService({
+    dataDirectory,
+    follower,
+    threads: { producer: { durablePosition, appendedPosition, failed } as JournalProducer },
+    onNotice: (text) => notices.push(text),
+  });
+}
+
+test('neither a slow disk nor a journal that cannot be read holds up a stop', async () => {
+  const notices: string[] = [];
+  const slow = serviceBeside({ appendedPosition: () => 1 }, notices);
+  let shown = 0;
+  await slow.finish(50, () => {
+    shown += 1;
+  });
+  expect({ shown, notices }).toEqual({ shown: 0, notices: [] });
+  await slow.close();
+  const unreadable = serviceBeside({}, notices);
+  await unreadable.finish(10_000, () => {
+    throw new Error('a record is not whole');
+  });
+  expect(notices).toEqual([expect.stringContaining('a record is not whole')]);
+  await unreadable.close();
+  const failed = serviceBeside({ appendedPosition: () => 1, failed: () => true }, notices);
+  const startedMs = performance.now();
+  await failed.finish(10_000, () => {
+    shown += 1;
+  });
+  expect(performance.now() - startedMs).toBeLessThan(5_000);
+  expect(shown).toBe(0);
+  await failed.close();
 });
