@@ -202,8 +202,11 @@ async function checkJournal(context: CommandContext): Promise<Finding> {
 async function checkSnapshots(context: CommandContext): Promise<Finding> {
   const check = 'snapshots';
   const how = 'claw journal verify --snapshots compares those of open runs with a full replay';
+  const { services, config } = context;
   try {
-    const server = await findServer(context);
+    // A run in a process of its own is no server.
+    const isServed = Boolean((await services.owner(config.dataDirectory))?.port);
+    const server = isServed ? await findServer(context) : null;
     if (server === null) return ok(check, `No server is running; ${how}.`);
     const { taken, audited, mismatches } = (await server.health()).snapshots;
     const counts = `The server has taken ${taken} of runs and compared ${audited} with a full replay`;

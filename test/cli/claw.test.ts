@@ -709,9 +709,16 @@ describe('claw doctor', () => {
       'model',
       'data directory',
       'journal',
+      'snapshots',
       'port',
     ]);
     expect(existsSync(data)).toBe(false);
+  });
+
+  test('a run in another process is no fault', async () => {
+    const owner = { pid: process.pid, port: null };
+    const { stdout } = await run(['doctor', '--data', join(folder, 'data')], { owner });
+    expect(stdout).toMatch(/^ok {7}snapshots: No server is running/m);
   });
 
   test('what is wrong is named with its remedy, and the status is 4', async () => {
