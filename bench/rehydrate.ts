@@ -23,7 +23,7 @@ import { benchConfig, idlePipeline, writeDocuments } from './runs/idle-pipeline.
 const { quick, repetitions } = benchOptions();
 const eventsMin = quick ? 8_000 : 50_000;
 const documents = quick ? 100 : 500;
-const steps = 40;
+const steps = 64;
 const program = programDigest();
 
 const pipeline = idlePipeline('rehydrate', steps);
