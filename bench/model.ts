@@ -9,72 +9,18 @@
  * applied to the whole vocabulary, where plain sampling only tests the token
  * it drew; that figure informs.
  */
-import { readFileSync } from 'node:fs';
-import {
-  getLlama,
-  type LlamaContextSequence,
-  type LlamaGrammar,
-  LlamaGrammarEvaluationState,
-  LlamaLogLevel,
-  type Token,
-} from 'node-llama-cpp';
-import { z } from 'zod';
+import type { LlamaGrammar } from 'node-llama-cpp';
 import { openLlamaModel } from '../src/inference/llama-model.ts';
-import type { ChatMessage, GenerationRequest } from '../src/inference/model-port.ts';
+import type { GenerationRequest } from '../src/inference/model-port.ts';
 import { assert } from '../src/kernel/assert.ts';
 import type { JsonObject } from '../src/kernel/json.ts';
 import { benchOptions, figure, interleave, ratios, report } from './harness.ts';
+import { embeddedModelFile, PlainModel } from './inference/plain-model.ts';
+import { conversations, maxTokens, request } from './inference/prompts.ts';
 
-const maxTokens = 120;
 const { quick, repetitions } = benchOptions();
-const file = new URL('../models/tiny-agent.gguf', import.meta.url).pathname;
-
-const exampleSchema = z.object({
-  task: z.string(),
-  turns: z.array(z.tuple([z.enum(['system', 'user', 'assistant']), z.string()])),
-});
-
-/** Conversations of the model's held-out set, without their last answer. */
-function conversations(task: string | null, count: number): ChatMessage[][] {
-  const text = readFileSync(new URL('../models/eval/heldout.jsonl', import.meta.url), 'utf8');
-  const all = text
-    .trim()
-    .split('\n')
-    .map((line) => exampleSchema.parse(JSON.parse(line)))
-    .filter((example) => task === null || example.task === task)
-    .map(({ turns }) => turns.slice(0, -1).map(([role, content]) => ({ role, content })));
-  const step = Math.max(1, Math.floor(all.length / count));
-  return all.filter((_, index) => index % step === 0).slice(0, count);
-}
-
-const port = await openLlamaModel({ file, trusted: true, gpu: false, cores: 2 });
-const llama = await getLlama({ gpu: false, build: 'never', logLevel: LlamaLogLevel.error });
-const native = await llama.loadModel({ modelPath: file });
-const context = await native.createContext({ contextSize: 2_048, sequences: 1, threads: 1 });
-const sequence: LlamaContextSequence = context.getSequence();
-
-/** ChatML by hand: special tokens around the turns, never inside the texts. */
-function renderPlain(messages: readonly ChatMessage[]): Token[] {
-  const turns = messages.flatMap(({ role, content }) => [
-    ...native.tokenize(`<|im_start|>${role}\n`, true),
-    ...native.tokenize(content),
-    ...native.tokenize('<|im_end|>\n', true),
-  ]);
-  return [...turns, ...native.tokenize('<|im_start|>assistant\n', true)];
-}
-
-function request(messages: ChatMessage[], schema: JsonObject | null): GenerationRequest {
-  return {
-    messages,
-    schema,
-    temperature: 0,
-    seed: 1,
-    maxTokens,
-    timeoutMs: 60_000,
-    // Both run over every token; neither can fire here.
-    detectors: { minConfidence: 0, repetition: 64 },
-  };
-}
+const port = await openLlamaModel({ file: embeddedModelFile, trusted: true, gpu: false, cores: 2 });
+const plainModel = await PlainModel.open();
 
 interface Workload {
   readonly requests: readonly GenerationRequest[];
@@ -109,24 +55,9 @@ async function plain(work: Workload): Promise<number> {
   const started = performance.now();
   for (const [index, each] of work.requests.entries()) {
     const limit = work.grammar === null ? maxTokens : (work.answers[index]?.tokens ?? maxTokens);
-    await sequence.clearHistory();
-    const answer: Token[] = [];
-    const options =
-      work.grammar === null
-        ? {}
-        : {
-            grammarEvaluationState: new LlamaGrammarEvaluationState({
-              model: native,
-              grammar: work.grammar,
-            }),
-          };
-    for await (const token of sequence.evaluate(renderPlain(each.messages), options)) {
-      answer.push(token);
-      if (answer.length >= limit) break;
-    }
-    // The end of the turn is a generated token too, though it is not yielded.
-    tokens += answer.length < limit ? answer.length + 1 : answer.length;
-    checkAnswer(work, index, native.detokenize(answer), answer.length);
+    const answer = await plainModel.generate(each.messages, { grammar: work.grammar, limit });
+    tokens += answer.tokens;
+    checkAnswer(work, index, answer.text, answer.tokens);
   }
   return (tokens * 1_000) / (performance.now() - started);
 }
@@ -149,7 +80,7 @@ const constrained: Workload = {
   requests: conversations('extract', quick ? 8 : 40).map((messages) =>
     request(messages, structuredClone(names) as unknown as JsonObject),
   ),
-  grammar: await llama.createGrammarForJsonSchema({
+  grammar: await plainModel.llama.createGrammarForJsonSchema({
     $ref: '#/$defs/answer',
     $defs: { answer: names },
   }),
@@ -159,7 +90,7 @@ const constrained: Workload = {
 const freeSpeed = await measure(free);
 const constrainedSpeed = await measure(constrained);
 await port.close();
-await llama.dispose();
+await plainModel.close();
 
 report(
   'model',

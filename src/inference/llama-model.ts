@@ -2,8 +2,10 @@
  * A GGUF model served by llama.cpp inside this thread.
  *
  * Invariants
- *   L1. One sequence, cleared before each generation, and generations one at a
- *       time: the same request gives the same tokens, whatever ran before.
+ *   L1. With one sequence generations come one at a time, each on a cleared
+ *       sequence: the same request gives the same tokens, whatever ran before. With
+ *       several, as many are evaluated in one batch, and what a sequence still holds of
+ *       a prompt is not read again; then values differ in their last bits.
  *   L2. A stop (abort, time limit, close) takes effect between two tokens or
  *       two pieces of a prompt; llama.cpp is never interrupted inside a call.
  *   L3. Nothing of llama.cpp is freed while a generation runs.
@@ -30,6 +32,7 @@ import {
   type ModelPort,
   refuseOtherModel,
 } from './model-port.ts';
+import { SequencePool } from './sequence-pool.ts';
 import { abortedError, TimeLimit } from './time-limit.ts';
 import { TokenTextDecoder } from './token-text.ts';
 import { TurnQueue } from './turn-queue.ts';
@@ -51,6 +54,8 @@ export interface LlamaModelSettings {
   readonly demonstration?: boolean;
   /** Processor cores of the machine, at least 1. */
   readonly cores: number;
+  /** Generations at once, 1 unless given; each has a context window of its own in memory. */
+  readonly sequences?: number;
 }
 
 interface LoadedParts {
@@ -64,17 +69,21 @@ interface LoadedParts {
 export class LlamaModel implements ModelPort {
   readonly info: ModelInfo;
   readonly #parts: LoadedParts;
-  readonly #sequence: LlamaContextSequence;
+  readonly #sequences: SequencePool<Token, LlamaContextSequence>;
   readonly #render: ReturnType<typeof createPromptRenderer>;
   readonly #grammars: GrammarCache;
-  readonly #turns = new TurnQueue();
+  readonly #turns: TurnQueue;
   readonly #closing = new AbortController();
 
   /** Use {@link openLlamaModel}. */
   constructor(parts: LoadedParts, info: ModelInfo) {
     this.info = info;
     this.#parts = parts;
-    this.#sequence = parts.context.getSequence();
+    const count = parts.context.totalSequences;
+    this.#sequences = new SequencePool(
+      Array.from({ length: count }, () => parts.context.getSequence()),
+    );
+    this.#turns = new TurnQueue(count);
     this.#render = createPromptRenderer(parts.module, parts.model, parts.file);
     this.#grammars = new GrammarCache(parts.llama);
   }
@@ -121,45 +130,30 @@ export class LlamaModel implements ModelPort {
     time.check();
     const maxTokens = Math.min(request.maxTokens, room);
     const recorder = new AnswerRecorder({ ...request, maxTokens }, options.onToken);
-    await this.#sequence.clearHistory(); // (L1)
-    const last = await this.#readPrompt(prompt.tokens, time);
     const { module, model } = this.#parts;
-    const tokens = this.#sequence.evaluateWithMetadata(
-      last,
-      { confidence: true },
-      {
-        temperature: request.temperature,
-        seed: request.seed,
-        // No truncation: a confidence is a probability among all allowed tokens.
-        topK: 0,
-        topP: 1,
-        minP: 0,
-        yieldEogToken: true,
-        ...(grammar === null
-          ? {}
-          : { grammarEvaluationState: new module.LlamaGrammarEvaluationState({ model, grammar }) }),
-      },
-    );
-    const finish = await this.#record(tokens, {
-      recorder,
-      prompt,
-      time,
-      constrained: grammar !== null,
+    const finish = await this.#sequences.with(prompt.tokens, async ({ sequence, held }) => {
+      const last = await readPrompt(sequence, prompt.tokens.slice(held), time);
+      const tokens = sequence.evaluateWithMetadata(
+        last,
+        { confidence: true },
+        {
+          temperature: request.temperature,
+          seed: request.seed,
+          // No truncation: a confidence is a probability among all allowed tokens.
+          topK: 0,
+          topP: 1,
+          minP: 0,
+          yieldEogToken: true,
+          ...(grammar === null
+            ? {}
+            : {
+                grammarEvaluationState: new module.LlamaGrammarEvaluationState({ model, grammar }),
+              }),
+        },
+      );
+      return this.#record(tokens, { recorder, prompt, time, constrained: grammar !== null });
     });
     return recorder.outcome(finish, prompt.tokens.length);
-  }
-
-  /** Evaluates all but the last piece of a prompt, and answers that piece. */
-  async #readPrompt(tokens: readonly Token[], time: TimeLimit): Promise<Token[]> {
-    let from = 0;
-    while (tokens.length - from > promptPieceTokens) {
-      await this.#sequence.evaluateWithoutGeneratingNewTokens(
-        tokens.slice(from, from + promptPieceTokens),
-      );
-      from += promptPieceTokens;
-      time.check(); // (L2)
-    }
-    return tokens.slice(from);
   }
 
   async #record(
@@ -201,6 +195,21 @@ export class LlamaModel implements ModelPort {
   }
 }
 
+/** Evaluates all but the last piece of a prompt, and answers that piece. */
+async function readPrompt(
+  sequence: LlamaContextSequence,
+  tokens: readonly Token[],
+  time: TimeLimit,
+): Promise<Token[]> {
+  let from = 0;
+  while (tokens.length - from > promptPieceTokens) {
+    await sequence.evaluateWithoutGeneratingNewTokens(tokens.slice(from, from + promptPieceTokens));
+    from += promptPieceTokens;
+    time.check(); // (L2)
+  }
+  return tokens.slice(from);
+}
+
 /**
  * Loads a model file.
  * @throws RuntimeError MODEL_NOT_FOUND, MODEL_INVALID, NATIVE_PACKAGE_MISSING.
@@ -214,7 +223,7 @@ export async function openLlamaModel(settings: LlamaModelSettings): Promise<Llam
   const llama = await startLlama(module, settings.gpu);
   const hash = hashModelFile(settings.file);
   try {
-    const parts = { module, llama, file, ...(await loadModel(llama, file, settings.cores)) };
+    const parts = { module, llama, file, ...(await loadModel(llama, file, settings)) };
     return new LlamaModel(parts, {
       name: file.name,
       backend: 'llama.cpp',
@@ -273,14 +282,14 @@ function nativePackageMissing(cause: unknown): RuntimeError {
 async function loadModel(
   llama: Llama,
   file: ModelFile,
-  cores: number,
+  { cores, sequences = 1 }: Pick<LlamaModelSettings, 'cores' | 'sequences'>,
 ): Promise<{ model: NativeModel; context: LlamaContext }> {
   const model = await llama.loadModel({ modelPath: file.path });
   const threads = file.parameters < singleThreadParametersMax ? 1 : Math.max(1, cores - 1);
   const contextTokensMax = Math.min(model.trainContextSize, limits.contextTokensMax);
   const context = await model.createContext({
     contextSize: { max: contextTokensMax },
-    sequences: 1,
+    sequences,
     threads,
   });
   return { model, context };

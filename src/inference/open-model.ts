@@ -26,6 +26,8 @@ export interface ModelSettings {
   readonly embeddedModelFile: string;
   /** Processor cores of the machine, at least 1. */
   readonly cores: number;
+  /** Generations of a model file at once. */
+  readonly sequences?: number;
 }
 
 /**
@@ -34,7 +36,7 @@ export interface ModelSettings {
  * INFERENCE_PROTOCOL, INFERENCE_TIMEOUT.
  */
 export async function openModel(settings: ModelSettings): Promise<ModelPort> {
-  const { baseUrl, modelFile, cores } = settings;
+  const { baseUrl, modelFile, cores, sequences = 1 } = settings;
   if (baseUrl !== undefined && modelFile !== undefined) {
     throw new RuntimeError(
       'CONFIG_INVALID',
@@ -46,10 +48,10 @@ export async function openModel(settings: ModelSettings): Promise<ModelPort> {
     return new OpenAiModel(endpoint, settings.modelName ?? (await firstModel(endpoint)));
   }
   if (modelFile !== undefined) {
-    return openLlamaModel({ file: modelFile, trusted: false, gpu: true, cores });
+    return openLlamaModel({ file: modelFile, trusted: false, gpu: true, cores, sequences });
   }
   const file = settings.embeddedModelFile;
-  return openLlamaModel({ file, trusted: true, gpu: false, demonstration: true, cores });
+  return openLlamaModel({ file, trusted: true, gpu: false, demonstration: true, cores, sequences });
 }
 
 async function firstModel(endpoint: EndpointClient): Promise<string> {

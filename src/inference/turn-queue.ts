@@ -1,13 +1,12 @@
 /**
- * Serves callers one at a time, and those who wait in turns: each key has a
+ * Serves a few callers at once, and those who wait in turns: each key has a
  * line of its own, and the lines are served round robin. So a single question
  * beside a run with hundreds of generations waits for one of them, not for all.
- * The order changes no token, because a generation shares nothing with others.
  *
  * Invariants
  *   T1. Within a key, first come, first served.
- *   T2. The first in a line waits at most for the running caller and one caller
- *       of each other key.
+ *   T2. The first in a line waits at most for the first end of a running caller and
+ *       one caller of each other key.
  *   T3. At most limits.actuatorQueueMax callers wait; one more is refused.
  */
 import { assert } from '../kernel/assert.ts';
@@ -28,9 +27,15 @@ export interface TurnOptions {
 export class TurnQueue {
   /** No line is empty; the first in the map is served next (T2). */
   readonly #lines = new Map<string | undefined, Set<Start>>();
+  readonly #servedMax: number;
   #waiting = 0;
-  #busy = false;
+  #served = 0;
   #idle: PromiseWithResolvers<void> | null = null;
+
+  /** @param servedMax Callers at once. */
+  constructor(servedMax = 1) {
+    this.#servedMax = servedMax;
+  }
 
   /**
    * Runs `work` when its turn has come.
@@ -39,8 +44,8 @@ export class TurnQueue {
    */
   async run<T>(work: () => Promise<T>, { key, signal }: TurnOptions = {}): Promise<T> {
     if (signal?.aborted) throw abortedError();
-    if (this.#busy) await this.#turn(key, signal);
-    else this.#busy = true;
+    if (this.#served < this.#servedMax) this.#served += 1;
+    else await this.#turn(key, signal);
     try {
       return await work();
     } finally {
@@ -50,7 +55,7 @@ export class TurnQueue {
 
   /** Resolves when nothing runs or waits any more. */
   async idle(): Promise<void> {
-    if (!this.#busy) return;
+    if (this.#served === 0) return;
     this.#idle ??= Promise.withResolvers();
     await this.#idle.promise;
   }
@@ -84,7 +89,8 @@ export class TurnQueue {
     const first = this.#lines.entries().next().value;
     if (first === undefined) {
       assert(this.#waiting === 0, 'who waits stands in a line');
-      this.#busy = false;
+      this.#served -= 1;
+      if (this.#served > 0) return;
       this.#idle?.resolve();
       this.#idle = null;
       return;

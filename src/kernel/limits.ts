@@ -213,6 +213,8 @@ export const limits = {
   contextCharactersMax: 16 * MiB,
   /** Texts of contexts that the inference worker remembers. */
   contextCacheBytesMax: 64 * MiB,
+  /** Generations of one model at once. */
+  sequencesMax: 16,
   /** Context window that is asked of a model that has a larger one, in tokens. */
   contextTokensMax: 8_192,
   /** Larger model files are not hashed at start. */

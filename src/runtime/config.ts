@@ -36,6 +36,8 @@ export interface RuntimeConfig {
     readonly apiKey?: string;
     /** Model name that the endpoint is asked for. */
     readonly name?: string;
+    /** Generations of a model file at once; 1 without it, which alone makes tokens repeatable. */
+    readonly sequences?: number;
   };
   /** Host workers; without it, cores − 1 and at least one. */
   readonly hosts?: number;
@@ -84,6 +86,7 @@ const fileSchema = z.strictObject({
       file: z.string().min(1).optional(),
       baseUrl: urlSchema.optional(),
       name: z.string().min(1).optional(),
+      sequences: z.number().int().min(1).max(limits.sequencesMax).optional(),
     })
     .optional(),
 });
@@ -168,6 +171,7 @@ function resolveModel(
     // Only an endpoint may see the key (C2).
     ...(chosen?.choice.baseUrl === undefined || apiKey === undefined ? {} : { apiKey }),
     ...(name === undefined ? {} : { name }),
+    ...(file.sequences === undefined ? {} : { sequences: file.sequences }),
   };
 }
 

@@ -9,6 +9,7 @@ export function modelSettings({ model }: RuntimeConfig): ModelSettings {
     ...(model.baseUrl === undefined ? {} : { baseUrl: model.baseUrl }),
     ...(model.apiKey === undefined ? {} : { apiKey: model.apiKey }),
     ...(model.name === undefined ? {} : { modelName: model.name }),
+    ...(model.sequences === undefined ? {} : { sequences: model.sequences }),
     embeddedModelFile: embeddedModelFile(),
     cores: availableParallelism(),
   };

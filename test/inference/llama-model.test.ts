@@ -333,3 +333,70 @@ describe('a closed model', () => {
     await second.close();
   });
 });
+
+describe('a model with several sequences', () => {
+  const turns: GenerationRequest['messages'] = [
+    {
+      role: 'system',
+      content:
+        'Tools: [{"name": "pay", "args": ["to", "amount"]}, {"name": "search", "args": ["query"]}] Answer with {"tool": "...", "args": {...}}.',
+    },
+    { role: 'user', content: 'Please pay €640 to Bruno Maffei' },
+  ];
+
+  it('answers as many at once as it has, each as one alone is answered', async () => {
+    const several = await openLlamaModel({
+      file: embeddedModelFile,
+      trusted: true,
+      gpu: false,
+      demonstration: true,
+      cores: 2,
+      sequences: 3,
+    });
+    try {
+      const prompts = [
+        ...Array.from({ length: 8 }, (_, index) => request(`Please add ${index + 21} and 34`)),
+        extraction(),
+        request('Hello!'),
+      ];
+      const texts = async (of: ModelPort) =>
+        (await Promise.all(prompts.map((each) => of.generate(each)))).map(({ text }) => text);
+      expect(await texts(several)).toEqual(await texts(model));
+      // A conversation that goes on, beside others.
+      const first = await several.generate(request('', { messages: turns }));
+      const next: GenerationRequest['messages'] = [
+        ...turns,
+        { role: 'assistant', content: first.text },
+        { role: 'user', content: 'Tool result: done' },
+      ];
+      const [second] = await Promise.all([
+        several.generate(request('', { messages: next })),
+        several.generate(request('Hello!')),
+      ]);
+      expect(second.text).toBe('€640 was paid to Bruno Maffei.');
+    } finally {
+      await several.close();
+    }
+  });
+
+  it('stops one without the others, and all when it closes', async () => {
+    const several = await openLlamaModel({
+      file: embeddedModelFile,
+      trusted: true,
+      gpu: false,
+      cores: 2,
+      sequences: 2,
+    });
+    const stop = new AbortController();
+    const stopped = several.generate(request('Hello!'), {
+      signal: stop.signal,
+      onToken: () => stop.abort(),
+    });
+    const other = several.generate(request('Hello!'));
+    expect(await codeOf(stopped)).toBe('INFERENCE_ABORTED');
+    expect((await other).text).toBe('Hello! How can I help you?');
+    const open = Array.from({ length: 4 }, () => codeOf(several.generate(extraction())));
+    await several.close();
+    expect(await Promise.all(open)).toEqual(new Array(4).fill('INFERENCE_ABORTED'));
+  });
+});

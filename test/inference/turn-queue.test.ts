@@ -39,6 +39,41 @@ async function order(keys: readonly (string | undefined)[]): Promise<Caller[]> {
 }
 
 describe('the turns of a model', () => {
+  test('are as many at once as the model serves, and all come', async () => {
+    const queue = new TurnQueue(3);
+    let running = 0;
+    let most = 0;
+    const served = await Promise.all(
+      Array.from({ length: 20 }, (_, index) =>
+        queue.run(
+          async () => {
+            running += 1;
+            most = Math.max(most, running);
+            await new Promise((resolve) => setTimeout(resolve, index % 4));
+            running -= 1;
+            return index;
+          },
+          { key: index % 2 === 0 ? 'even' : undefined },
+        ),
+      ),
+    );
+    expect(most).toBe(3);
+    expect(served).toEqual(Array.from({ length: 20 }, (_, index) => index));
+    await queue.idle();
+    expect(running).toBe(0);
+    // All places are free again.
+    const gate = Promise.withResolvers<void>();
+    const three = Array.from({ length: 3 }, () => queue.run(() => gate.promise));
+    let idle = false;
+    const waiting = queue.idle().then(() => {
+      idle = true;
+    });
+    await Promise.resolve();
+    expect(idle).toBe(false);
+    gate.resolve();
+    await Promise.all([...three, waiting]);
+  });
+
   test('alternate between keys, so that one call passes a long run', async () => {
     const served = await order(['run', 'run', 'run', 'run', undefined, 'other', 'other']);
     expect(served.map(({ index }) => index)).toEqual([0, 4, 5, 1, 6, 2, 3]);

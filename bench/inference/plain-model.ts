@@ -1,0 +1,97 @@
+/**
+ * The embedded model through node-llama-cpp alone: `sequence.evaluate` without
+ * confidences, on one thread, the answer decoded at its end.
+ */
+import {
+  getLlama,
+  type Llama,
+  type LlamaContextSequence,
+  type LlamaGrammar,
+  LlamaGrammarEvaluationState,
+  LlamaLogLevel,
+  type LlamaModel,
+  type Token,
+} from 'node-llama-cpp';
+import type { ChatMessage } from '../../src/inference/model-port.ts';
+import { maxTokens } from './prompts.ts';
+
+export const embeddedModelFile = new URL('../../models/tiny-agent.gguf', import.meta.url).pathname;
+
+export interface PlainAnswer {
+  readonly text: string;
+  readonly tokens: number;
+}
+
+export class PlainModel {
+  readonly llama: Llama;
+  readonly sequences: readonly LlamaContextSequence[];
+  readonly #native: LlamaModel;
+
+  /** @param count Sequences of its context. */
+  static async open(count = 1): Promise<PlainModel> {
+    const llama = await getLlama({ gpu: false, build: 'never', logLevel: LlamaLogLevel.error });
+    const native = await llama.loadModel({ modelPath: embeddedModelFile });
+    const context = await native.createContext({
+      contextSize: 2_048,
+      sequences: count,
+      threads: 1,
+    });
+    const sequences = Array.from({ length: count }, () => context.getSequence());
+    return new PlainModel(llama, native, sequences);
+  }
+
+  private constructor(
+    llama: Llama,
+    native: LlamaModel,
+    sequences: readonly LlamaContextSequence[],
+  ) {
+    this.llama = llama;
+    this.#native = native;
+    this.sequences = sequences;
+  }
+
+  /** @param limit Tokens after which it is over. */
+  async generate(
+    messages: readonly ChatMessage[],
+    {
+      sequence = this.sequences[0],
+      grammar = null,
+      limit = maxTokens,
+    }: { sequence?: LlamaContextSequence; grammar?: LlamaGrammar | null; limit?: number } = {},
+  ): Promise<PlainAnswer> {
+    if (sequence === undefined) throw new Error('the model has a sequence');
+    await sequence.clearHistory();
+    const answer: Token[] = [];
+    const options =
+      grammar === null
+        ? {}
+        : {
+            grammarEvaluationState: new LlamaGrammarEvaluationState({
+              model: this.#native,
+              grammar,
+            }),
+          };
+    for await (const token of sequence.evaluate(this.#render(messages), options)) {
+      answer.push(token);
+      if (answer.length >= limit) break;
+    }
+    // The end of the turn is a generated token too, though it is not yielded.
+    const tokens = answer.length < limit ? answer.length + 1 : answer.length;
+    return { text: this.#native.detokenize(answer), tokens };
+  }
+
+  /** ChatML by hand: special tokens around the turns, never inside the texts. */
+  #render(messages: readonly ChatMessage[]): Token[] {
+    const native = this.#native;
+    const turns = messages.flatMap(({ role, content }) => [
+      ...native.tokenize(`<|im_start|>${role}\n`, true),
+      ...native.tokenize(content),
+      ...native.tokenize('<|im_end|>\n', true),
+    ]);
+    return [...turns, ...native.tokenize('<|im_start|>assistant\n', true)];
+  }
+
+  close(): Promise<void> {
+    return this.llama.dispose();
+  }
+}
