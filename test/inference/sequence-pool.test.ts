@@ -67,6 +67,13 @@ describe('the sequences of a context', () => {
     expect((await answer('e')).by).toBe(2);
   });
 
+  test('however much whoever was here longest ago had said', async () => {
+    const { answer } = pool(2);
+    const long = await answer('a long conversation');
+    await answer('b');
+    expect((await answer('c')).by).toBe(long.by);
+  });
+
   test('a single sequence is cleared before each use (P3)', async () => {
     const { answer, sequences } = pool(1);
     expect((await answer('same')).read).toBe(4);

@@ -62,16 +62,19 @@ describe('the turns of a model', () => {
     await queue.idle();
     expect(running).toBe(0);
     // All places are free again.
-    const gate = Promise.withResolvers<void>();
-    const three = Array.from({ length: 3 }, () => queue.run(() => gate.promise));
+    const gates = Array.from({ length: 3 }, () => Promise.withResolvers<void>());
+    const three = gates.map(({ promise }) => queue.run(() => promise));
     let idle = false;
     const waiting = queue.idle().then(() => {
       idle = true;
     });
-    await Promise.resolve();
-    expect(idle).toBe(false);
-    gate.resolve();
-    await Promise.all([...three, waiting]);
+    for (const [index, gate] of gates.entries()) {
+      expect(idle).toBe(false);
+      gate.resolve();
+      await three[index];
+      await new Promise((resolve) => setImmediate(resolve));
+    }
+    await waiting;
   });
 
   test('alternate between keys, so that one call passes a long run', async () => {
