@@ -14,9 +14,9 @@ const hashSchema = z
   .string()
   .regex(/^[0-9a-f]{64}$/)
   .transform((hash) => hash as Sha256);
-const documentsSchema = z.object({ documents: z.array(z.object({ sha256: hashSchema })) });
-const workspaceSchema = z.object({
-  workspace: z.array(z.object({ texts: z.array(hashSchema).default([]) })),
+const runStartedSchema = z.object({
+  documents: z.array(z.object({ sha256: hashSchema })).catch([]),
+  workspace: z.array(z.object({ texts: z.array(hashSchema).default([]) })).catch([]),
 });
 
 /** Each once, in the order of the body. */
@@ -28,9 +28,8 @@ export function namedTexts({
   const value = JSON.parse(body.toString('utf8')) as Json;
   const named = new Set(blobReferences(value));
   if (type !== 'run-started') return named;
-  const { documents = [] } = documentsSchema.safeParse(value).data ?? {};
+  const { documents = [], workspace = [] } = runStartedSchema.safeParse(value).data ?? {};
   for (const { sha256 } of documents) named.add(sha256);
-  const { workspace = [] } = workspaceSchema.safeParse(value).data ?? {};
   for (const { texts } of workspace) for (const hash of texts) named.add(hash);
   return named;
 }

@@ -151,10 +151,14 @@ export class Redactor {
     if (before !== after) this.#hashes.set(before, after);
   }
 
-  /** A text that is JSON is redacted as the value that it is: its escapes are no letters. */
+  /**
+   * A text that is JSON is redacted as the value that it is, for its escapes are no
+   * letters; but one with a number that a rule matches, which stays a number in a value, as a text.
+   */
   text(text: string): string {
     const inner = jsonIn(text);
-    if (inner !== null && JSON.stringify(inner) === text) return JSON.stringify(this.value(inner));
+    const isValue = inner !== null && JSON.stringify(inner) === text;
+    if (isValue && !this.#matchesNumber(inner)) return JSON.stringify(this.value(inner));
     const rehashed =
       this.#hashes.size === 0
         ? text
@@ -188,7 +192,7 @@ export class Redactor {
 
   /** Whether no rule matches any text or number of the value. */
   isClean(value: Json): boolean {
-    if (typeof value === 'number') return this.text(String(value)) === String(value);
+    if (typeof value === 'number') return !this.#matchesNumber(value);
     if (typeof value === 'string') {
       const inner = jsonIn(value);
       return this.text(value) === value && (inner === null || this.isClean(inner));
@@ -197,6 +201,13 @@ export class Redactor {
     return Object.entries(value).every(
       ([key, inner]) => this.text(key) === key && this.isClean(inner),
     );
+  }
+
+  #matchesNumber(value: Json): boolean {
+    if (typeof value === 'number')
+      return this.#rules.some(({ pattern }) => String(value).search(pattern) >= 0);
+    if (typeof value !== 'object' || value === null) return false;
+    return Object.values(value).some((inner) => this.#matchesNumber(inner));
   }
 
   #placeholder(found: string, rule: string): string {

@@ -67,6 +67,21 @@ describe('the rules', () => {
     expect(found).toBe(secrets.length);
   });
 
+  test('replace in JSON what they replace in its texts, and numbers too', () => {
+    const rules = redactor();
+    const value = { note: 'first line\nalice.smith@example.com', inner: '{"to":"\\nbob@a.io"}' };
+    const told = { note: rules.text(value.note), inner: rules.text(value.inner) };
+    expect(told.note).not.toContain('alice.smith');
+    expect(told.inner).not.toContain('bob@');
+    expect(rules.text(JSON.stringify(value))).toBe(JSON.stringify(told));
+    const card = rules.text('{"card":4111111111111111,"note":"+49 30 1234567"}');
+    expect(card).toMatch(/^\{"card":\d{16},"note":"\+\d\d \d\d \d{7}"\}$/);
+    expect(card).not.toMatch(/4111111111111111|1234567/);
+    expect(rules.isClean({ card: 4_111_111_111_111_111 })).toBe(false);
+    expect(rules.isClean({ text: '{"card":4111111111111111}' })).toBe(false);
+    expect(rules.isClean({ at: 1_764_270_000_000, share: 0.4601535201072693 })).toBe(true);
+  });
+
   test('leave other texts alone, and keep apart what was apart', () => {
     const rules = redactor();
     const plain =
