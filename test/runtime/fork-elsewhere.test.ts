@@ -14,11 +14,14 @@ const costs = 'rent,1200\nmail,\nalice.smith@example.com\n';
 const logo = randomBytes(700_000);
 
 /** A run that has ended, and then somebody took its files away. */
-async function ended({ binary = true } = {}): Promise<{ dataDirectory: string; parent: RunView }> {
+async function ended({ other = logo }: { readonly other?: Buffer | string | null } = {}): Promise<{
+  dataDirectory: string;
+  parent: RunView;
+}> {
   const { dataDirectory, request } = makeDesk(deskTexts(2));
   const workspace = (request.pipeline.input as { workspace: string }).workspace;
   writeFileSync(join(workspace, 'costs.csv'), costs);
-  if (binary) writeFileSync(join(workspace, 'logo.bin'), logo);
+  if (other !== null) writeFileSync(join(workspace, 'logo.bin'), other);
   const runtime = await openRuntime(dataDirectory);
   const parent = await runToEnd(runtime, request);
   expect(parent.status).toBe('succeeded');
@@ -73,8 +76,21 @@ describe('the files that a run began with', () => {
     expect(readdirSync(join(elsewhere, 'workspaces'))).toEqual([]);
   });
 
+  test('say which texts of a field are to be replaced, though no agent reads them', async () => {
+    const { dataDirectory, parent } = await ended({ other: '{"owner":"Ada"}' });
+    const file = join(testFolder(), 'run.claw');
+    exportRun(dataDirectory, parent.id, file, new Redactor([], ['owner']));
+    const elsewhere = join(testFolder(), 'data');
+    openDataDirectory(elsewhere, 0).release();
+    importRun(elsewhere, file);
+    const fork = await forked(elsewhere, parent);
+    expect(filesOf(elsewhere, fork, 'logo.bin').toString()).toMatch(
+      /^\{"owner":"(?!Ada)[A-Z]\w\w"\}$/,
+    );
+  });
+
   test('are redacted in a fork too, which goes on over what they are now', async () => {
-    const { dataDirectory, parent } = await ended({ binary: false });
+    const { dataDirectory, parent } = await ended({ other: null });
     const file = join(testFolder(), 'run.claw');
     exportRun(dataDirectory, parent.id, file, new Redactor(commonRules));
     const elsewhere = join(testFolder(), 'data');

@@ -1,7 +1,9 @@
 import { randomBytes } from 'node:crypto';
-import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, truncateSync, writeFileSync } from 'node:fs';
+import fs from 'node:fs/promises';
+import { syncBuiltinESMExports } from 'node:module';
 import { join } from 'node:path';
-import { describe, expect, test } from 'vitest';
+import { describe, expect, onTestFinished, test } from 'vitest';
 import { type Sha256, sha256 } from '../../src/kernel/hash.ts';
 import { limits } from '../../src/kernel/limits.ts';
 import { contentOfFile, fillWorkspace } from '../../src/runtime/run-workspace.ts';
@@ -64,6 +66,24 @@ describe('a workspace', () => {
     const lost = first?.texts?.[1];
     const others = (hash: Sha256) => (hash === lost ? null : blobs(hash));
     expect(first && contentOfFile(first, others)).toBeNull();
+  });
+
+  test('is refused where a file grew after it was looked at', async () => {
+    const { source, target } = folders();
+    const { stat } = fs;
+    onTestFinished(() => {
+      fs.stat = stat;
+      syncBuiltinESMExports();
+    });
+    fs.stat = (async () => ({ size: 0 })) as unknown as typeof stat;
+    syncBuiltinESMExports();
+    writeFileSync(join(source, 'large.bin'), '');
+    truncateSync(join(source, 'large.bin'), limits.workspaceBytesMax + 1);
+    await expect(fillWorkspace(target, source)).rejects.toMatchObject({
+      code: 'WORKSPACE_TOO_LARGE',
+      message: expect.stringContaining('has grown meanwhile'),
+    });
+    expect(existsSync(target)).toBe(false);
   });
 
   test('leaves no folder behind when the source cannot be read', async () => {
