@@ -9,7 +9,6 @@ import type { RunId } from '../../src/kernel/ids.ts';
 import { limits } from '../../src/kernel/limits.ts';
 import { compactJournal } from '../../src/runtime/compact-journal.ts';
 import { runSnapshotRecords } from '../../src/runtime/event-record.ts';
-import { JournalFollower } from '../../src/runtime/journal-follower.ts';
 import { programDigest } from '../../src/runtime/program-digest.ts';
 import { openReadOnly } from '../../src/runtime/read-only.ts';
 import { recoverRun } from '../../src/runtime/replay-run.ts';
@@ -18,7 +17,7 @@ import { RunSnapshots, type SnapshotTasks } from '../../src/runtime/run-snapshot
 import { auditSnapshot, takeSnapshot } from '../../src/runtime/snapshot-run.ts';
 import { temporaryFolder } from '../journal/journal-fixture.ts';
 import { fork } from './forked-run.ts';
-import { openRuntime } from './running.ts';
+import { journalOf, openRuntime } from './running.ts';
 import { answer, definition, noise, open } from './small-segments.ts';
 import type { World } from './world.ts';
 
@@ -54,15 +53,8 @@ function snapshots({ keys = true } = {}) {
   return { data, first, living, other, limit };
 }
 
-function following(data: string): JournalFollower {
-  const follower = new JournalFollower(data, { verifyDigests: true });
-  onTestFinished(() => follower.close());
-  follower.advance();
-  return follower;
-}
-
 function expectRecovers(data: string, run: RunId): void {
-  const follower = following(data);
+  const follower = journalOf(data);
   const entry = follower.entry(run);
   const found = recoverRun(follower, run, program);
   expect(found).toMatchObject({ snapshotRefusal: null, problem: null, divergence: null });

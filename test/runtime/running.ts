@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { onTestFinished } from 'vitest';
 import type { JsonObject } from '../../src/kernel/json.ts';
 import type { RuntimeConfig } from '../../src/runtime/config.ts';
+import { JournalFollower } from '../../src/runtime/journal-follower.ts';
 import type { Runtime, RuntimeHooks } from '../../src/runtime/runtime.ts';
 import { startRuntime } from '../../src/runtime/start-runtime.ts';
 import type { RunView, StartRunRequest } from '../../src/runtime/views.ts';
@@ -166,4 +167,12 @@ export function untilEvents(runtime: Runtime, id: string, count: number): Promis
       () => resolve(),
     );
   });
+}
+
+/** Reads the journal as it is now; closed at the end of the test. */
+export function journalOf(dataDirectory: string): JournalFollower {
+  const follower = new JournalFollower(dataDirectory, { verifyDigests: true });
+  onTestFinished(() => follower.close());
+  follower.advance();
+  return follower;
 }
