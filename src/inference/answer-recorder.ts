@@ -10,7 +10,7 @@ import type {
   GenerationOutcome,
   GenerationRequest,
 } from './model-port.ts';
-import { type DetectorRun, startDetectors } from './token-detector.ts';
+import { DetectorRun } from './token-detector.ts';
 
 type Finish = GenerationOutcome['finish'];
 
@@ -26,7 +26,7 @@ export class AnswerRecorder {
   constructor(request: GenerationRequest, onToken?: (token: GeneratedToken) => void) {
     this.#maxTokens = request.maxTokens;
     this.#onToken = onToken;
-    this.#detect = startDetectors(request.detectors);
+    this.#detect = new DetectorRun(request.detectors);
     this.#jsonEnd = request.schema === null ? null : new JsonEndScanner();
   }
 
@@ -41,7 +41,7 @@ export class AnswerRecorder {
     this.#tokens.push(kept);
     this.#text += kept.text;
     this.#onToken?.(kept);
-    this.#halt = this.#detect(kept);
+    this.#halt = this.#detect.take(kept).halt;
     if (this.#halt !== null) return 'halted';
     if (end >= 0) return 'schema';
     return this.#tokens.length >= this.#maxTokens ? 'length' : null;

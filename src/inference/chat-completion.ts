@@ -81,12 +81,14 @@ export function choiceTokens(choice: CompletionChoice): GeneratedToken[] {
     text: token,
     confidence: Math.min(1, Math.exp(logprob)),
     forced: false,
+    entropy: null,
+    margin: null,
   }));
   if (listed.map((token) => token.text).join('') === text) return listed;
   if (text === '') return [];
   const confidence =
     listed.length === 0 ? null : Math.min(...listed.map((token) => token.confidence));
-  return [{ text, confidence, forced: false }];
+  return [{ text, confidence, forced: false, entropy: null, margin: null }];
 }
 
 export function protocolError(problem: string, cause?: unknown, retryable = false): RuntimeError {

@@ -177,6 +177,8 @@ export class LlamaModel implements ModelPort {
         text: ended ? '' : decoder.push(token),
         confidence,
         forced: turn.constrained && confidence === 1,
+        entropy: null,
+        margin: null,
       });
       if (finish === 'halted' || finish === 'schema') return finish;
       if (ended || prompt.stopTexts.some((text) => recorder.cutAt(text))) return 'stop';

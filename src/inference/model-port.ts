@@ -69,6 +69,13 @@ export interface GeneratedToken {
   confidence: number | null;
   /** The grammar allowed nothing else with a measurable probability. */
   forced: boolean;
+  /**
+   * Entropy of the tokens allowed at its place, in nats; null where nobody looked. Of an
+   * endpoint: over the most likely ones, with all others counted as one.
+   */
+  entropy: number | null;
+  /** Probability of the most likely token at its place less that of the next, 0 to 1; null as above. */
+  margin: number | null;
 }
 
 /** Why a detector stopped a generation. */

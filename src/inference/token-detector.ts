@@ -1,43 +1,96 @@
 /**
  * The contract of a detector, and the runner that feeds every token of a
  * generation to the detectors of its request.
+ *
+ * Invariants
+ *   D1. A detector is a pure reducer: what it says of a token depends on that
+ *       token and those before it, so a generation can be rewound to any of them.
  */
+import { assert } from '../kernel/assert.ts';
 import { confidenceDetector } from './confidence-detector.ts';
 import type { DetectorHalt, DetectorSettings, GeneratedToken } from './model-port.ts';
 import { repetitionDetector } from './repetition-detector.ts';
 
+/** What a detector makes of one token. */
+export interface DetectorStep<State> {
+  readonly halt: DetectorHalt | null;
+  readonly state: State;
+  /** Something begins that is not yet worth a halt: the next tokens are looked at closely. */
+  readonly stirs?: boolean;
+  /** With a halt: how many tokens at the start of the answer are still good; without it, those before `halt.atToken`. */
+  readonly goodTokens?: number;
+}
+
 /** A pure reducer over tokens. */
 export interface TokenDetector<State> {
   readonly initial: State;
-  reduce(
-    state: State,
-    token: GeneratedToken,
-  ): { readonly halt: DetectorHalt | null; readonly state: State };
+  reduce(state: State, token: GeneratedToken): DetectorStep<State>;
 }
 
-/** Takes the next token; answers the first halt of any detector, or null. */
-export type DetectorRun = (token: GeneratedToken) => DetectorHalt | null;
+/** What the detectors of a generation make of one token. */
+export interface Detected {
+  /** The first halt of any detector, or null. */
+  readonly halt: DetectorHalt | null;
+  /** Of the halt. */
+  readonly goodTokens: number;
+  readonly stirs: boolean;
+}
 
-function start<State>(detector: TokenDetector<State>): DetectorRun {
-  let state = detector.initial;
-  return (token) => {
-    const step = detector.reduce(state, token);
-    state = step.state;
-    return step.halt;
+interface RunningDetector {
+  take(token: GeneratedToken): DetectorStep<unknown>;
+  /** Forgets all but the first tokens. */
+  rewind(tokens: number): void;
+}
+
+function start<State>({ initial, reduce }: TokenDetector<State>): RunningDetector {
+  const states = [initial];
+  return {
+    take(token) {
+      const step = reduce(states.at(-1) as State, token);
+      states.push(step.state);
+      return step;
+    },
+    rewind(tokens) {
+      states.length = tokens + 1; // (D1)
+    },
   };
 }
 
-/** Starts the detectors that the settings switch on. Confidence is asked first. */
-export function startDetectors(settings: DetectorSettings): DetectorRun {
-  const runs: DetectorRun[] = [];
-  if (settings.minConfidence !== null) runs.push(start(confidenceDetector(settings.minConfidence)));
-  if (settings.repetition !== null) runs.push(start(repetitionDetector(settings.repetition)));
-  return (token) => {
-    let first: DetectorHalt | null = null;
-    for (const run of runs) {
-      const halt = run(token);
-      first ??= halt;
-    }
-    return first;
-  };
+/** The detectors that the settings switch on, in the order in which they are asked. */
+function detectorsOf(settings: DetectorSettings): RunningDetector[] {
+  const running: RunningDetector[] = [];
+  const { minConfidence, repetition } = settings;
+  if (minConfidence !== null) running.push(start(confidenceDetector(minConfidence)));
+  if (repetition !== null) running.push(start(repetitionDetector(repetition)));
+  return running;
+}
+
+/** The detectors of one generation. */
+export class DetectorRun {
+  readonly #running: readonly RunningDetector[];
+  #seen = 0;
+
+  constructor(settings: DetectorSettings) {
+    this.#running = detectorsOf(settings);
+  }
+
+  /** Takes the next token. */
+  take(token: GeneratedToken): Detected {
+    this.#seen += 1;
+    const steps = this.#running.map((detector) => detector.take(token));
+    const first = steps.find(({ halt }) => halt !== null);
+    const halt = first?.halt ?? null;
+    return {
+      halt,
+      goodTokens: first?.goodTokens ?? halt?.atToken ?? this.#seen,
+      stirs: halt !== null || steps.some(({ stirs }) => stirs === true),
+    };
+  }
+
+  /** Goes back to after the first tokens. */
+  rewind(tokens: number): void {
+    assert(tokens <= this.#seen, 'only what was seen can be forgotten');
+    this.#seen = tokens;
+    for (const detector of this.#running) detector.rewind(tokens);
+  }
 }

@@ -179,6 +179,8 @@ export interface GeneratedText {
     readonly text: string;
     readonly confidence: number | null;
     readonly forced: boolean;
+    readonly entropy: number | null;
+    readonly margin: number | null;
   }[];
   readonly minConfidence: number | null;
   readonly usage: { readonly promptTokens: number; readonly answerTokens: number };

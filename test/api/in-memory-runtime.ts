@@ -237,7 +237,13 @@ export class InMemoryRuntime implements RuntimePort {
         });
       });
     }
-    const tokens = (this.answer ?? []).map((text) => ({ text, confidence: 0.5, forced: false }));
+    const tokens = (this.answer ?? []).map((text) => ({
+      text,
+      confidence: 0.5,
+      forced: false,
+      entropy: null,
+      margin: null,
+    }));
     for (const { text, confidence } of tokens) onToken?.({ text, confidence });
     return {
       model: 'in-memory',

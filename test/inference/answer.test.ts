@@ -74,6 +74,8 @@ describe('the record of an answer', () => {
     text,
     confidence,
     forced,
+    entropy: null,
+    margin: null,
   });
 
   it('cuts the last token where the JSON value ends', () => {

@@ -1,22 +1,22 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { DetectorHalt, GeneratedToken } from '../../src/inference/model-port.ts';
-import { startDetectors } from '../../src/inference/token-detector.ts';
+import { DetectorRun } from '../../src/inference/token-detector.ts';
 
 function token(text: string, confidence: number | null = 1, forced = false): GeneratedToken {
-  return { text, confidence, forced };
+  return { text, confidence, forced, entropy: null, margin: null };
 }
 
 function firstHalt(
   settings: { minConfidence?: number; repetition?: number },
   tokens: readonly GeneratedToken[],
 ): DetectorHalt | null {
-  const run = startDetectors({
+  const run = new DetectorRun({
     minConfidence: settings.minConfidence ?? null,
     repetition: settings.repetition ?? null,
   });
   for (const each of tokens) {
-    const halt = run(each);
+    const { halt } = run.take(each);
     if (halt !== null) return halt;
   }
   return null;
@@ -57,6 +57,8 @@ describe('confidence detector', () => {
       text: fc.string(),
       confidence: fc.option(fc.double({ min: 0, max: 1, noNaN: true })),
       forced: fc.boolean(),
+      entropy: fc.constant(null),
+      margin: fc.constant(null),
     });
     fc.assert(
       fc.property(
@@ -138,5 +140,23 @@ describe('both detectors', () => {
 
   it('are silent when they are switched off', () => {
     expect(firstHalt({}, words('no no no no no no no no'))).toBeNull();
+  });
+});
+
+describe('detectors of a generation', () => {
+  it('say the same again after they were rewound (D1)', () => {
+    const text = fc.constantFrom('a', 'b', ' a', '');
+    const each = fc.record({ text, confidence: fc.double({ min: 0.2, max: 1, noNaN: true }) });
+    const many = fc.array(each, { minLength: 1, maxLength: 40 });
+    fc.assert(
+      fc.property(many, fc.nat(), (made, place) => {
+        const tokens = made.map(({ text, confidence }) => token(text, confidence));
+        const run = new DetectorRun({ minConfidence: 0.3, repetition: 3 });
+        const first = tokens.map((one) => run.take(one));
+        const kept = place % tokens.length;
+        run.rewind(kept);
+        expect(tokens.slice(kept).map((one) => run.take(one))).toEqual(first.slice(kept));
+      }),
+    );
   });
 });

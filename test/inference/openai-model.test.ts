@@ -118,7 +118,9 @@ describe('an answer of an endpoint', () => {
     const detectors = { minConfidence: 0.9, repetition: null };
     const outcome = await model.generate(request('Where?', { detectors }));
     expect(outcome).toMatchObject({ status: 'completed', minConfidence: null });
-    expect(outcome.tokens).toEqual([{ text: 'Leeds', confidence: null, forced: false }]);
+    expect(outcome.tokens).toEqual([
+      { text: 'Leeds', confidence: null, forced: false, entropy: null, margin: null },
+    ]);
   });
 
   it('takes the least probability where tokens are parts of characters', async () => {

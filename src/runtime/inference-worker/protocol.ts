@@ -8,7 +8,7 @@ import {
   type GenerationQuestion,
   generationQuestionSchema,
 } from '../../inference/context-generation.ts';
-import type { ModelInfo } from '../../inference/model-port.ts';
+import type { GeneratedToken, ModelInfo } from '../../inference/model-port.ts';
 import type { ModelSettings } from '../../inference/open-model.ts';
 import type { ErrorMessage } from '../../kernel/errors.ts';
 
@@ -32,13 +32,10 @@ export interface AbortGenerationMessage {
 }
 
 /** A token as it comes. `requester` and `call` say whose. */
-export interface TokenNotice {
+export interface TokenNotice extends Readonly<GeneratedToken> {
   readonly requester: number;
   readonly call: number;
   readonly label: GenerateMessage['label'];
-  readonly text: string;
-  readonly confidence: number | null;
-  readonly forced: boolean;
 }
 
 /** To the thread that started the worker. */

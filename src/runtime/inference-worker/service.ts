@@ -118,8 +118,8 @@ export class InferenceService {
     if (streamTo === null) return {};
     const to = threadId(streamTo);
     return {
-      onToken: ({ text, confidence, forced }) => {
-        const notice: TokenNotice = { requester, call, label, text, confidence, forced };
+      onToken: (token) => {
+        const notice: TokenNotice = { requester, call, label, ...token };
         this.#endpoint.send(to, topics.token, notice);
       },
     };
