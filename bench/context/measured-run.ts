@@ -71,6 +71,7 @@ export async function measureRun(workload: Workload, root: string): Promise<Meas
     host: '127.0.0.1',
     port: 0,
     model: { baseUrl: model.baseUrl, name: 'scripted' },
+    deterministic: true,
     journal: 'durable',
     debug: false,
   });

@@ -30,5 +30,13 @@ export function writeDocuments(folder: string, count: number): void {
 
 /** The embedded model, on loopback, and a journal that waits for the disk. */
 export function benchConfig(dataDirectory: string): RuntimeConfig {
-  return { dataDirectory, host: '127.0.0.1', port: 0, model: {}, journal: 'durable', debug: false };
+  return {
+    dataDirectory,
+    host: '127.0.0.1',
+    port: 0,
+    model: {},
+    deterministic: true,
+    journal: 'durable',
+    debug: false,
+  };
 }

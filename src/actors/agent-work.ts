@@ -120,6 +120,10 @@ export function generate(context: AgentContext): Intention {
       temperature: context.temperature ?? agent.temperature,
       seed: context.attemptSeed,
       maxTokens: agent.limits.maxTokens,
+      ...(agent.priority === undefined ? {} : { priority: agent.priority }),
+      ...(agent.supervise.resample === undefined
+        ? {}
+        : { correction: { ...agent.supervise.resample } }),
       timeoutMs: agent.limits.timeoutMs,
       detectors: {
         minConfidence: agent.supervise.minConfidence ?? null,

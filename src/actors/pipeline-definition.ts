@@ -32,6 +32,15 @@ const superviseSchema = z
       .max(64)
       .optional()
       .describe('A generation stops when the same sequence of tokens repeats this often.'),
+    resample: z
+      .strictObject({
+        times: z.number().int().min(1).max(limits.correctionsMax).default(2),
+        temperature: z.number().min(0).max(2).default(0.7),
+      })
+      .optional()
+      .describe(
+        'When a detector fires, the tokens that are no longer good are taken back and sampled again at this temperature, before the generation is given up. Where the backend cannot take tokens back, it is given up at once.',
+      ),
     retries: z.number().int().min(0).max(8).default(2).describe('Attempts after the first one.'),
     temperatures: z
       .array(z.number().min(0).max(2))
@@ -74,6 +83,10 @@ const agentSchema = z
       .optional()
       .describe('JSON Schema of the answer. Without it the answer is text.'),
     temperature: z.number().min(0).max(2).default(0),
+    priority: z
+      .enum(['high', 'normal', 'low'])
+      .optional()
+      .describe('Which generations are served first where several wait; none waits for ever.'),
     tools: z.array(name).max(16).default([]).describe('Tools that the answer may call.'),
     turns: z
       .number()

@@ -33,19 +33,32 @@ const count = z.number().int().nonnegative();
 /** The outcome as it is journaled: its tokens as one text of binary columns. */
 type JournaledGeneration = Omit<GenerationOutcome, 'tokens'> & { readonly tokens: string };
 
+const haltShape = {
+  detector: z.enum(['confidence', 'repetition']),
+  atToken: count,
+  evidence: z.string(),
+};
+
 const outcomeSchema: z.ZodType<JournaledGeneration> = z.strictObject({
   status: z.enum(['completed', 'halted']),
   text: z.string(),
   finish: z.enum(['stop', 'length', 'schema', 'halted']),
   tokens: z.base64(),
   minConfidence: probability,
-  halt: z
-    .strictObject({
-      detector: z.enum(['confidence', 'repetition']),
-      atToken: count,
-      evidence: z.string(),
-    })
-    .nullable(),
+  halt: z.strictObject(haltShape).nullable(),
+  interventions: z
+    .array(
+      z.strictObject({
+        ...haltShape,
+        goodTokens: count,
+        discarded: z.string(),
+        discardedTokens: count,
+        temperature: z.number(),
+        seed: count,
+      }),
+    )
+    .max(limits.correctionsMax)
+    .optional(),
   usage: z.strictObject({ promptTokens: count, answerTokens: count }),
 });
 

@@ -25,6 +25,8 @@ export interface ModelFile {
   /** Name in the file, or the file's own. */
   readonly name: string;
   readonly parameters: number;
+  /** Tokens that the model knows. */
+  readonly vocabularySize: number;
   /** The file says that prompts must not begin with a begin-of-sequence token. */
   readonly withoutBeginToken: boolean;
 }
@@ -58,6 +60,7 @@ export async function inspectModelFile(path: string, llama: LlamaModule): Promis
     path,
     name: typeof general.name === 'string' ? general.name : basename(path, '.gguf'),
     parameters,
+    vocabularySize: tokenizer?.ggml?.tokens?.length ?? 0,
     withoutBeginToken: tokenizer?.ggml?.add_bos_token === false,
   };
 }

@@ -2,10 +2,10 @@
  * A GGUF model served by llama.cpp inside this thread.
  *
  * Invariants
- *   L1. With one sequence generations come one at a time, each on a cleared
- *       sequence: the same request gives the same tokens, whatever ran before. With
- *       several, as many are evaluated in one batch, and what a sequence still holds of
- *       a prompt is not read again; then values differ in their last bits.
+ *   L1. In deterministic mode generations come one at a time, and a prompt is cut in the
+ *       same places whatever a sequence still holds of it: the same request gives the same
+ *       tokens. Otherwise as many as there are sequences are evaluated in one batch, and
+ *       values differ in their last bits.
  *   L2. A stop (abort, time limit, close) takes effect between two tokens or
  *       two pieces of a prompt; llama.cpp is never interrupted inside a call.
  *   L3. Nothing of llama.cpp is freed while a generation runs.
@@ -21,8 +21,9 @@ import { RuntimeError } from '../kernel/errors.ts';
 import { limits } from '../kernel/limits.ts';
 import { AnswerRecorder } from './answer-recorder.ts';
 import { hashModelFile, inspectModelFile, type ModelFile } from './gguf-file.ts';
+import { type AnswerParts, LlamaAnswer } from './llama-answer.ts';
 import { GrammarCache } from './llama-grammar.ts';
-import { createPromptRenderer, type RenderedPrompt } from './llama-prompt.ts';
+import { createPromptRenderer } from './llama-prompt.ts';
 import { survivesLoading } from './load-probe.ts';
 import {
   type GenerateOptions,
@@ -30,17 +31,17 @@ import {
   type GenerationRequest,
   type ModelInfo,
   type ModelPort,
+  type ModelUsage,
   refuseOtherModel,
 } from './model-port.ts';
+import { anyReuse, type ReusePolicy, wholePieces } from './reuse-policy.ts';
 import { SequencePool } from './sequence-pool.ts';
+import { StateFiles } from './state-files.ts';
 import { abortedError, TimeLimit } from './time-limit.ts';
-import { TokenTextDecoder } from './token-text.ts';
 import { TurnQueue } from './turn-queue.ts';
 
 type LlamaModule = typeof import('node-llama-cpp');
 
-/** Prompt tokens evaluated between two looks at the clock. */
-const promptPieceTokens = 512;
 /** A second thread costs a smaller model more than it brings. */
 const singleThreadParametersMax = 50_000_000;
 
@@ -54,8 +55,12 @@ export interface LlamaModelSettings {
   readonly demonstration?: boolean;
   /** Processor cores of the machine, at least 1. */
   readonly cores: number;
-  /** Generations at once, 1 unless given; each has a context window of its own in memory. */
+  /** Contexts that are held at once, 1 unless given; each has a window of its own in memory. */
   readonly sequences?: number;
+  /** One generation at a time, each with the same tokens whatever else is asked (L1). */
+  readonly deterministic?: boolean;
+  /** Folder for states that no sequence has room for; what is in it is removed. Without it they are read again. */
+  readonly stateFolder?: string;
 }
 
 interface LoadedParts {
@@ -64,12 +69,17 @@ interface LoadedParts {
   readonly model: NativeModel;
   readonly context: LlamaContext;
   readonly file: ModelFile;
+  readonly deterministic: boolean;
+  readonly states: StateFiles | null;
 }
+
+const evaluationPriorities = { high: 5, normal: 3, low: 1 } as const;
 
 export class LlamaModel implements ModelPort {
   readonly info: ModelInfo;
   readonly #parts: LoadedParts;
   readonly #sequences: SequencePool<Token, LlamaContextSequence>;
+  readonly #policy: ReusePolicy;
   readonly #render: ReturnType<typeof createPromptRenderer>;
   readonly #grammars: GrammarCache;
   readonly #turns: TurnQueue;
@@ -80,10 +90,14 @@ export class LlamaModel implements ModelPort {
     this.info = info;
     this.#parts = parts;
     const count = parts.context.totalSequences;
-    this.#sequences = new SequencePool(
-      Array.from({ length: count }, () => parts.context.getSequence()),
+    const sequences = Array.from({ length: count }, () => parts.context.getSequence());
+    this.#policy = parts.deterministic ? wholePieces : anyReuse;
+    this.#sequences = new SequencePool<Token, LlamaContextSequence>(
+      sequences,
+      this.#policy,
+      parts.states,
     );
-    this.#turns = new TurnQueue(count);
+    this.#turns = new TurnQueue(parts.deterministic ? 1 : count); // (L1)
     this.#render = createPromptRenderer(parts.module, parts.model, parts.file);
     this.#grammars = new GrammarCache(parts.llama);
   }
@@ -103,7 +117,22 @@ export class LlamaModel implements ModelPort {
         time.end();
       }
     };
-    return this.#turns.run(work, { key: options.queueKey, signal });
+    const { queueKey: key, priority } = options;
+    return this.#turns.run(work, { key, signal, priority });
+  }
+
+  async usage(): Promise<ModelUsage> {
+    const { llama, context, model, states } = this.#parts;
+    const { used } = await llama.getVramState();
+    return {
+      ...this.#sequences.usage,
+      files: states?.usage ?? { files: 0, bytes: 0, refused: 0 },
+      memory: { weights: model.size, contexts: context.stateSize, vram: used },
+    };
+  }
+
+  async forget(queueKey: string): Promise<void> {
+    await this.#sequences.forget(queueKey);
   }
 
   async close(): Promise<void> {
@@ -114,6 +143,7 @@ export class LlamaModel implements ModelPort {
     await this.#parts.context.dispose();
     await this.#parts.model.dispose();
     await this.#parts.llama.dispose();
+    this.#parts.states?.close();
   }
 
   async #generate(
@@ -131,60 +161,25 @@ export class LlamaModel implements ModelPort {
     const maxTokens = Math.min(request.maxTokens, room);
     const recorder = new AnswerRecorder({ ...request, maxTokens }, options.onToken);
     const { module, model } = this.#parts;
-    const finish = await this.#sequences.with(prompt.tokens, async ({ sequence, held }) => {
-      const last = await readPrompt(sequence, prompt.tokens.slice(held), time);
-      const tokens = sequence.evaluateWithMetadata(
-        last,
-        { confidence: true },
-        {
-          temperature: request.temperature,
-          seed: request.seed,
-          // No truncation: a confidence is a probability among all allowed tokens.
-          topK: 0,
-          topP: 1,
-          minP: 0,
-          yieldEogToken: true,
-          ...(grammar === null
-            ? {}
-            : {
-                grammarEvaluationState: new module.LlamaGrammarEvaluationState({ model, grammar }),
-              }),
-        },
-      );
-      return this.#record(tokens, { recorder, prompt, time, constrained: grammar !== null });
+    const use = { parks: options.parks, owner: options.queueKey };
+    const finish = await this.#sequences.with(prompt.tokens, use, (taken) => {
+      const parts: AnswerParts = {
+        module,
+        model,
+        taken,
+        prompt,
+        grammar,
+        recorder,
+        time,
+        pieceTokens: this.#policy.pieceTokens,
+        shares: this.#parts.states !== null && !this.#parts.deterministic,
+        temperature: request.temperature,
+        seed: request.seed,
+        evaluationPriority: evaluationPriorities[options.priority ?? 'normal'],
+      };
+      return new LlamaAnswer(parts, this.#parts.file.vocabularySize).make();
     });
     return recorder.outcome(finish, prompt.tokens.length);
-  }
-
-  async #record(
-    generated: AsyncIterable<{ token: Token; confidence: number }>,
-    turn: {
-      recorder: AnswerRecorder;
-      prompt: RenderedPrompt;
-      time: TimeLimit;
-      constrained: boolean;
-    },
-  ): Promise<GenerationOutcome['finish']> {
-    const { model } = this.#parts;
-    const { recorder, prompt, time } = turn;
-    const decoder = new TokenTextDecoder<Token>((tokens, preceding) =>
-      model.detokenize(tokens, false, preceding),
-    );
-    for await (const { token, confidence } of generated) {
-      time.check(); // (L2)
-      const ended = model.isEogToken(token) || prompt.stopTokens.has(token);
-      const finish = recorder.push({
-        text: ended ? '' : decoder.push(token),
-        confidence,
-        forced: turn.constrained && confidence === 1,
-        entropy: null,
-        margin: null,
-      });
-      if (finish === 'halted' || finish === 'schema') return finish;
-      if (ended || prompt.stopTexts.some((text) => recorder.cutAt(text))) return 'stop';
-      if (finish !== null) return finish;
-    }
-    return 'stop';
   }
 
   #tooLong(promptTokens: number): RuntimeError {
@@ -195,21 +190,6 @@ export class LlamaModel implements ModelPort {
       { details: { promptTokens, contextTokens } },
     );
   }
-}
-
-/** Evaluates all but the last piece of a prompt, and answers that piece. */
-async function readPrompt(
-  sequence: LlamaContextSequence,
-  tokens: readonly Token[],
-  time: TimeLimit,
-): Promise<Token[]> {
-  let from = 0;
-  while (tokens.length - from > promptPieceTokens) {
-    await sequence.evaluateWithoutGeneratingNewTokens(tokens.slice(from, from + promptPieceTokens));
-    from += promptPieceTokens;
-    time.check(); // (L2)
-  }
-  return tokens.slice(from);
 }
 
 /**
@@ -225,14 +205,23 @@ export async function openLlamaModel(settings: LlamaModelSettings): Promise<Llam
   const llama = await startLlama(module, settings.gpu);
   const hash = hashModelFile(settings.file);
   try {
-    const parts = { module, llama, file, ...(await loadModel(llama, file, settings)) };
+    const { deterministic = false, stateFolder } = settings;
+    const loaded = await loadModel(llama, file, settings);
+    const states = stateFolder === undefined ? null : new StateFiles(stateFolder);
+    const parts = { module, llama, file, deterministic, states, ...loaded };
     return new LlamaModel(parts, {
       name: file.name,
       backend: 'llama.cpp',
       sha256: await hash,
       contextTokens: parts.context.contextSize,
       demonstration: settings.demonstration ?? false,
-      capabilities: { confidence: true, schema: true, seed: true },
+      capabilities: {
+        confidence: true,
+        schema: true,
+        seed: true,
+        rollback: true,
+        deterministic,
+      },
     });
   } catch (cause) {
     await hash.catch(() => null);

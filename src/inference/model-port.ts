@@ -11,6 +11,7 @@ import { z } from 'zod';
 import { RuntimeError } from '../kernel/errors.ts';
 import type { JsonObject } from '../kernel/json.ts';
 import { limits } from '../kernel/limits.ts';
+import type { PoolUsage } from './sequence-pool.ts';
 
 const seedMax = 2 ** 32 - 1;
 
@@ -30,6 +31,17 @@ const detectorSettingsSchema = z.strictObject({
 /** Thresholds of the token detectors; null switches a detector off. */
 export type DetectorSettings = z.output<typeof detectorSettingsSchema>;
 
+const correctionSchema = z.strictObject({
+  times: z.number().int().min(1).max(limits.correctionsMax),
+  temperature: z.number().min(0).max(2),
+});
+
+/**
+ * What happens when a detector fires: the tokens that are no longer good are taken
+ * back and sampled again, up to so many times, at this temperature; then it halts.
+ */
+export type Correction = z.output<typeof correctionSchema>;
+
 /** Parses a request where it enters from another thread or from the journal. */
 export const generationRequestSchema = z.strictObject({
   messages: z.array(chatMessageSchema).min(1).max(limits.chatMessagesMax),
@@ -45,6 +57,10 @@ export const generationRequestSchema = z.strictObject({
   /** Counted from the start of the generation, not from its arrival in a queue. */
   timeoutMs: z.number().int().min(1).max(limits.generationMsMax),
   detectors: detectorSettingsSchema,
+  /** Null or absent: as whoever serves finds right. */
+  priority: z.enum(['high', 'normal', 'low']).nullish(),
+  /** Null or absent: a detector halts at once, as where the backend cannot take tokens back. */
+  correction: correctionSchema.nullish(),
 });
 
 export interface GenerationRequest {
@@ -56,6 +72,8 @@ export interface GenerationRequest {
   maxTokens: number;
   timeoutMs: number;
   detectors: DetectorSettings;
+  priority?: Priority | null | undefined;
+  correction?: Correction | null | undefined;
 }
 
 /** One token of an answer. The one that ends the turn has an empty text. */
@@ -87,6 +105,18 @@ export interface DetectorHalt {
   evidence: string;
 }
 
+/** Tokens that were taken back, and why. */
+export interface Intervention extends DetectorHalt {
+  /** Tokens of the answer that stayed. */
+  goodTokens: number;
+  /** Those that did not, as text, and their number. */
+  discarded: string;
+  discardedTokens: number;
+  /** With which the answer went on. */
+  temperature: number;
+  seed: number;
+}
+
 export interface GenerationOutcome {
   status: 'completed' | 'halted';
   text: string;
@@ -96,6 +126,8 @@ export interface GenerationOutcome {
   /** Smallest confidence of the free tokens; 1 when all were forced; null when none was told. */
   minConfidence: number | null;
   halt: DetectorHalt | null;
+  /** In their order; absent when nothing was taken back. */
+  interventions?: Intervention[] | undefined;
   /** promptTokens is 0 when the endpoint does not tell it. */
   usage: { promptTokens: number; answerTokens: number };
 }
@@ -109,16 +141,45 @@ export interface ModelInfo {
   /** The embedded model, which understands the bundled prompt formats only. */
   demonstration: boolean;
   /** What is asked of the backend; a server may still answer without confidences. */
-  capabilities: { confidence: boolean; schema: boolean; seed: boolean };
+  capabilities: {
+    confidence: boolean;
+    schema: boolean;
+    seed: boolean;
+    /** Takes tokens back and samples again, as a request's `correction` asks. */
+    rollback: boolean;
+    /** The same request gives the same tokens whatever else is asked at the same time. */
+    deterministic: boolean;
+  };
+}
+
+/** What a model holds in memory and on disk, and what it was spared by that. */
+export interface ModelUsage extends PoolUsage {
+  /** States of sequences in files; `refused` were not as they were written, so their tokens were read again. */
+  readonly files: { readonly files: number; readonly bytes: number; readonly refused: number };
+  /** In bytes: the weights, what the sequences hold at this moment, and what all of this process takes of a GPU. */
+  readonly memory: {
+    readonly weights: number;
+    readonly contexts: number;
+    readonly vram: number;
+  };
 }
 
 export interface GenerateOptions {
-  /** Called in order, before the promise resolves. */
-  onToken?: (token: GeneratedToken) => void;
+  /**
+   * Called in order, before the promise resolves. `place` is its position in the answer: a place
+   * that comes again replaces what stood there and everything after it.
+   */
+  onToken?: (token: GeneratedToken, place: number) => void;
   signal?: AbortSignal;
-  /** Whose call it is. A model that serves one call at a time serves the keys in turns. */
+  /** Whose call it is. Keys that wait are served in turns. */
   queueKey?: string;
+  /** A call with the greater one is served first, but nobody waits for ever; 'normal' without it. */
+  priority?: Priority;
+  /** Who asks will be back with more, so what was read for it is kept, in a file if need be. */
+  parks?: boolean;
 }
+
+export type Priority = 'high' | 'normal' | 'low';
 
 /** @throws RuntimeError MODEL_UNKNOWN when another model is asked for than the one that serves. */
 export function refuseOtherModel(
@@ -142,6 +203,10 @@ export interface ModelPort {
    * INFERENCE_PROTOCOL.
    */
   generate(request: GenerationRequest, options?: GenerateOptions): Promise<GenerationOutcome>;
+  /** What it holds; null of a model that is elsewhere. */
+  usage(): Promise<ModelUsage | null>;
+  /** Forgets what it keeps of a key whose calls have all ended. */
+  forget(queueKey: string): Promise<void>;
   /** Stops what is being generated and frees the model. */
   close(): Promise<void>;
 }

@@ -4,6 +4,7 @@
  */
 import { z } from 'zod';
 import { RuntimeError } from '../kernel/errors.ts';
+import { limits } from '../kernel/limits.ts';
 import { EndpointClient } from './endpoint-client.ts';
 import { openLlamaModel } from './llama-model.ts';
 import type { ModelPort } from './model-port.ts';
@@ -26,8 +27,12 @@ export interface ModelSettings {
   readonly embeddedModelFile: string;
   /** Processor cores of the machine, at least 1. */
   readonly cores: number;
-  /** Generations of a model file at once. */
+  /** Contexts that a model file holds at once; limits.sequencesDefault without it. */
   readonly sequences?: number;
+  /** One generation at a time, each with the same tokens whatever else is asked. */
+  readonly deterministic?: boolean;
+  /** Folder for what no sequence has room for, this model's alone. */
+  readonly stateFolder?: string;
 }
 
 /**
@@ -36,7 +41,7 @@ export interface ModelSettings {
  * INFERENCE_PROTOCOL, INFERENCE_TIMEOUT.
  */
 export async function openModel(settings: ModelSettings): Promise<ModelPort> {
-  const { baseUrl, modelFile, cores, sequences = 1 } = settings;
+  const { baseUrl, modelFile } = settings;
   if (baseUrl !== undefined && modelFile !== undefined) {
     throw new RuntimeError(
       'CONFIG_INVALID',
@@ -47,11 +52,23 @@ export async function openModel(settings: ModelSettings): Promise<ModelPort> {
     const endpoint = new EndpointClient(baseUrl, settings.apiKey ?? null);
     return new OpenAiModel(endpoint, settings.modelName ?? (await firstModel(endpoint)));
   }
-  if (modelFile !== undefined) {
-    return openLlamaModel({ file: modelFile, trusted: false, gpu: true, cores, sequences });
-  }
-  const file = settings.embeddedModelFile;
-  return openLlamaModel({ file, trusted: true, gpu: false, demonstration: true, cores, sequences });
+  const { cores, sequences = limits.sequencesDefault, deterministic = false } = settings;
+  const { stateFolder } = settings;
+  const common = {
+    cores,
+    sequences,
+    deterministic,
+    ...(stateFolder === undefined ? {} : { stateFolder }),
+  };
+  return modelFile === undefined
+    ? openLlamaModel({
+        ...common,
+        file: settings.embeddedModelFile,
+        trusted: true,
+        gpu: false,
+        demonstration: true,
+      })
+    : openLlamaModel({ ...common, file: modelFile, trusted: false, gpu: true });
 }
 
 async function firstModel(endpoint: EndpointClient): Promise<string> {

@@ -42,7 +42,13 @@ export class OpenAiModel implements ModelPort {
       sha256: null,
       contextTokens: null,
       demonstration: false,
-      capabilities: { confidence: true, schema: true, seed: true },
+      capabilities: {
+        confidence: true,
+        schema: true,
+        seed: true,
+        rollback: false,
+        deterministic: false,
+      },
     };
   }
 
@@ -62,6 +68,15 @@ export class OpenAiModel implements ModelPort {
     } finally {
       this.#running.delete(settled);
     }
+  }
+
+  /** What the server holds, it does not tell. */
+  async usage(): Promise<null> {
+    return null;
+  }
+
+  async forget(): Promise<void> {
+    // Nothing is kept here of what was asked.
   }
 
   async close(): Promise<void> {

@@ -42,26 +42,31 @@ export function repetitionDetector(times: number): TokenDetector<RepetitionState
         recent: [...recent, token.text].slice(-sequenceTokensMax),
         runs,
       };
-      const sequence = repeatedSequence(next, times);
-      if (sequence === null) return { halt: null, state: next };
+      const repeated = repeatedSequence(next, times);
+      if (repeated === null) return { halt: null, state: next };
       return {
         halt: {
           detector: 'repetition' as const,
           atToken: state.seen,
-          evidence: `The text ${JSON.stringify(sequence.slice(0, evidenceCharactersMax))} stands ${times} times in a row.`,
+          evidence: `The text ${JSON.stringify(repeated.text.slice(0, evidenceCharactersMax))} stands ${times} times in a row.`,
         },
         state: next,
+        // Its first copy may stay.
+        goodTokens: next.seen - repeated.tokens * (times - 1),
       };
     },
   };
 }
 
-function repeatedSequence(state: RepetitionState, times: number): string | null {
+function repeatedSequence(
+  state: RepetitionState,
+  times: number,
+): { text: string; tokens: number } | null {
   for (let length = 1; length <= sequenceTokensMax; length += 1) {
     const run = state.runs[length - 1] ?? 0;
     if (run < length * (times - 1)) continue; // (R1)
     const text = state.recent.slice(-length).join('');
-    if (letter.test(text) || run + length >= letterlessTokensMin) return text; // (R3)
+    if (letter.test(text) || run + length >= letterlessTokensMin) return { text, tokens: length }; // (R3)
   }
   return null;
 }

@@ -213,8 +213,14 @@ export const limits = {
   contextCharactersMax: 16 * MiB,
   /** Texts of contexts that the inference worker remembers. */
   contextCacheBytesMax: 64 * MiB,
-  /** Generations of one model at once. */
+  /** Contexts that one model holds at once, and how many without a setting. */
   sequencesMax: 16,
+  sequencesDefault: 4,
+  /** Times that an answer is taken back and sampled again. */
+  correctionsMax: 8,
+  /** Bytes of the states of sequences that were offloaded to files, and how many there are. */
+  stateFilesBytesMax: 4 * 1024 * MiB,
+  stateFilesMax: 256,
   /** Context window that is asked of a model that has a larger one, in tokens. */
   contextTokensMax: 8_192,
   /** Larger model files are not hashed at start. */

@@ -36,9 +36,11 @@ export interface RuntimeConfig {
     readonly apiKey?: string;
     /** Model name that the endpoint is asked for. */
     readonly name?: string;
-    /** Generations of a model file at once; 1 without it, which alone makes tokens repeatable. */
+    /** Contexts that a model file holds at once; limits.sequencesDefault without it. */
     readonly sequences?: number;
   };
+  /** One generation at a time, so that the same question gives the same tokens whatever else is asked. */
+  readonly deterministic: boolean;
   /** Host workers; without it, cores − 1 and at least one. */
   readonly hosts?: number;
   readonly journal: JournalMode;
@@ -53,6 +55,7 @@ export interface ConfigFlags {
   readonly config?: string | undefined;
   readonly journal?: string | undefined;
   readonly debug?: boolean | undefined;
+  readonly deterministic?: boolean | undefined;
 }
 
 export interface ConfigSources {
@@ -81,6 +84,7 @@ const fileSchema = z.strictObject({
   port: portSchema.optional(),
   hosts: z.number().int().min(1).max(limits.hostsMax).optional(),
   journal: journalSchema.optional(),
+  deterministic: z.boolean().optional(),
   model: z
     .strictObject({
       file: z.string().min(1).optional(),
@@ -130,6 +134,11 @@ export function resolveConfig(sources: ConfigSources): RuntimeConfig {
     port,
     model: resolveModel(sources, file.model ?? {}),
     ...(file.hosts === undefined ? {} : { hosts: file.hosts }),
+    deterministic:
+      flags.deterministic ??
+      parseSwitch(environment, 'OPENCLAW_DETERMINISTIC') ??
+      file.deterministic ??
+      false,
     journal,
     debug: flags.debug ?? false,
   };
@@ -296,6 +305,13 @@ function parseJournal(text: string | undefined, origin: string): JournalMode | u
   const parsed = journalSchema.safeParse(text);
   if (parsed.success) return parsed.data;
   throw invalid(`${origin} is neither durable nor relaxed: ${quoted(text)}; choose one of them.`);
+}
+
+function parseSwitch(environment: ConfigSources['environment'], name: string): boolean | undefined {
+  const text = nonEmpty(environment[name]);
+  if (text === undefined) return undefined;
+  if (text === '1' || text === '0') return text === '1';
+  throw invalid(`${name} is neither 1 nor 0: ${quoted(text)}; choose one of them.`);
 }
 
 function absolute(path: string | undefined, cwd: string): string | undefined {

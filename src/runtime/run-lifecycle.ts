@@ -43,7 +43,7 @@ import type { RunSnapshots } from './run-snapshots.ts';
 import { runViews, viewOfRun } from './run-views.ts';
 
 import type { RuntimeThreads } from './runtime-threads.ts';
-import { actuatorThread, hostThread, topics, type WakeMessage } from './topics.ts';
+import { actuatorThread, hostThread, inferenceThread, topics, type WakeMessage } from './topics.ts';
 import type { ForkRequest, RunView, StartRunRequest } from './views.ts';
 import { WakeQueue } from './wake-queue.ts';
 
@@ -331,10 +331,10 @@ export class RunLifecycle {
     this.#outside.delete(entry.id);
     for (const actor of entry.actors.keys()) directory.remove(entry.id, actor);
     directory.freeUnused();
-    for (let index = 0; index < hosts.count; index += 1) {
-      this.#sendSoon(hostThread(index), topics.runEnded, { run: entry.id });
+    const hostThreads = Array.from({ length: hosts.count }, (_, index) => hostThread(index));
+    for (const thread of [...hostThreads, actuatorThread, inferenceThread]) {
+      this.#sendSoon(thread, topics.runEnded, { run: entry.id });
     }
-    this.#sendSoon(actuatorThread, topics.runEnded, { run: entry.id });
     this.#wakes.forgetRun(entry.id);
     this.#endings.resolve(entry.id, this.view(entry));
   }

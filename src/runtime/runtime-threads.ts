@@ -11,6 +11,7 @@
  *   T4. The end of a host is told, and is no failure: hosts start again.
  */
 import { availableParallelism } from 'node:os';
+import { join } from 'node:path';
 import type { BusMonitor } from '../bus/bus-monitor.ts';
 import type { BusSource } from '../bus/bus-statistics.ts';
 import {
@@ -46,6 +47,9 @@ import {
   mainThread,
   topics,
 } from './topics.ts';
+
+/** Of the data directory: states of the model's sequences, while this process runs. */
+const statesFolder = 'states';
 
 export interface RuntimeThreads {
   readonly endpoint: Endpoint;
@@ -177,7 +181,7 @@ export async function startThreads(
   const inference = startInferenceWorker({
     endpoint,
     seat: seatOf(bus, inferenceThread),
-    model: modelSettings(config),
+    model: { ...modelSettings(config), stateFolder: join(dataDirectory, statesFolder) },
     onEnded: (error) => {
       ended(inferenceThread);
       if (error !== null && !stopping) onFailure(error);

@@ -338,8 +338,8 @@ export class Runtime implements RuntimePort {
     if (this.#inference.takeToken(notice)) return;
     const { run, actor } = notice.label ?? {};
     if (typeof run !== 'string' || typeof actor !== 'string') return;
-    const { text, confidence } = notice;
-    const token: TokenView = { run: run as RunId, actor, text, confidence };
+    const { text, confidence, place } = notice;
+    const token: TokenView = { run: run as RunId, actor, text, confidence, place };
     for (const listener of this.#tokenListeners) listener(token);
   }
 

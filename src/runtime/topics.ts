@@ -167,7 +167,7 @@ export const topics = {
     name: 'run-ended',
     policy: 'wait',
     publishers: [mainThread],
-    subscribers: [actuatorThread, ...hosts],
+    subscribers: [actuatorThread, inferenceThread, ...hosts],
   }),
   /** Of a fork that may not reach beyond its own files; the same shape as an end. */
   withhold: defineTopic<RunEndedMessage>({

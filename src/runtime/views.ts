@@ -126,6 +126,8 @@ export interface TokenView {
   readonly actor: string;
   readonly text: string;
   readonly confidence: number | null;
+  /** Position in the answer, from 0; one that comes again replaces what stood there and after it. */
+  readonly place: number;
 }
 
 export interface StartRunRequest {

@@ -317,7 +317,7 @@ export class InMemoryRuntime implements RuntimePort {
 
   token(id: string, text: string): void {
     for (const listener of this.#tokenListeners) {
-      listener({ run: runId(id), actor: 'run', text, confidence: 0.5 });
+      listener({ run: runId(id), actor: 'run', text, confidence: 0.5, place: 0 });
     }
   }
 

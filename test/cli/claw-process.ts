@@ -46,12 +46,13 @@ export function temporaryFolder(): { folder: string; remove: () => void } {
   return { folder, remove };
 }
 
-/** The environment of a user who has set nothing. */
+/** The environment of a user who has set nothing but what makes runs comparable. */
 export function plainEnvironment(data: string): Record<string, string> {
   return {
     PATH: process.env.PATH ?? '',
     HOME: join(data, '..', 'home'),
     OPENCLAW_HOME: data,
+    OPENCLAW_DETERMINISTIC: '1',
   };
 }
 

@@ -77,6 +77,7 @@ export async function runHostKilled(
       host: '127.0.0.1',
       port: 0,
       model: plan.model ?? {},
+      deterministic: true,
       journal: 'durable',
       debug: false,
       hosts: plan.hosts,

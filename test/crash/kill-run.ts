@@ -47,7 +47,7 @@ export async function startServer(
   env: Readonly<Record<string, string>> = {},
 ): Promise<Server> {
   const child = spawn(process.execPath, [claw, 'up', '--data', dataDirectory, '--port', '0'], {
-    env: { ...process.env, ...env },
+    env: { ...process.env, OPENCLAW_DETERMINISTIC: '1', ...env },
     detached: true,
     stdio: ['ignore', 'ignore', 'pipe'],
   });

@@ -60,7 +60,13 @@ describe('the embedded model', () => {
       sha256: '70be492ab89056c88a1b5b9bda6cdc59f2f99d18e3397eeedc6628cf6a39a51c',
       contextTokens: 2048,
       demonstration: true,
-      capabilities: { confidence: true, schema: true, seed: true },
+      capabilities: {
+        confidence: true,
+        schema: true,
+        seed: true,
+        rollback: true,
+        deterministic: false,
+      },
     });
   });
 

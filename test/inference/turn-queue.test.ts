@@ -184,3 +184,25 @@ describe('the turns of a model', () => {
     await queue.idle();
   });
 });
+
+describe('priorities', () => {
+  test('serve the urgent first, and nobody waits for ever', async () => {
+    const queue = new TurnQueue();
+    const served: string[] = [];
+    const gate = Promise.withResolvers<void>();
+    const blocking = queue.run(() => gate.promise);
+    const ask = (name: string, priority: 'high' | 'normal' | 'low') =>
+      queue.run(async () => void served.push(name), { priority });
+    const all = [
+      ask('low', 'low'),
+      ask('normal', 'normal'),
+      ...Array.from({ length: 8 }, (_, index) => ask(`high ${index}`, 'high')),
+    ];
+    gate.resolve();
+    await Promise.all([blocking, ...all]);
+    expect(served.slice(0, 4)).toEqual(['high 0', 'high 1', 'high 2', 'high 3']);
+    // Passed over four times, so it is their turn (T4).
+    expect(served.indexOf('normal')).toBe(4);
+    expect(served.indexOf('low')).toBe(5);
+  });
+});

@@ -44,6 +44,7 @@ describe('without any setting', () => {
       host: '127.0.0.1',
       port: 7420,
       model: {},
+      deterministic: false,
       journal: 'durable',
       debug: false,
     });

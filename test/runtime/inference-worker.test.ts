@@ -50,7 +50,7 @@ function build(model: { modelFile?: string } = {}): House {
   const worker = startInferenceWorker({
     endpoint: endpoints.main,
     seat: seatOf(bus, inferenceThread),
-    model: { embeddedModelFile, cores: 2, ...model },
+    model: { embeddedModelFile, cores: 2, deterministic: true, ...model },
     onEnded: (error) => {
       bus.monitor.threadEnded(inferenceThread);
       if (error !== null) failures.push(error);
@@ -113,6 +113,7 @@ describe('the inference worker', () => {
       gpu: false,
       demonstration: true,
       cores: 2,
+      deterministic: true,
     });
     expect(await worker.ready).toEqual(model.info);
     const seeds = [1, 2, 3, 4, 5, 6];
@@ -153,6 +154,7 @@ describe('the inference worker', () => {
     expect(heard[0]).toEqual({
       requester: endpoints.other.self,
       call: expect.any(Number),
+      place: 0,
       label,
       ...outcome.tokens[0],
     });
@@ -175,7 +177,7 @@ describe('the inference worker', () => {
     );
   });
 
-  it('serves runs in turns, so that a single call does not wait for a whole run', async () => {
+  it('serves a single call first, and runs in turns, so that nobody waits for a whole run', async () => {
     const { clients } = shared;
     const label = { run: 'r', actor: 'a' };
     const abort = new AbortController();
@@ -193,7 +195,7 @@ describe('the inference worker', () => {
     calls.push(call('other', { label: { run: 's', actor: 'a' } }), call('single', {}));
     await expect(blocking).rejects.toEqual(code('INFERENCE_ABORTED'));
     await Promise.all(calls);
-    expect(served).toEqual(['r1', 'other', 'single', 'r2', 'r3']);
+    expect(served).toEqual(['single', 'r1', 'other', 'r2', 'r3']);
   });
 
   it('answers on a context as on its messages, and is told only what is new', async () => {

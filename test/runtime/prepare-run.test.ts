@@ -52,7 +52,13 @@ const model: ModelInfo = {
   sha256: null,
   contextTokens: 2_048,
   demonstration: false,
-  capabilities: { confidence: true, schema: true, seed: true },
+  capabilities: {
+    confidence: true,
+    schema: true,
+    seed: true,
+    rollback: true,
+    deterministic: true,
+  },
 };
 
 function prepare(request: Partial<StartRunRequest> = {}, context: Partial<PrepareContext> = {}) {

@@ -125,7 +125,7 @@ export function makeDesk(texts: readonly string[]): Desk {
   };
 }
 
-type Settings = Partial<Pick<RuntimeConfig, 'hosts' | 'journal' | 'model'>>;
+type Settings = Partial<Pick<RuntimeConfig, 'hosts' | 'journal' | 'model' | 'deterministic'>>;
 
 /** Started; stopped at the end of the test unless the test did. */
 export async function openRuntime(
@@ -139,6 +139,7 @@ export async function openRuntime(
       host: '127.0.0.1',
       port: 0,
       model: {},
+      deterministic: true,
       journal: 'durable',
       debug: false,
       ...settings,

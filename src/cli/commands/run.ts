@@ -22,6 +22,7 @@ export function runCommand(host: Host): Command {
     .argument('<pipeline>', 'pipeline file (YAML)')
     .requiredOption('--input <dir>', 'folder of documents')
     .option('--out <file>', 'where the report is copied')
+    .option('--deterministic', 'one generation at a time, where no server runs')
     .option('--journal <mode>', 'durable or relaxed, where no server runs')
     .option('--seed <n>', 'seed of every generation', integer({ min: 0, max: limits.runSeedMax }));
   return onAction<RunOptions>(

@@ -24,6 +24,7 @@ interface UpOptions {
 export function upCommand(host: Host): Command {
   const command = newCommand('up', 'start the runtime and its API')
     .option('--example', 'with a new data directory, run the bundled example first')
+    .option('--deterministic', 'one generation at a time: the same question gives the same tokens')
     .option('--journal <mode>', 'durable, or relaxed: the disk follows within a second');
   return onAction<UpOptions>(command, host, async (context, { options }) => {
     const { services, config, output, io } = context;

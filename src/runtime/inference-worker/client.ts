@@ -81,9 +81,9 @@ export class InferenceClient {
   }
 
   /** Takes a token of a call of this client; false for all others. */
-  takeToken({ requester, call, label: _label, ...token }: TokenNotice): boolean {
+  takeToken({ requester, call, label: _label, place, ...token }: TokenNotice): boolean {
     const onToken = requester === this.#endpoint.self ? this.#calls.get(call) : undefined;
-    onToken?.(token);
+    onToken?.(token, place);
     return onToken !== undefined;
   }
 }

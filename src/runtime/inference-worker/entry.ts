@@ -41,6 +41,7 @@ endpoint.onReserved(topics.generate, (body, header, place) =>
   service.generate(body, header, place),
 );
 endpoint.on(topics.abortGeneration, (body, header) => service.abort(body, header));
+endpoint.on(topics.runEnded, ({ run }) => void service.forget(run));
 endpoint.on(topics.close, () => void close());
 endpoint.listen();
 

@@ -36,6 +36,8 @@ export interface TokenNotice extends Readonly<GeneratedToken> {
   readonly requester: number;
   readonly call: number;
   readonly label: GenerateMessage['label'];
+  /** Position in the answer; one that comes again replaces what stood there and after it. */
+  readonly place: number;
 }
 
 /** To the thread that started the worker. */

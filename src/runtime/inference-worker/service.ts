@@ -14,6 +14,7 @@ import { ContextCache } from '../../inference/context-cache.ts';
 import type { GenerationQuestion } from '../../inference/context-generation.ts';
 import type {
   GeneratedToken,
+  GenerateOptions,
   GenerationOutcome,
   GenerationRequest,
   ModelPort,
@@ -56,6 +57,12 @@ export class InferenceService {
     this.#jobs.get(jobName(from, call))?.abort();
   }
 
+  /** Nobody asks for a run that has ended: what was kept for it goes. */
+  async forget(run: string): Promise<void> {
+    const model = await this.#model.catch(() => null);
+    await model?.forget(run);
+  }
+
   /** Stops every generation, replies to all, and frees the model. */
   async close(): Promise<void> {
     this.#closing = true;
@@ -84,7 +91,9 @@ export class InferenceService {
       const model = await this.#model;
       return await model.generate(request, {
         signal: job.signal,
-        ...queueKeyOf(parsed.label),
+        // A conversation comes back with the result of its call.
+        parks: 'chain' in parsed.request,
+        ...servedAs(parsed),
         ...this.#tokenListener(header.from, parsed),
       });
     } finally {
@@ -114,21 +123,25 @@ export class InferenceService {
   #tokenListener(
     requester: ThreadId,
     { call, streamTo, label }: GenerateMessage,
-  ): { onToken?: (token: GeneratedToken) => void } {
+  ): { onToken?: (token: GeneratedToken, place: number) => void } {
     if (streamTo === null) return {};
     const to = threadId(streamTo);
     return {
-      onToken: (token) => {
-        const notice: TokenNotice = { requester, call, label, ...token };
+      onToken: (token, place) => {
+        const notice: TokenNotice = { requester, call, label, place, ...token };
         this.#endpoint.send(to, topics.token, notice);
       },
     };
   }
 }
 
-/** The generations of a run are one key, so that runs are served in turns. */
-function queueKeyOf(label: GenerateMessage['label']): { queueKey?: string } {
-  return typeof label?.run === 'string' ? { queueKey: label.run } : {};
+/** The generations of a run are one key, so that runs are served in turns; whoever asks without a run waits at a screen. */
+function servedAs({
+  label,
+  request,
+}: GenerateMessage): Pick<GenerateOptions, 'queueKey' | 'priority'> {
+  if (typeof label?.run !== 'string') return { priority: request.priority ?? 'high' };
+  return { queueKey: label.run, priority: request.priority ?? 'normal' };
 }
 
 function jobName(requester: ThreadId, call: number): string {
