@@ -52,6 +52,8 @@ export interface AnswerParts {
   readonly recorder: AnswerRecorder;
   readonly time: TimeLimit;
   readonly pieceTokens: number;
+  /** Tokens are guessed ahead: none is looked at closely before a detector stirs, for that ends the guesses. */
+  readonly guesses: boolean;
   /** A long prompt is read but for its last token before that, so that others can share what was read. */
   readonly shares: boolean;
   readonly temperature: number;
@@ -77,6 +79,8 @@ export class LlamaAnswer {
   #temperature: number;
   #seed: number;
   #closeUntil = 0;
+  #sampledTokens = 0;
+  #firstAt = 0;
 
   constructor(parts: AnswerParts, vocabularySize: number) {
     this.#parts = parts;
@@ -84,6 +88,12 @@ export class LlamaAnswer {
     this.#seed = parts.seed;
     this.#everyTokens = Math.max(closeTokensMin, Math.ceil(vocabularySize / vocabularyPerToken));
     this.#decoder = this.#newDecoder();
+  }
+
+  /** Tokens that were sampled, those taken back too, and the time since the first of them. */
+  get sampled(): { readonly tokens: number; readonly ms: number } {
+    const tokens = Math.max(0, this.#sampledTokens - 1);
+    return { tokens, ms: tokens === 0 ? 0 : performance.now() - this.#firstAt };
   }
 
   /** Makes the whole answer. @throws RuntimeError of the time limit. */
@@ -164,11 +174,13 @@ export class LlamaAnswer {
   /** (A3) */
   #isClose(): boolean {
     const place = this.#tokens.length;
-    return place < this.#closeUntil || place % this.#everyTokens === 0;
+    return place < this.#closeUntil || (!this.#parts.guesses && place % this.#everyTokens === 0);
   }
 
   #take({ token, confidence, probabilities }: Sampled): Finish | null {
     const { model, prompt, recorder } = this.#parts;
+    if (this.#sampledTokens === 0) this.#firstAt = performance.now();
+    this.#sampledTokens += 1;
     this.#tokens.push(token);
     this.#keepGrammarState();
     const ended = model.isEogToken(token) || prompt.stopTokens.has(token);

@@ -12,6 +12,7 @@ import { RuntimeError } from '../kernel/errors.ts';
 import type { JsonObject } from '../kernel/json.ts';
 import { limits } from '../kernel/limits.ts';
 import type { PoolUsage } from './sequence-pool.ts';
+import type { SpeculationUsage } from './speculation.ts';
 
 const seedMax = 2 ** 32 - 1;
 
@@ -156,6 +157,7 @@ export interface ModelInfo {
 export interface ModelUsage extends PoolUsage {
   /** States of sequences in files; `refused` were not as they were written, so their tokens were read again. */
   readonly files: { readonly files: number; readonly bytes: number; readonly refused: number };
+  readonly speculation: SpeculationUsage;
   /** In bytes: the weights, what the sequences hold at this moment, and what all of this process takes of a GPU. */
   readonly memory: {
     readonly weights: number;

@@ -9,6 +9,7 @@ import { EndpointClient } from './endpoint-client.ts';
 import { openLlamaModel } from './llama-model.ts';
 import type { ModelPort } from './model-port.ts';
 import { OpenAiModel } from './openai-model.ts';
+import type { SpeculationKind } from './speculation.ts';
 import { TimeLimit } from './time-limit.ts';
 
 /** Time in which an endpoint has to name its models. */
@@ -31,6 +32,9 @@ export interface ModelSettings {
   readonly sequences?: number;
   /** One generation at a time, each with the same tokens whatever else is asked. */
   readonly deterministic?: boolean;
+  /** How tokens are guessed ahead while that is faster; from the prompt without it. */
+  readonly speculation?: SpeculationKind;
+  readonly draftFile?: string;
   /** Folder for what no sequence has room for, this model's alone. */
   readonly stateFolder?: string;
 }
@@ -53,11 +57,13 @@ export async function openModel(settings: ModelSettings): Promise<ModelPort> {
     return new OpenAiModel(endpoint, settings.modelName ?? (await firstModel(endpoint)));
   }
   const { cores, sequences = limits.sequencesDefault, deterministic = false } = settings;
-  const { stateFolder } = settings;
+  const { stateFolder, draftFile, speculation = 'prompt-lookup' } = settings;
   const common = {
     cores,
     sequences,
     deterministic,
+    speculation,
+    ...(draftFile === undefined ? {} : { draftFile }),
     ...(stateFolder === undefined ? {} : { stateFolder }),
   };
   return modelFile === undefined

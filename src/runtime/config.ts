@@ -17,6 +17,7 @@ import { dirname, isAbsolute, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { type Document, isMap, LineCounter, parseDocument } from 'yaml';
 import { z } from 'zod';
+import type { SpeculationKind } from '../inference/speculation.ts';
 import type { JournalMode } from '../journal/journal-writer.ts';
 import { RuntimeError } from '../kernel/errors.ts';
 import { limits } from '../kernel/limits.ts';
@@ -38,6 +39,10 @@ export interface RuntimeConfig {
     readonly name?: string;
     /** Contexts that a model file holds at once; limits.sequencesDefault without it. */
     readonly sequences?: number;
+    /** How tokens are guessed ahead while that is faster; from the prompt without it. */
+    readonly speculation?: SpeculationKind;
+    /** Absolute path of the draft model. */
+    readonly draft?: string;
   };
   /** One generation at a time, so that the same question gives the same tokens whatever else is asked. */
   readonly deterministic: boolean;
@@ -91,6 +96,8 @@ const fileSchema = z.strictObject({
       baseUrl: urlSchema.optional(),
       name: z.string().min(1).optional(),
       sequences: z.number().int().min(1).max(limits.sequencesMax).optional(),
+      speculation: z.enum(['off', 'prompt-lookup', 'draft']).optional(),
+      draft: z.string().min(1).optional(),
     })
     .optional(),
 });
@@ -181,6 +188,8 @@ function resolveModel(
     ...(chosen?.choice.baseUrl === undefined || apiKey === undefined ? {} : { apiKey }),
     ...(name === undefined ? {} : { name }),
     ...(file.sequences === undefined ? {} : { sequences: file.sequences }),
+    ...(file.speculation === undefined ? {} : { speculation: file.speculation }),
+    ...(file.draft === undefined ? {} : { draft: file.draft }),
   };
 }
 
@@ -240,9 +249,19 @@ function parseConfigFile(text: string, path: string, home: string): FileSettings
   return {
     ...rest,
     ...(data === undefined ? {} : { data: expand(data) }),
-    ...(model === undefined
-      ? {}
-      : { model: { ...model, ...(model.file === undefined ? {} : { file: expand(model.file) }) } }),
+    ...(model === undefined ? {} : { model: withPaths(model, expand) }),
+  };
+}
+
+function withPaths<Model extends { file?: string | undefined; draft?: string | undefined }>(
+  model: Model,
+  expand: (value: string) => string,
+): Model {
+  const { file, draft } = model;
+  return {
+    ...model,
+    ...(file === undefined ? {} : { file: expand(file) }),
+    ...(draft === undefined ? {} : { draft: expand(draft) }),
   };
 }
 

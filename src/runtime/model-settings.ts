@@ -10,6 +10,8 @@ export function modelSettings({ model, deterministic }: RuntimeConfig): ModelSet
     ...(model.apiKey === undefined ? {} : { apiKey: model.apiKey }),
     ...(model.name === undefined ? {} : { modelName: model.name }),
     ...(model.sequences === undefined ? {} : { sequences: model.sequences }),
+    ...(model.speculation === undefined ? {} : { speculation: model.speculation }),
+    ...(model.draft === undefined ? {} : { draftFile: model.draft }),
     deterministic,
     embeddedModelFile: embeddedModelFile(),
     cores: availableParallelism(),
