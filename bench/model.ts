@@ -15,7 +15,8 @@ import type { GenerationRequest } from '../src/inference/model-port.ts';
 import { assert } from '../src/kernel/assert.ts';
 import type { JsonObject } from '../src/kernel/json.ts';
 import { benchOptions, figure, interleave, ratios, report } from './harness.ts';
-import { embeddedModelFile, PlainModel } from './inference/plain-model.ts';
+import { embeddedModelFile } from './inference/models.ts';
+import { PlainModel } from './inference/plain-model.ts';
 import { conversations, maxTokens, request } from './inference/prompts.ts';
 
 const { quick, repetitions } = benchOptions();

@@ -1,6 +1,6 @@
 /**
- * The embedded model through node-llama-cpp alone: `sequence.evaluate` without
- * confidences, on one thread, the answer decoded at its end.
+ * A model through node-llama-cpp alone: `sequence.evaluate` without
+ * confidences, the answer decoded at its end.
  */
 import {
   getLlama,
@@ -13,9 +13,10 @@ import {
   type Token,
 } from 'node-llama-cpp';
 import type { ChatMessage } from '../../src/inference/model-port.ts';
+import { embeddedModelFile } from './models.ts';
 import { maxTokens } from './prompts.ts';
 
-export const embeddedModelFile = new URL('../../models/tiny-agent.gguf', import.meta.url).pathname;
+const contextTokens = 2_048;
 
 export interface PlainAnswer {
   readonly text: string;
@@ -27,17 +28,20 @@ export class PlainModel {
   readonly sequences: readonly LlamaContextSequence[];
   readonly #native: LlamaModel;
 
-  /** @param count Sequences of its context. */
-  static async open(count = 1): Promise<PlainModel> {
+  static async open({
+    file = embeddedModelFile,
+    threads = 1,
+    sequences = 1,
+  }: {
+    file?: string;
+    threads?: number;
+    sequences?: number;
+  } = {}): Promise<PlainModel> {
     const llama = await getLlama({ gpu: false, build: 'never', logLevel: LlamaLogLevel.error });
-    const native = await llama.loadModel({ modelPath: embeddedModelFile });
-    const context = await native.createContext({
-      contextSize: 2_048,
-      sequences: count,
-      threads: 1,
-    });
-    const sequences = Array.from({ length: count }, () => context.getSequence());
-    return new PlainModel(llama, native, sequences);
+    const native = await llama.loadModel({ modelPath: file });
+    const context = await native.createContext({ contextSize: contextTokens, sequences, threads });
+    const all = Array.from({ length: sequences }, () => context.getSequence());
+    return new PlainModel(llama, native, all);
   }
 
   private constructor(

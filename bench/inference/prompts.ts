@@ -12,17 +12,38 @@ const exampleSchema = z.object({
   turns: z.array(z.tuple([z.enum(['system', 'user', 'assistant']), z.string()])),
 });
 
-/** @param task Only these; null: of all kinds. */
-export function conversations(task: string | null, count: number): ChatMessage[][] {
+type Example = z.output<typeof exampleSchema>;
+
+function examples(): Example[] {
   const text = readFileSync(new URL('../../models/eval/heldout.jsonl', import.meta.url), 'utf8');
-  const all = text
+  return text
     .trim()
     .split('\n')
-    .map((line) => exampleSchema.parse(JSON.parse(line)))
+    .map((line) => exampleSchema.parse(JSON.parse(line)));
+}
+
+function withoutAnswer({ turns }: Example): ChatMessage[] {
+  return turns.slice(0, -1).map(([role, content]) => ({ role, content }));
+}
+
+/** @param task Only these; null: of all kinds. */
+export function conversations(task: string | null, count: number): ChatMessage[][] {
+  const all = examples()
     .filter((example) => task === null || example.task === task)
-    .map(({ turns }) => turns.slice(0, -1).map(([role, content]) => ({ role, content })));
+    .map(withoutAnswer);
   const step = Math.max(1, Math.floor(all.length / count));
   return all.filter((_, index) => index % step === 0).slice(0, count);
+}
+
+/** All of them, one of each task in turn, so that any stretch has some of all kinds. */
+export function conversationsInTurns(): ChatMessage[][] {
+  const byTask = Map.groupBy(examples(), ({ task }) => task);
+  const rounds = Math.max(...[...byTask.values()].map((group) => group.length));
+  return Array.from({ length: rounds }, (_, round) =>
+    [...byTask.values()].flatMap((group) => group[round] ?? []),
+  )
+    .flat()
+    .map(withoutAnswer);
 }
 
 export function request(messages: ChatMessage[], schema: JsonObject | null): GenerationRequest {

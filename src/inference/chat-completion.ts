@@ -6,9 +6,19 @@
 import { z } from 'zod';
 import { RuntimeError } from '../kernel/errors.ts';
 import type { JsonObject } from '../kernel/json.ts';
+import { readListedTokens } from './listed-tokens.ts';
 import type { GeneratedToken, GenerationRequest } from './model-port.ts';
 
-const tokenProbabilitySchema = z.object({ token: z.string(), logprob: z.number().max(1e-3) });
+/** Tokens that are asked for at each place: what servers with a low limit of their own still grant. */
+const listedTokens = 5;
+
+/** A server that has no number for a token writes null; it stays unknown. */
+const logprobSchema = z.number().max(1e-3).nullable();
+const tokenProbabilitySchema = z.object({
+  token: z.string(),
+  logprob: logprobSchema,
+  top_logprobs: z.array(z.object({ logprob: logprobSchema })).nullish(),
+});
 
 const choiceSchema = z.object({
   delta: z.object({ content: z.string().nullish() }).optional(),
@@ -30,10 +40,22 @@ const chunkSchema = z.object({
 export type CompletionChunk = z.output<typeof chunkSchema>;
 export type CompletionChoice = CompletionChunk['choices'][number];
 
-/** Body of the request. `logprobs` is left out for servers that refuse it. */
+/**
+ * What is asked of a server about probabilities: those of the tokens of the answer
+ * and of the likeliest at each place, the former alone, or nothing.
+ */
+export type AskedProbabilities = 'listed' | 'chosen' | 'none';
+
+const probabilityMembers: Readonly<Record<AskedProbabilities, JsonObject>> = {
+  listed: { logprobs: true, top_logprobs: listedTokens },
+  chosen: { logprobs: true },
+  none: {},
+};
+
+/** Body of the request. */
 export function completionBody(
   request: GenerationRequest,
-  options: { model: string; logprobs: boolean },
+  options: { model: string; probabilities: AskedProbabilities },
 ): JsonObject {
   const { schema } = request;
   return {
@@ -44,7 +66,7 @@ export function completionBody(
     max_tokens: request.maxTokens,
     stream: true,
     stream_options: { include_usage: true },
-    ...(options.logprobs ? { logprobs: true, top_logprobs: 1 } : {}),
+    ...probabilityMembers[options.probabilities],
     ...(schema === null
       ? {}
       : {
@@ -72,23 +94,49 @@ export function parseChunk(data: string): CompletionChunk {
 
 /**
  * Tokens of one choice. Where the listed tokens do not spell the text (a token
- * may be part of a character), the piece is one token with the least
- * probability of all that made it.
+ * may be part of a character), the piece is one token, as doubtful as the most
+ * doubtful of all that made it.
  */
 export function choiceTokens(choice: CompletionChoice): GeneratedToken[] {
   const text = choice.delta?.content ?? '';
-  const listed = (choice.logprobs?.content ?? []).map(({ token, logprob }) => ({
-    text: token,
-    confidence: Math.min(1, Math.exp(logprob)),
-    forced: false,
-    entropy: null,
-    margin: null,
-  }));
+  const listed = (choice.logprobs?.content ?? []).map(listedToken);
   if (listed.map((token) => token.text).join('') === text) return listed;
   if (text === '') return [];
-  const confidence =
-    listed.length === 0 ? null : Math.min(...listed.map((token) => token.confidence));
-  return [{ text, confidence, forced: false, entropy: null, margin: null }];
+  return [
+    {
+      text,
+      confidence: least(listed.map(({ confidence }) => confidence)),
+      forced: false,
+      entropy: most(listed.map(({ entropy }) => entropy)),
+      margin: least(listed.map(({ margin }) => margin)),
+    },
+  ];
+}
+
+function listedToken({
+  token,
+  logprob,
+  top_logprobs: likeliest,
+}: z.output<typeof tokenProbabilitySchema>): GeneratedToken {
+  return {
+    text: token,
+    confidence: logprob === null ? null : Math.min(1, Math.exp(logprob)),
+    forced: false,
+    ...readListedTokens((likeliest ?? []).flatMap((each) => each.logprob ?? [])),
+  };
+}
+
+function known(values: readonly (number | null)[]): number[] {
+  return values.filter((value) => value !== null);
+}
+
+/** Of those that are known; null when none is. */
+function least(values: readonly (number | null)[]): number | null {
+  return known(values).reduce<number | null>((low, value) => Math.min(low ?? value, value), null);
+}
+
+function most(values: readonly (number | null)[]): number | null {
+  return known(values).reduce<number | null>((high, value) => Math.max(high ?? value, value), null);
 }
 
 export function protocolError(problem: string, cause?: unknown, retryable = false): RuntimeError {

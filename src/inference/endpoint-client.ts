@@ -9,6 +9,8 @@ import { protocolError } from './chat-completion.ts';
 /** Part of a refusal's body that is read and shown. */
 const refusalCharactersMax = 300;
 const refusalBytesMax = 64 * 1024;
+/** A server that asks to wait longer is understood as this. */
+const retryAfterMsMax = 3_600_000;
 /** A request line that answers none of this is not the protocol. */
 const eventStreamType = 'text/event-stream';
 
@@ -118,12 +120,13 @@ export class EndpointClient {
       if (signal.aborted) throw cause;
     }
     const said = answer.replace(/\s+/g, ' ').trim().slice(0, refusalCharactersMax);
+    const wait = retryAfterMs(response.headers);
     return new RuntimeError(
       'INFERENCE_REJECTED',
-      `The model endpoint ${this.#base.href} refused the request with HTTP ${status}${said === '' ? '' : ` (${said})`}; ${remedyOf(status)}.`,
+      `The model endpoint ${this.#base.href} refused the request with HTTP ${status}${said === '' ? '' : ` (${said})`}; ${remedyOf(status, wait)}.`,
       {
         retryable: status === 408 || status === 429 || status >= 500,
-        details: { status, answer: said },
+        details: { status, answer: said, ...(wait === null ? {} : { retryAfterMs: wait }) },
       },
     );
   }
@@ -134,11 +137,26 @@ export class EndpointClient {
   }
 }
 
-function remedyOf(status: number): string {
+function remedyOf(status: number, wait: number | null): string {
   if (status === 401 || status === 403) return 'check OPENCLAW_API_KEY';
   if (status === 404) return 'check OPENCLAW_BASE_URL and the model name';
-  if (status === 429) return 'wait, or lower the number of open runs';
+  if (status === 429) {
+    const forLong = wait === null ? '' : ` ${Math.ceil(wait / 1_000)} s`;
+    return `wait${forLong}, or lower the number of open runs`;
+  }
   return status >= 500 ? 'look at the log of the server' : 'check the model name and the schema';
+}
+
+/**
+ * How long the server asks to wait, in ms: seconds, or a date that is compared with
+ * the server's own. Null when it says nothing that can be read.
+ */
+function retryAfterMs(headers: Headers): number | null {
+  const said = headers.get('retry-after')?.trim() ?? '';
+  const wait = /^\d{1,9}$/.test(said)
+    ? Number(said) * 1_000
+    : Date.parse(said) - Date.parse(headers.get('date') ?? '');
+  return wait >= 0 ? Math.min(wait, retryAfterMsMax) : null;
 }
 
 async function readBounded(response: Response, bytesMax: number): Promise<string> {

@@ -91,6 +91,7 @@ export async function loadLlama(
       demonstration: settings.demonstration ?? false,
       capabilities: {
         confidence: true,
+        distribution: true,
         schema: true,
         seed: true,
         rollback: true,

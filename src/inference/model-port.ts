@@ -90,7 +90,7 @@ export interface GeneratedToken {
   forced: boolean;
   /**
    * Entropy of the tokens allowed at its place, in nats; null where nobody looked. Of an
-   * endpoint: over the most likely ones, with all others counted as one.
+   * endpoint: at least this, because it names the most likely ones only.
    */
   entropy: number | null;
   /** Probability of the most likely token at its place less that of the next, 0 to 1; null as above. */
@@ -144,6 +144,8 @@ export interface ModelInfo {
   /** What is asked of the backend; a server may still answer without confidences. */
   capabilities: {
     confidence: boolean;
+    /** Entropy and margin beside the confidence; absent where the backend has not said. */
+    distribution?: boolean;
     schema: boolean;
     seed: boolean;
     /** Takes tokens back and samples again, as a request's `correction` asks. */

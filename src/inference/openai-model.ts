@@ -6,12 +6,13 @@
  *   O1. The key goes into the Authorization header and nowhere else, no
  *       message and no other host: redirects are not followed.
  *   O2. Nothing is repeated here; an error says whether a repeat may help. The
- *       one exception is a server that refuses to tell log-probabilities.
+ *       one exception is a server that refuses to tell log-probabilities: it is
+ *       asked for less, and never for more again.
  */
 import { AssertionError } from '../kernel/assert.ts';
 import { RuntimeError } from '../kernel/errors.ts';
 import { AnswerRecorder } from './answer-recorder.ts';
-import { completionBody, protocolError } from './chat-completion.ts';
+import { type AskedProbabilities, completionBody, protocolError } from './chat-completion.ts';
 import { readCompletion } from './completion-reader.ts';
 import type { EndpointClient } from './endpoint-client.ts';
 import type {
@@ -27,23 +28,29 @@ import { abortedError, TimeLimit } from './time-limit.ts';
 const lateMsMax = 1_000;
 
 export class OpenAiModel implements ModelPort {
-  readonly info: ModelInfo;
   readonly #endpoint: EndpointClient;
   readonly #closing = new AbortController();
   readonly #running = new Set<Promise<unknown>>();
-  /** Some servers refuse log-probabilities for some models; then they are asked for no more. */
-  #logprobs = true;
+  readonly #name: string;
+  /** Some servers refuse log-probabilities, or lists of them, for some models (O2). */
+  #probabilities: AskedProbabilities = 'listed';
 
   constructor(endpoint: EndpointClient, modelName: string) {
     this.#endpoint = endpoint;
-    this.info = {
-      name: modelName,
+    this.#name = modelName;
+  }
+
+  /** Its capabilities are what the server has not refused so far. */
+  get info(): ModelInfo {
+    return {
+      name: this.#name,
       backend: 'openai-compatible',
       sha256: null,
       contextTokens: null,
       demonstration: false,
       capabilities: {
-        confidence: true,
+        confidence: this.#probabilities !== 'none',
+        distribution: this.#probabilities === 'listed',
         schema: true,
         seed: true,
         rollback: false,
@@ -110,24 +117,31 @@ export class OpenAiModel implements ModelPort {
   }
 
   async #post(request: GenerationRequest, signal: AbortSignal): Promise<AsyncIterable<Uint8Array>> {
-    const send = () =>
-      this.#endpoint.postForStream(
-        'chat/completions',
-        completionBody(request, { model: this.info.name, logprobs: this.#logprobs }),
-        signal,
-      );
-    try {
-      return await send();
-    } catch (error) {
-      if (!this.#logprobs || !refusesLogprobs(error)) throw error;
-      this.#logprobs = false;
-      return send();
+    for (;;) {
+      const asked = this.#probabilities;
+      const body = completionBody(request, { model: this.#name, probabilities: asked });
+      try {
+        return await this.#endpoint.postForStream('chat/completions', body, signal);
+      } catch (error) {
+        const less = refusedToLess(error, asked);
+        if (less === null) throw error;
+        this.#askFor(less);
+      }
     }
+  }
+
+  /** Another answer may have found out more meanwhile (O2). */
+  #askFor(less: AskedProbabilities): void {
+    if (this.#probabilities !== 'none') this.#probabilities = less;
   }
 }
 
-function refusesLogprobs(error: unknown): boolean {
-  if (!(error instanceof RuntimeError) || error.code !== 'INFERENCE_REJECTED') return false;
+/** What to ask for after a refusal; null when it was about something else. */
+function refusedToLess(error: unknown, asked: AskedProbabilities): AskedProbabilities | null {
+  if (!(error instanceof RuntimeError) || error.code !== 'INFERENCE_REJECTED') return null;
   const { status, answer } = error.details;
-  return (status === 400 || status === 422) && /log_?prob/i.test(String(answer));
+  const said = String(answer);
+  if (asked === 'none' || (status !== 400 && status !== 422) || !/log_?prob/i.test(said))
+    return null;
+  return asked === 'listed' && /top_?log_?prob/i.test(said) ? 'chosen' : 'none';
 }

@@ -1,35 +1,42 @@
 /**
- * A strict OpenAI-compatible server for tests: checks each request against the
- * specification and lets the test say how to answer.
+ * A strict OpenAI-compatible server for tests. It is written from the public
+ * description of `POST /v1/chat/completions`: it checks each request, refuses
+ * in the form of that API what the API would refuse, and lets the test say how
+ * to answer the rest.
  */
 import { once } from 'node:events';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { z } from 'zod';
 
-const completionRequestSchema = z.strictObject({
-  model: z.string().min(1),
-  messages: z
-    .array(z.strictObject({ role: z.enum(['system', 'user', 'assistant']), content: z.string() }))
-    .min(1),
-  temperature: z.number().min(0).max(2),
-  seed: z.number().int(),
-  max_tokens: z.number().int().min(1),
-  stream: z.literal(true),
-  stream_options: z.strictObject({ include_usage: z.literal(true) }),
-  logprobs: z.literal(true).optional(),
-  top_logprobs: z.number().int().min(0).max(20).optional(),
-  response_format: z
-    .strictObject({
-      type: z.literal('json_schema'),
-      json_schema: z.strictObject({
-        name: z.string().regex(/^[\w-]{1,64}$/),
-        strict: z.boolean(),
-        schema: z.record(z.string(), z.unknown()),
-      }),
-    })
-    .optional(),
-});
+const completionRequestSchema = z
+  .strictObject({
+    model: z.string().min(1),
+    messages: z
+      .array(z.strictObject({ role: z.enum(['system', 'user', 'assistant']), content: z.string() }))
+      .min(1),
+    temperature: z.number().min(0).max(2),
+    seed: z.number().int(),
+    max_tokens: z.number().int().min(1),
+    stream: z.literal(true),
+    stream_options: z.strictObject({ include_usage: z.literal(true) }),
+    logprobs: z.boolean().optional(),
+    top_logprobs: z.number().int().min(0).max(20).optional(),
+    response_format: z
+      .strictObject({
+        type: z.literal('json_schema'),
+        json_schema: z.strictObject({
+          name: z.string().regex(/^[\w-]{1,64}$/),
+          strict: z.boolean(),
+          schema: z.record(z.string(), z.unknown()),
+        }),
+      })
+      .optional(),
+  })
+  .refine((body) => body.top_logprobs === undefined || body.logprobs === true, {
+    path: ['top_logprobs'],
+    message: 'logprobs must be true where top_logprobs is given',
+  });
 
 export type CompletionRequest = z.output<typeof completionRequestSchema>;
 
@@ -48,14 +55,21 @@ export interface EndpointServer {
   close(): Promise<void>;
 }
 
-export async function startEndpointServer(answer: Answer): Promise<EndpointServer> {
+/** What it serves; a request for another model is refused. */
+const models = ['first-model', 'm'];
+
+/** @param key Whoever does not show it is refused; null: nobody is asked for one, as by local servers. */
+export async function startEndpointServer(
+  answer: Answer,
+  key: string | null = null,
+): Promise<EndpointServer> {
   const calls: Call[] = [];
   const dropped = Promise.withResolvers<void>();
   const server = createServer((incoming, response) => {
     response.on('close', () => {
       if (!response.writableEnded) dropped.resolve();
     });
-    void serve(incoming, response, answer, calls);
+    void serve(incoming, response, { answer, calls, key });
   });
   server.listen(0, '127.0.0.1');
   await once(server, 'listening');
@@ -75,31 +89,65 @@ export async function startEndpointServer(answer: Answer): Promise<EndpointServe
 async function serve(
   incoming: IncomingMessage,
   response: ServerResponse,
-  answer: Answer,
-  calls: Call[],
+  { answer, calls, key }: { answer: Answer; calls: Call[]; key: string | null },
 ): Promise<void> {
-  if (incoming.method === 'GET' && incoming.url === '/v1/models') {
-    answerJson(response, 200, { object: 'list', data: [{ id: 'first-model', object: 'model' }] });
-    return;
-  }
-  if (incoming.method !== 'POST' || incoming.url !== '/v1/chat/completions') {
-    answerJson(response, 404, {
-      error: { message: `no route ${incoming.method} ${incoming.url}` },
-    });
-    return;
-  }
+  const { method, url, headers } = incoming;
   const pieces: Buffer[] = [];
   for await (const piece of incoming) pieces.push(piece as Buffer);
-  const body = completionRequestSchema.safeParse(
-    JSON.parse(Buffer.concat(pieces).toString('utf8')),
-  );
-  if (!body.success || incoming.headers['content-type'] !== 'application/json') {
-    answerJson(response, 400, { error: { message: `malformed request: ${body.error?.message}` } });
-    return;
+  if (key !== null && headers.authorization !== `Bearer ${key}`) {
+    refuse(response, 401, { message: 'Incorrect API key provided.', code: 'invalid_api_key' });
+  } else if (method === 'GET' && url === '/v1/models') {
+    const data = models.map((id) => ({ id, object: 'model', created: 1, owned_by: 'test' }));
+    answerJson(response, 200, { object: 'list', data });
+  } else if (method !== 'POST' || url !== '/v1/chat/completions') {
+    refuse(response, 404, { message: `Invalid URL (${method} ${url})` });
+  } else {
+    const body = parseCompletion(Buffer.concat(pieces), headers['content-type'], response);
+    if (body === null) return;
+    const call = { body, authorization: headers.authorization };
+    calls.push(call);
+    await answer(response, call);
   }
-  const call = { body: body.data, authorization: incoming.headers.authorization };
-  calls.push(call);
-  await answer(response, call);
+}
+
+/** @returns null once it has been refused. */
+function parseCompletion(
+  bytes: Buffer,
+  contentType: string | undefined,
+  response: ServerResponse,
+): CompletionRequest | null {
+  let value: unknown = null;
+  try {
+    if (contentType === 'application/json') value = JSON.parse(bytes.toString('utf8'));
+  } catch {
+    // Refused below, as what is no object.
+  }
+  const parsed = completionRequestSchema.safeParse(value);
+  if (!parsed.success) {
+    const [issue] = parsed.error.issues;
+    const param = issue?.path.join('.') ?? '';
+    refuse(response, 400, { message: issue?.message ?? 'no JSON', param: param || null });
+    return null;
+  }
+  if (models.includes(parsed.data.model)) return parsed.data;
+  refuse(response, 404, {
+    message: `The model ${parsed.data.model} does not exist.`,
+    param: 'model',
+    code: 'model_not_found',
+  });
+  return null;
+}
+
+/** An error object of the API. */
+export function refuse(
+  response: ServerResponse,
+  status: number,
+  error: { message: string; param?: string | null; code?: string },
+  headers: Readonly<Record<string, string>> = {},
+): void {
+  for (const [name, value] of Object.entries(headers)) response.setHeader(name, value);
+  const type = status >= 500 ? 'server_error' : 'invalid_request_error';
+  answerJson(response, status, { error: { type, param: null, code: null, ...error } });
 }
 
 export function answerJson(response: ServerResponse, status: number, body: unknown): void {
@@ -115,10 +163,13 @@ export function sendEvent(response: ServerResponse, data: unknown): void {
   response.write(`data: ${typeof data === 'string' ? data : JSON.stringify(data)}\n\n`);
 }
 
+/** A token of the answer: its text, its probability, and those of the likeliest at its place. */
+export type ToldToken = readonly [string, number, (readonly number[])?];
+
 /** A chunk with one piece of text, and its tokens where the server tells them. */
 export function chunk(
   content: string,
-  tokens: readonly (readonly [string, number])[] | null,
+  tokens: readonly ToldToken[] | null,
   finishReason: string | null = null,
 ): unknown {
   return {
@@ -126,25 +177,29 @@ export function chunk(
     object: 'chat.completion.chunk',
     created: 1,
     model: 'm',
+    system_fingerprint: null,
     choices: [
       {
         index: 0,
         delta: content === '' ? {} : { content },
-        logprobs:
-          tokens === null
-            ? null
-            : {
-                content: tokens.map(([token, probability]) => ({
-                  token,
-                  logprob: Math.log(probability),
-                  bytes: [...Buffer.from(token)],
-                  top_logprobs: [{ token, logprob: Math.log(probability), bytes: null }],
-                })),
-              },
+        logprobs: tokens === null ? null : { content: tokens.map(toldToken), refusal: null },
         finish_reason: finishReason,
       },
     ],
     usage: null,
+  };
+}
+
+function toldToken([token, probability, likeliest = []]: ToldToken): unknown {
+  return {
+    token,
+    logprob: Math.log(probability),
+    bytes: [...Buffer.from(token)],
+    top_logprobs: likeliest.map((each, index) => ({
+      token: `${token}${index}`,
+      logprob: Math.log(each),
+      bytes: null,
+    })),
   };
 }
 

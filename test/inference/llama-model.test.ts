@@ -62,6 +62,7 @@ describe('the embedded model', () => {
       demonstration: true,
       capabilities: {
         confidence: true,
+        distribution: true,
         schema: true,
         seed: true,
         rollback: true,

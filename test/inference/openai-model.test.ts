@@ -7,6 +7,7 @@ import {
   answerJson,
   chunk,
   type EndpointServer,
+  refuse,
   sendEvent,
   startEndpointServer,
   usageChunk,
@@ -36,7 +37,7 @@ async function serve(
   answer: Answer,
   modelName: string | null = 'm',
 ): Promise<{ server: EndpointServer; model: ModelPort }> {
-  const server = await startEndpointServer(answer);
+  const server = await startEndpointServer(answer, apiKey);
   opened.push(server);
   return { server, model: await openAt(server.baseUrl, modelName) };
 }
@@ -103,7 +104,7 @@ describe('an answer of an endpoint', () => {
         stream: true,
         stream_options: { include_usage: true },
         logprobs: true,
-        top_logprobs: 1,
+        top_logprobs: 5,
       },
     });
   });
@@ -123,21 +124,47 @@ describe('an answer of an endpoint', () => {
     ]);
   });
 
-  it('takes the least probability where tokens are parts of characters', async () => {
+  it('tells entropy and margin of the tokens whose rivals the server lists', async () => {
     const { model } = await serve((response) => {
-      sendEvent(
-        response,
-        chunk('é', [
-          ['\\xc3', 0.6],
-          ['\\xa9', 0.9],
-        ]),
-      );
+      sendEvent(response, chunk('Lee', [['Lee', 0.5, [0.5, 0.25, 0.25]]]));
+      sendEvent(response, chunk('ds', [['ds', 0.9]]));
+      sendEvent(response, chunk('', null, 'stop'));
+      response.end();
+    });
+    const { tokens } = await model.generate(request('Where?'));
+    expect(tokens).toMatchObject([
+      { entropy: expect.closeTo(1.5 * Math.LN2, 9), margin: expect.closeTo(0.25, 9) },
+      { confidence: expect.closeTo(0.9, 9), entropy: null, margin: null },
+    ]);
+  });
+
+  it('is as doubtful as the most doubtful part where tokens are parts of characters', async () => {
+    const { model } = await serve((response) => {
+      const parts = [
+        ['\\xc3', 0.6, [0.6, 0.4]],
+        ['\\xa9', 0.9, [0.9, 0.1]],
+      ] as const;
+      sendEvent(response, chunk('é', parts));
       sendEvent(response, chunk('', null, 'stop'));
       response.end();
     });
     const outcome = await model.generate(request('Where?'));
     expect(outcome.text).toBe('é');
     expect(outcome.minConfidence).toBeCloseTo(0.6, 9);
+    expect(outcome.tokens).toMatchObject([
+      { entropy: expect.closeTo(0.673, 3), margin: expect.closeTo(0.2, 9) },
+    ]);
+  });
+
+  it('has an unknown confidence where the server has no number for a token', async () => {
+    const { model } = await serve((response) => {
+      sendEvent(response, chunk('Leeds', [['Leeds', Number.NaN, [Number.NaN, 0.5, 0.25]]]));
+      sendEvent(response, chunk('', null, 'stop'));
+      response.end();
+    });
+    const outcome = await model.generate(request('Where?'));
+    expect(outcome.tokens[0]).toMatchObject({ confidence: null, margin: 0.25 });
+    expect(outcome.minConfidence).toBeNull();
   });
 
   it('is read through any cut of the stream, with CR LF and comments', async () => {
@@ -224,15 +251,59 @@ describe('an answer of an endpoint', () => {
     expect(outcome).toMatchObject({ finish: 'length', text: 'no no no ' });
   });
 
+  const asked = ({ calls }: EndpointServer) =>
+    calls.map(({ body }) => [body.logprobs, body.top_logprobs]);
+
   it('comes without log-probabilities from a server that refuses them, also next time', async () => {
     const { server, model } = await serve((response, call) => {
-      if (call.body.logprobs) {
-        answerJson(response, 400, { error: { message: 'logprobs is not supported here' } });
-      } else void leeds(response, call);
+      if (call.body.logprobs) refuse(response, 400, { message: 'logprobs is not supported here' });
+      else void leeds(response, call);
     });
+    expect(model.info.capabilities).toMatchObject({ confidence: true, distribution: true });
     expect((await model.generate(request('Where?'))).text).toBe('Leeds, UK');
     await model.generate(request('Where?'));
-    expect(server.calls.map(({ body }) => body.logprobs)).toEqual([true, undefined, undefined]);
+    const none = [undefined, undefined];
+    expect(asked(server)).toEqual([[true, 5], none, none]);
+    expect(model.info.capabilities).toMatchObject({ confidence: false, distribution: false });
+  });
+
+  it('comes without lists from a server that refuses those, also next time', async () => {
+    const { server, model } = await serve((response, call) => {
+      if (call.body.top_logprobs === undefined) void leeds(response, call);
+      else refuse(response, 422, { message: 'too many', param: 'top_logprobs' });
+    });
+    const outcome = await model.generate(request('Where?'));
+    expect(outcome.minConfidence).toBeCloseTo(0.25, 9);
+    expect(outcome.tokens[0]).toMatchObject({ entropy: null, margin: null });
+    await model.generate(request('Where?'));
+    const chosen = [true, undefined];
+    expect(asked(server)).toEqual([[true, 5], chosen, chosen]);
+    expect(model.info.capabilities).toMatchObject({ confidence: true, distribution: false });
+  });
+
+  it('comes from a server that refuses lists and then log-probabilities as well', async () => {
+    const { server, model } = await serve((response, call) => {
+      const { logprobs, top_logprobs: listed } = call.body;
+      if (listed !== undefined) refuse(response, 400, { message: 'no top_logprobs' });
+      else if (logprobs) refuse(response, 400, { message: 'no logprobs' });
+      else void leeds(response, call);
+    });
+    const both = [model.generate(request('Where?')), model.generate(request('When?'))];
+    for (const { text } of await Promise.all(both)) expect(text).toBe('Leeds, UK');
+    await model.generate(request('Where?'));
+    expect(asked(server).at(-1)).toEqual([undefined, undefined]);
+    expect(asked(server).length).toBeLessThanOrEqual(7);
+  });
+
+  it('is asked for once where a refusal is about something else', async () => {
+    const { server, model } = await serve((response) =>
+      refuse(response, 400, { message: 'the schema is not supported' }),
+    );
+    expect(await failure(model.generate(request('Where?')))).toMatchObject({
+      code: 'INFERENCE_REJECTED',
+    });
+    expect(server.calls).toHaveLength(1);
+    expect(model.info.capabilities).toMatchObject({ confidence: true, distribution: true });
   });
 });
 
