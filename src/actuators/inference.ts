@@ -60,6 +60,7 @@ const outcomeSchema: z.ZodType<JournaledGeneration> = z.strictObject({
     .max(limits.correctionsMax)
     .optional(),
   usage: z.strictObject({ promptTokens: count, answerTokens: count }),
+  served: z.strictObject({ model: z.string(), sha256: z.string().nullable() }).optional(),
 });
 
 /** @param blobs Where contexts are read that the generator does not remember. */

@@ -14,6 +14,7 @@ import { addGenerateRoute } from './generate-route.ts';
 import { addJournalRoutes } from './journal-routes.ts';
 import { addJsonParser } from './json-body.ts';
 import { guardLoopback } from './loopback-guard.ts';
+import { addModelRoutes } from './model-routes.ts';
 import { sendProblem } from './problem.ts';
 import { addRunRoutes } from './run-routes.ts';
 import { addSandboxRoute } from './sandbox-route.ts';
@@ -125,6 +126,7 @@ async function buildApi(
   addSandboxRoute(app, runtime);
   addBusRoute(app, runtime);
   addJournalRoutes(app, runtime);
+  addModelRoutes(app, runtime);
   return app;
 }
 

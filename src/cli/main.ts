@@ -18,6 +18,7 @@ import { forkCommand } from './commands/fork.ts';
 import { generateCommand } from './commands/generate.ts';
 import { gridCommand } from './commands/grid.ts';
 import { journalCommand } from './commands/journal.ts';
+import { modelsCommand } from './commands/models.ts';
 import { replayCommand } from './commands/replay.ts';
 import { resolveCommand } from './commands/resolve.ts';
 import { runCommand } from './commands/run.ts';
@@ -109,6 +110,7 @@ function newProgram(host: Host): Command {
     generateCommand,
     sandboxCommand,
     topCommand,
+    modelsCommand,
     doctorCommand,
   ];
   for (const command of make) program.addCommand(command(host));

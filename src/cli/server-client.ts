@@ -7,7 +7,9 @@ import { text } from 'node:stream/consumers';
 import { WebSocket } from 'ws';
 import { z } from 'zod';
 import type { GenerateLine } from '../api/generate-route.ts';
+import type { ModelList } from '../api/model-routes.ts';
 import type { StreamMessage } from '../api/websocket.ts';
+import type { ModelStatus } from '../inference/model-status.ts';
 import type { BackupReport } from '../journal/backup.ts';
 import { type ErrorMessage, fromErrorMessage, RuntimeError } from '../kernel/errors.ts';
 import type { BusView } from '../runtime/bus-view.ts';
@@ -37,6 +39,10 @@ const erasureSchema = z.looseObject({ erased: z.array(z.string()) });
 /** Likewise for what a backup and a compaction report. */
 const backupSchema = z.looseObject({ folder: z.string(), files: z.looseObject({}) });
 const compactionSchema = z.looseObject({ done: z.boolean(), held: z.array(z.unknown()) });
+
+/** Likewise for a model, and for the list of them. */
+const modelSchema = z.looseObject({ name: z.string(), state: z.string() });
+const modelsSchema = z.looseObject({ data: z.array(modelSchema) });
 
 /** Likewise for its view of the bus. */
 const busSchema = z.looseObject({
@@ -104,6 +110,15 @@ export class ServerClient {
 
   async compactJournal(request: CompactionRequest): Promise<CompactionReport> {
     return this.#parsed(compactionSchema, await this.#patient('/v1/journal/compact', request));
+  }
+
+  async models(): Promise<readonly ModelStatus[]> {
+    const list: ModelList = await this.#parsed(modelsSchema, await this.#fetch('/v1/models', {}));
+    return list.data;
+  }
+
+  async reloadModel(name: string): Promise<ModelStatus> {
+    return this.#parsed(modelSchema, await this.#patient('/v1/models/reload', { name }));
   }
 
   async bus(signal?: AbortSignal): Promise<BusView> {

@@ -6,6 +6,7 @@
 
 import type { StepperKind } from '../actors/stepper.ts';
 import type { ModelPort } from '../inference/model-port.ts';
+import type { ModelStatus } from '../inference/model-status.ts';
 import type { BackupReport } from '../journal/backup.ts';
 import type { RepairMode, RepairReport } from '../journal/repair.ts';
 import type { JournalVerification } from '../journal/verification.ts';
@@ -137,6 +138,8 @@ export interface Services {
    * @throws RuntimeError MODEL_NOT_FOUND, MODEL_INVALID
    */
   inspectModel(path: string): Promise<{ readonly name: string }>;
+  /** The models of the configuration, none of them loaded. @throws RuntimeError CONFIG_INVALID */
+  configuredModels(config: RuntimeConfig): Promise<readonly ModelStatus[]>;
   /** One warm sandbox in this process's care. */
   openSandbox(): Promise<Pick<SandboxPool, 'execute' | 'close'>>;
 }
@@ -250,6 +253,13 @@ export const realServices: Services = {
       import('node-llama-cpp'),
     ]);
     return inspectModelFile(path, llama);
+  },
+  configuredModels: async (config) => {
+    const [{ ModelSet }, { modelSetSettings }] = await Promise.all([
+      import('../inference/model-set.ts'),
+      import('../runtime/model-settings.ts'),
+    ]);
+    return new ModelSet(modelSetSettings(config)).models();
   },
   openSandbox: async () => {
     const { SandboxPool } = await import('../sandbox/sandbox.ts');

@@ -27,6 +27,12 @@ export interface ModelFile {
   readonly parameters: number;
   /** Tokens that the model knows. */
   readonly vocabularySize: number;
+  /** Size of the file, which is about what the weights take in memory. */
+  readonly weightsBytes: number;
+  /** Tokens that the model was trained for at once. */
+  readonly contextTokens: number;
+  /** What one token of one sequence takes in memory: a key and a value in each layer. */
+  readonly valueBytesPerToken: number;
   /** The file says that prompts must not begin with a begin-of-sequence token. */
   readonly withoutBeginToken: boolean;
 }
@@ -61,8 +67,43 @@ export async function inspectModelFile(path: string, llama: LlamaModule): Promis
     name: typeof general.name === 'string' ? general.name : basename(path, '.gguf'),
     parameters,
     vocabularySize: tokenizer?.ggml?.tokens?.length ?? 0,
+    weightsBytes: size,
+    ...contextCost(info.architectureMetadata as ContextMetadata),
     withoutBeginToken: tokenizer?.ggml?.add_bos_token === false,
   };
+}
+
+/** What the header says of the context; a model may leave out what its kind does not have. */
+interface ContextMetadata {
+  readonly block_count?: number;
+  readonly context_length?: number;
+  readonly embedding_length?: number;
+  readonly attention?: {
+    readonly head_count?: number | readonly number[];
+    readonly head_count_kv?: number | readonly number[];
+    readonly key_length?: number;
+    readonly value_length?: number;
+  };
+}
+
+/** Keys and values are kept as 16-bit numbers. */
+const valueBytes = 2;
+
+function contextCost(metadata: ContextMetadata) {
+  const { attention = {}, block_count: layers = 0, embedding_length: width = 0 } = metadata;
+  const heads = mostOf(attention.head_count) ?? 1;
+  const valueHeads = mostOf(attention.head_count_kv) ?? heads;
+  const headWidth = width / Math.max(1, heads);
+  const keyAndValue = (attention.key_length ?? headWidth) + (attention.value_length ?? headWidth);
+  return {
+    contextTokens: metadata.context_length ?? limits.contextTokensMax,
+    valueBytesPerToken: Math.ceil(layers * valueHeads * keyAndValue * valueBytes),
+  };
+}
+
+/** Some models have a number for each layer. */
+function mostOf(count: number | readonly number[] | undefined): number | undefined {
+  return typeof count === 'object' ? Math.max(...count) : count;
 }
 
 /** SHA-256 of the file, or null when it is larger than limits.modelHashBytesMax. */

@@ -43,11 +43,16 @@ const correctionSchema = z.strictObject({
  */
 export type Correction = z.output<typeof correctionSchema>;
 
+/** Whom a prompt may be shown to: models on this machine alone, or endpoints too. */
+export const privacySchema = z.enum(['local-only', 'any']);
+
 /** Parses a request where it enters from another thread or from the journal. */
 export const generationRequestSchema = z.strictObject({
   messages: z.array(chatMessageSchema).min(1).max(limits.chatMessagesMax),
   /** The model that is asked for; null or absent: whichever serves. */
   model: z.string().min(1).max(200).nullish(),
+  /** local-only: no endpoint may see it. */
+  privacy: privacySchema.optional(),
   /** JSON Schema of the answer, or null for free text. */
   schema: z.record(z.string(), z.json()).nullable(),
   /** 0 is greedy decoding. */
@@ -66,6 +71,7 @@ export const generationRequestSchema = z.strictObject({
 
 export interface GenerationRequest {
   model?: string | null | undefined;
+  privacy?: z.output<typeof privacySchema> | undefined;
   messages: ChatMessage[];
   schema: JsonObject | null;
   temperature: number;
@@ -131,6 +137,8 @@ export interface GenerationOutcome {
   interventions?: Intervention[] | undefined;
   /** promptTokens is 0 when the endpoint does not tell it. */
   usage: { promptTokens: number; answerTokens: number };
+  /** Which model answered, where several serve or one was reloaded. */
+  served?: { readonly model: string; readonly sha256: string | null } | undefined;
 }
 
 export interface ModelInfo {
@@ -153,6 +161,8 @@ export interface ModelInfo {
     /** The same request gives the same tokens whatever else is asked at the same time. */
     deterministic: boolean;
   };
+  /** Other models that serve here too, by the names to ask for them. */
+  alternatives?: readonly Pick<ModelInfo, 'name' | 'backend'>[];
 }
 
 /** What a model holds in memory and on disk, and what it was spared by that. */
@@ -185,15 +195,17 @@ export interface GenerateOptions {
 
 export type Priority = 'high' | 'normal' | 'low';
 
-/** @throws RuntimeError MODEL_UNKNOWN when another model is asked for than the one that serves. */
+/** @throws RuntimeError MODEL_UNKNOWN when another model is asked for than those that serve. */
 export function refuseOtherModel(
   asked: string | null | undefined,
-  served: Pick<ModelInfo, 'name'>,
+  served: Pick<ModelInfo, 'name' | 'alternatives'>,
 ): void {
-  if (asked === null || asked === undefined || asked === served.name) return;
+  const names = [served, ...(served.alternatives ?? [])].map(({ name }) => name);
+  if (asked === null || asked === undefined || names.includes(asked)) return;
+  const serve = names.length === 1 ? `${served.name} does` : `${names.join(', ')} do`;
   throw new RuntimeError(
     'MODEL_UNKNOWN',
-    `The model ${asked} does not serve here, ${served.name} does; name that one, or none.`,
+    `The model ${asked} does not serve here, ${serve}; name ${names.length === 1 ? 'that one' : 'one of these'}, or none.`,
   );
 }
 

@@ -5,6 +5,7 @@
 import { z } from 'zod';
 import { RuntimeError } from '../kernel/errors.ts';
 import { limits } from '../kernel/limits.ts';
+import { openChildModel } from './child-model.ts';
 import { EndpointClient } from './endpoint-client.ts';
 import { openLlamaModel } from './llama-model.ts';
 import type { ModelPort } from './model-port.ts';
@@ -37,6 +38,10 @@ export interface ModelSettings {
   readonly draftFile?: string;
   /** Folder for what no sequence has room for, this model's alone. */
   readonly stateFolder?: string;
+  /** Where a model file is loaded: in this thread unless said. An endpoint is another process anyway. */
+  readonly process?: 'thread' | 'child';
+  /** The user's file is loaded here without a trial in a process of its own. */
+  readonly trusted?: boolean;
 }
 
 /**
@@ -56,6 +61,7 @@ export async function openModel(settings: ModelSettings): Promise<ModelPort> {
     const endpoint = new EndpointClient(baseUrl, settings.apiKey ?? null);
     return new OpenAiModel(endpoint, settings.modelName ?? (await firstModel(endpoint)));
   }
+  if (settings.process === 'child') return openChildModel(settings);
   const { cores, sequences = limits.sequencesDefault, deterministic = false } = settings;
   const { stateFolder, draftFile, speculation = 'prompt-lookup' } = settings;
   const common = {
@@ -74,7 +80,7 @@ export async function openModel(settings: ModelSettings): Promise<ModelPort> {
         gpu: false,
         demonstration: true,
       })
-    : openLlamaModel({ ...common, file: modelFile, trusted: false, gpu: true });
+    : openLlamaModel({ ...common, file: modelFile, trusted: settings.trusted ?? false, gpu: true });
 }
 
 async function firstModel(endpoint: EndpointClient): Promise<string> {

@@ -8,10 +8,10 @@
  *   F1. A state is loaded only when its file has the length and checksum that it
  *       was written with; any other is thrown away, and its tokens are read again.
  *   F2. Files and bytes are bounded; the states that were used longest ago go first.
- *   F3. What a state holds can be read back as text, so files are the user's alone,
- *       and none outlives this object: they go at the start and at the end.
+ *   F3. What a state holds can be read back as text, so files are the user's alone and go at
+ *       the end; whoever gives the folder removes what a killed process left there.
  */
-import { chmodSync, mkdirSync, rmSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { open, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { crc32 } from 'node:zlib';
@@ -42,13 +42,11 @@ export class StateFiles implements StateStore<Token, StoredSequence> {
   #made = 0;
   #refused = 0;
 
-  /** @param folder For these files alone; what is in it is removed. */
-  constructor(folder: string, bytesMax: number = limits.stateFilesBytesMax) {
-    this.#folder = folder;
+  /** @param parent Where a folder for these files is made, which goes at the end. */
+  constructor(parent: string, bytesMax: number = limits.stateFilesBytesMax) {
     this.#bytesMax = bytesMax;
-    rmSync(folder, { recursive: true, force: true }); // (F3)
-    mkdirSync(folder, { recursive: true, mode: 0o700 });
-    chmodSync(folder, 0o700);
+    mkdirSync(parent, { recursive: true, mode: 0o700 });
+    this.#folder = mkdtempSync(join(parent, 'model-'));
   }
 
   get states(): readonly SequenceState<Token>[] {
@@ -102,7 +100,7 @@ export class StateFiles implements StateStore<Token, StoredSequence> {
   }
 
   close(): void {
-    this.#files = [];
+    this.#files = []; // (F3)
     rmSync(this.#folder, { recursive: true, force: true });
   }
 

@@ -144,11 +144,23 @@ export const errorCatalogue = {
     'The model file is not GGUF or llama.cpp cannot load it.',
     'Use a GGUF file of a supported architecture.',
   ),
+  MODEL_TOO_LARGE: entry(
+    environment,
+    507,
+    'A model alone needs more memory than all models together may take.',
+    'Raise modelMemoryMb in the configuration file, give it fewer sequences, or use a smaller model.',
+  ),
+  PRIVACY_LOCAL_ONLY: entry(
+    badInput,
+    403,
+    'What may be shown to models on this machine alone would have gone to an endpoint.',
+    'Add a model file to models: in the configuration file, or say privacy: any.',
+  ),
   INFERENCE_UNAVAILABLE: entry(
     environment,
     503,
-    'The model endpoint cannot be reached.',
-    'Check OPENCLAW_BASE_URL and that the server runs.',
+    'The model endpoint cannot be reached, or the process of the model has ended.',
+    'Check OPENCLAW_BASE_URL and that the server runs; a process is started again by itself.',
   ),
   INFERENCE_REJECTED: entry(
     environment,

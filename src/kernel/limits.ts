@@ -221,6 +221,13 @@ export const limits = {
   /** Bytes of the states of sequences that were offloaded to files, and how many there are. */
   stateFilesBytesMax: 4 * 1024 * MiB,
   stateFilesMax: 256,
+  /** Deaths of the process of a model within the window below before it is given up. */
+  modelRestartsMax: 5,
+  modelRestartWindowMs: 60_000,
+  /** Pause before its first restart; each further death within the window doubles it. */
+  modelRestartPauseMs: 100,
+  /** Time in which such a process frees its model before it is killed: less than a step of a stop. */
+  modelCloseMsMax: 1_500,
   /** Context window that is asked of a model that has a larger one, in tokens. */
   contextTokensMax: 8_192,
   /** Larger model files are not hashed at start. */

@@ -15,12 +15,13 @@ import { readFileSync, statSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { dirname, isAbsolute, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { type Document, isMap, LineCounter, parseDocument } from 'yaml';
+import { type Document, isMap, isNode, isSeq, LineCounter, parseDocument } from 'yaml';
 import { z } from 'zod';
 import type { SpeculationKind } from '../inference/speculation.ts';
 import type { JournalMode } from '../journal/journal-writer.ts';
 import { RuntimeError } from '../kernel/errors.ts';
 import { limits } from '../kernel/limits.ts';
+import { modelListSchema, type NamedModel, withFile, withKeys } from './models-config.ts';
 
 export interface RuntimeConfig {
   /** Absolute path. */
@@ -43,7 +44,15 @@ export interface RuntimeConfig {
     readonly speculation?: SpeculationKind;
     /** Absolute path of the draft model. */
     readonly draft?: string;
+    /** Where a model file is loaded; a thread of this process unless said. */
+    readonly process?: 'thread' | 'child';
+    /** What a model file is good for; small unless said. */
+    readonly tier?: 'small' | 'large';
   };
+  /** More models, loaded when they are asked for by name. */
+  readonly models?: readonly NamedModel[];
+  /** Mebibytes that all models together may take; without end unless said. */
+  readonly modelMemoryMb?: number;
   /** One generation at a time, so that the same question gives the same tokens whatever else is asked. */
   readonly deterministic: boolean;
   /** Host workers; without it, cores − 1 and at least one. */
@@ -98,8 +107,12 @@ const fileSchema = z.strictObject({
       sequences: z.number().int().min(1).max(limits.sequencesMax).optional(),
       speculation: z.enum(['off', 'prompt-lookup', 'draft']).optional(),
       draft: z.string().min(1).optional(),
+      process: z.enum(['thread', 'child']).optional(),
+      tier: z.enum(['small', 'large']).optional(),
     })
     .optional(),
+  models: modelListSchema.optional(),
+  modelMemoryMb: z.number().int().min(1).optional(),
 });
 
 type FileSettings = z.output<typeof fileSchema>;
@@ -140,6 +153,8 @@ export function resolveConfig(sources: ConfigSources): RuntimeConfig {
     host: file.host ?? '127.0.0.1',
     port,
     model: resolveModel(sources, file.model ?? {}),
+    ...(file.models === undefined ? {} : { models: withKeys(file.models, environment) }),
+    ...(file.modelMemoryMb === undefined ? {} : { modelMemoryMb: file.modelMemoryMb }),
     ...(file.hosts === undefined ? {} : { hosts: file.hosts }),
     deterministic:
       flags.deterministic ??
@@ -190,6 +205,8 @@ function resolveModel(
     ...(file.sequences === undefined ? {} : { sequences: file.sequences }),
     ...(file.speculation === undefined ? {} : { speculation: file.speculation }),
     ...(file.draft === undefined ? {} : { draft: file.draft }),
+    ...(file.process === undefined ? {} : { process: file.process }),
+    ...(file.tier === undefined ? {} : { tier: file.tier }),
   };
 }
 
@@ -245,9 +262,10 @@ function parseConfigFile(text: string, path: string, home: string): FileSettings
   if (!parsed.success) throw invalid(describeIssue(parsed.error, { document, lines, path }));
   const expand = (value: string): string =>
     value.startsWith('~/') ? join(home, value.slice(2)) : resolve(dirname(path), value);
-  const { data, model, ...rest } = parsed.data;
+  const { data, model, models, ...rest } = parsed.data;
   return {
     ...rest,
+    ...(models === undefined ? {} : { models: models.map((each) => withFile(each, expand)) }),
     ...(data === undefined ? {} : { data: expand(data) }),
     ...(model === undefined ? {} : { model: withPaths(model, expand) }),
   };
@@ -301,6 +319,11 @@ function offsetOf(document: Document, path: readonly PropertyKey[]): number {
   let node: unknown = document.contents;
   let offset = 0;
   for (const key of path) {
+    if (isSeq(node)) {
+      node = node.items[Number(key)];
+      offset = (isNode(node) && node.range?.[0]) || offset;
+      continue;
+    }
     if (!isMap(node)) break;
     const pair = node.items.find((item) => String(item.key) === String(key));
     if (pair === undefined) break;

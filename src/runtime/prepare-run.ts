@@ -75,10 +75,10 @@ export function modelText(model: ModelInfo): string {
  * document. An endpoint is asked; nobody knows its models and schemas.
  */
 export function refuseUnservable({ agents }: PipelineDefinition, model: ModelInfo): void {
-  if (model.backend !== 'llama.cpp') return;
   for (const [name, agent] of Object.entries(agents)) {
-    refuseOtherModel(agent.model, model);
-    if (agent.output === undefined) continue;
+    if (model.backend === 'llama.cpp') refuseOtherModel(agent.model, model);
+    const serves = model.alternatives?.find((other) => other.name === agent.model) ?? model;
+    if (serves.backend !== 'llama.cpp' || agent.output === undefined) continue;
     try {
       toGrammarSchema(agent.output as JsonObject);
     } catch (error) {

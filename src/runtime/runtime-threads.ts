@@ -10,6 +10,7 @@
  *       left unfinished in a ring, and what it held in the arena is free.
  *   T4. The end of a host is told, and is no failure: hosts start again.
  */
+import { rmSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import type { BusMonitor } from '../bus/bus-monitor.ts';
@@ -38,7 +39,7 @@ import type { RuntimeConfig } from './config.ts';
 import { type HostDeath, HostPool } from './host-pool.ts';
 import { type InferenceWorker, startInferenceWorker } from './inference-worker/client.ts';
 import { type JournalWorkerClient, startJournalWorker } from './journal-worker/client.ts';
-import { modelSettings } from './model-settings.ts';
+import { modelSetSettings } from './model-settings.ts';
 import {
   actuatorThread,
   hostThread,
@@ -178,10 +179,13 @@ export async function startThreads(
     },
     failed(actuatorThread, 'actuator'),
   );
+  const states = join(dataDirectory, statesFolder);
+  // What a killed process left; it can be read back as text.
+  rmSync(states, { recursive: true, force: true });
   const inference = startInferenceWorker({
     endpoint,
     seat: seatOf(bus, inferenceThread),
-    model: { ...modelSettings(config), stateFolder: join(dataDirectory, statesFolder) },
+    models: modelSetSettings(config, states),
     onEnded: (error) => {
       ended(inferenceThread);
       if (error !== null && !stopping) onFailure(error);

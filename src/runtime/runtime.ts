@@ -5,6 +5,7 @@
  */
 import { DeadLetterList } from '../bus/dead-letters.ts';
 import type { ModelInfo } from '../inference/model-port.ts';
+import type { ModelStatus } from '../inference/model-status.ts';
 import type { BackupReport } from '../journal/backup.ts';
 import type { DataDirectory } from '../journal/data-directory.ts';
 import type { JournalMode } from '../journal/journal-writer.ts';
@@ -180,6 +181,17 @@ export class Runtime implements RuntimePort {
 
   bus(): BusView {
     return this.#bus.view();
+  }
+
+  models(): Promise<readonly ModelStatus[]> {
+    return this.#inference.models();
+  }
+
+  async reloadModel(name: string): Promise<ModelStatus> {
+    const { status, info } = await this.#inference.reloadModel(name);
+    // New runs name the model that they begin with.
+    this.#model = info;
+    return status;
   }
 
   async startRun(request: StartRunRequest): Promise<RunView> {

@@ -10,6 +10,7 @@ import { type DeadLetter, deadLetterTopicId } from '../bus/dead-letters.ts';
 import { defineTopic, type ThreadId, threadId } from '../bus/endpoint.ts';
 import type { KeyRegistration } from '../identity/key-directory.ts';
 import type { GenerationOutcome } from '../inference/model-port.ts';
+import type { ModelStatus } from '../inference/model-status.ts';
 import type { ErrorMessage } from '../kernel/errors.ts';
 import type { ActorId, IntentionKey, RunId } from '../kernel/ids.ts';
 import { limits } from '../kernel/limits.ts';
@@ -17,6 +18,8 @@ import type { ActMessage, HostKeyMessage } from './actuator-worker/protocol.ts';
 import type {
   AbortGenerationMessage,
   GenerateMessage,
+  ReloadedModel,
+  ReloadModelMessage,
   StatusMessage,
   TokenNotice,
 } from './inference-worker/protocol.ts';
@@ -231,6 +234,20 @@ export const topics = {
     name: 'abort-generation',
     policy: 'wait',
     publishers: [mainThread, actuatorThread],
+    subscribers: [inferenceThread],
+  }),
+  models: defineTopic<null, readonly ModelStatus[]>({
+    id: 36,
+    name: 'models',
+    policy: 'wait',
+    publishers: [mainThread],
+    subscribers: [inferenceThread],
+  }),
+  reloadModel: defineTopic<ReloadModelMessage, ReloadedModel>({
+    id: 37,
+    name: 'reload-model',
+    policy: 'wait',
+    publishers: [mainThread],
     subscribers: [inferenceThread],
   }),
   /** Live, unjournaled, and left out when the listener is slow. */

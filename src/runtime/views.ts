@@ -3,6 +3,7 @@
  * line are written against.
  */
 
+import type { ModelStatus } from '../inference/model-status.ts';
 import type { BackupReport } from '../journal/backup.ts';
 import type { JournalMode } from '../journal/journal-writer.ts';
 import type { RunId } from '../kernel/ids.ts';
@@ -252,6 +253,10 @@ export interface EraseOptions {
 /** The running system as the API and `claw` use it. Every method that names a run throws RUN_NOT_FOUND. */
 export interface RuntimePort {
   health(): HealthView;
+  /** Every model that serves, the default one first. */
+  models(): Promise<readonly ModelStatus[]>;
+  /** Loads a model again, from its file as it is now. @throws RuntimeError as `ModelSet.reload` */
+  reloadModel(name: string): Promise<ModelStatus>;
   /** What the threads send each other: totals, and rates of the last second or two. */
   bus(): BusView;
   startRun(request: StartRunRequest): Promise<RunView>;

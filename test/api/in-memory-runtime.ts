@@ -3,6 +3,7 @@
  * by event: when an event appears, when a run ends, how long a client lags.
  */
 import { busStatistics, takeSnapshot } from '../../src/bus/bus-statistics.ts';
+import type { ModelStatus } from '../../src/inference/model-status.ts';
 import type { BackupReport } from '../../src/journal/backup.ts';
 import { RuntimeError } from '../../src/kernel/errors.ts';
 import { newRunId, type RunId, runId } from '../../src/kernel/ids.ts';
@@ -48,6 +49,24 @@ export class InMemoryRuntime implements RuntimePort {
   readonly backups: string[] = [];
   readonly compactions: CompactionRequest[] = [];
   readonly generations: GenerateTextRequest[] = [];
+  readonly reloadedModels: string[] = [];
+  modelStatuses: ModelStatus[] = [
+    {
+      name: 'in-memory',
+      default: true,
+      backend: 'llama.cpp',
+      tier: 'small',
+      sha256: 'ab'.repeat(32),
+      state: 'idle',
+      memoryBytes: 5 * 2 ** 20,
+      parameters: 1_000_000,
+      contextTokens: 2_048,
+      sequences: 1,
+      generations: 0,
+      tokensPerSecond: 123.4,
+      usage: null,
+    },
+  ];
   /** Aborted generations and scripts. */
   aborted = 0;
   readonly scripts: SandboxRequest[] = [];
@@ -87,6 +106,17 @@ export class InMemoryRuntime implements RuntimePort {
   bus(): BusView {
     const statistics = busStatistics(this.#busBefore, takeSnapshot(this.countedBus, 2_000));
     return { ...statistics, deadLetters: this.deadLetters };
+  }
+
+  async models(): Promise<readonly ModelStatus[]> {
+    return this.modelStatuses;
+  }
+
+  async reloadModel(name: string): Promise<ModelStatus> {
+    const status = this.modelStatuses.find((each) => each.name === name);
+    if (status === undefined) throw new RuntimeError('MODEL_UNKNOWN', `There is no ${name}.`);
+    this.reloadedModels.push(name);
+    return status;
   }
 
   async startRun(request: StartRunRequest): Promise<RunView> {

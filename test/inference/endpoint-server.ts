@@ -56,7 +56,7 @@ export interface EndpointServer {
 }
 
 /** What it serves; a request for another model is refused. */
-const models = ['first-model', 'm'];
+const models = ['first-model', 'm', 'far'];
 
 /** @param key Whoever does not show it is refused; null: nobody is asked for one, as by local servers. */
 export async function startEndpointServer(

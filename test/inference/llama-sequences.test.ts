@@ -120,7 +120,8 @@ describe('an agent that will be back', () => {
     if (first === undefined || second === undefined) throw new Error('there are conversations');
     const answer = await model.generate(first, { parks: true });
     await model.generate(second);
-    const [name = ''] = readdirSync(stateFolder);
+    const names = readdirSync(stateFolder, { recursive: true, encoding: 'utf8' });
+    const name = names.find((each) => each.endsWith('.kv')) ?? '';
     writeFileSync(join(stateFolder, name), 'damaged');
     const next = await model.generate(goOn(first, answer.text));
     expect(next.status).toBe('completed');

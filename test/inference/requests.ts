@@ -3,6 +3,17 @@ import type { GenerationRequest } from '../../src/inference/model-port.ts';
 
 export const embeddedModelFile = join(import.meta.dirname, '../../models/tiny-agent.gguf');
 
+export const draftModelFile = join(import.meta.dirname, '../../models/tiny-agent-draft.gguf');
+
+/** Takes long: the model has to fill a long list. */
+export function longRequest(changes: Partial<GenerationRequest> = {}): GenerationRequest {
+  return request('Hello!', {
+    schema: { type: 'array', items: { type: 'string' }, minItems: 900 },
+    maxTokens: 1_024,
+    ...changes,
+  });
+}
+
 /** A request with one user turn; `changes` overrides any member. */
 export function request(
   prompt: string,

@@ -1,11 +1,4 @@
-import {
-  existsSync,
-  readdirSync,
-  readFileSync,
-  statSync,
-  truncateSync,
-  writeFileSync,
-} from 'node:fs';
+import { readdirSync, readFileSync, statSync, truncateSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { LlamaContextSequence, Token } from 'node-llama-cpp';
 import { getLlama, LlamaLogLevel } from 'node-llama-cpp';
@@ -34,6 +27,11 @@ beforeAll(async () => {
 });
 
 afterAll(() => llama.dispose());
+
+function kept(folder: string): string[] {
+  const names = readdirSync(folder, { recursive: true, encoding: 'utf8' });
+  return names.filter((name) => name.endsWith('.kv')).map((name) => join(folder, name));
+}
 
 async function read(
   length = tokens.length,
@@ -84,12 +82,12 @@ describe('a state in a file', () => {
     const folder = join(testFolder(), 'states');
     const files = new StateFiles(folder);
     await files.save(one, await read());
-    const [name = ''] = readdirSync(folder);
-    change(join(folder, name));
+    const [name = ''] = kept(folder);
+    change(name);
     expect(await files.load(other, files.states[0] as never)).toBe(false);
     expect(other.contextTokens).toEqual([]);
     expect(files.usage).toEqual({ files: 0, bytes: 0, refused: 1 });
-    expect(readdirSync(folder)).toEqual([]);
+    expect(kept(folder)).toEqual([]);
     files.close();
   });
 
@@ -102,9 +100,9 @@ describe('a state in a file', () => {
     await files.save(one, { ...(await read(30)), owner: 'other' });
     await files.forget('run');
     expect(files.states.map((state) => state.read)).toEqual([30]);
-    expect(readdirSync(folder)).toHaveLength(1);
+    expect(kept(folder)).toHaveLength(1);
     files.close();
-    expect(existsSync(folder)).toBe(false);
+    expect(readdirSync(folder)).toEqual([]);
   });
 
   it('makes room for the next, the one used longest ago first', async () => {
@@ -112,8 +110,8 @@ describe('a state in a file', () => {
     const first = new StateFiles(folder);
     await first.save(one, await read(40));
     const { bytes } = first.usage;
+    first.close();
     const files = new StateFiles(folder, 2 * bytes);
-    expect(readdirSync(folder)).toEqual([]);
     const [a, b, c] = [tokens.slice(0, 30), tokens.slice(1, 31), tokens.slice(2, 32)];
     for (const part of [a, b, c]) {
       await one.clearHistory();
@@ -123,7 +121,8 @@ describe('a state in a file', () => {
       if (part === b) await files.load(other, files.states[0] as never);
     }
     expect(files.states.map((state) => state.tokens)).toEqual([a, c]);
-    expect(statSync(folder).mode & 0o777).toBe(0o700);
+    const [own = ''] = readdirSync(folder);
+    expect(statSync(join(folder, own)).mode & 0o777).toBe(0o700);
     files.close();
   });
 

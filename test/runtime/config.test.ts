@@ -116,6 +116,13 @@ describe('the model', () => {
     ).toEqual({ file: '/somewhere/m.gguf' });
   });
 
+  test('a file may be loaded in a child process, and nowhere else', () => {
+    writeConfig('model:\n  file: m.gguf\n  process: child\n');
+    expect(resolve().model).toMatchObject({ process: 'child' });
+    writeConfig('model:\n  process: elsewhere\n');
+    expect(() => resolve()).toThrow(/model\.process/);
+  });
+
   test('an endpoint in the environment beats a file in the configuration file', () => {
     writeConfig('model:\n  file: m.gguf\n');
     const environment = {

@@ -50,7 +50,11 @@ function build(model: { modelFile?: string } = {}): House {
   const worker = startInferenceWorker({
     endpoint: endpoints.main,
     seat: seatOf(bus, inferenceThread),
-    model: { embeddedModelFile, cores: 2, deterministic: true, ...model },
+    models: {
+      default: { model: { embeddedModelFile, cores: 2, deterministic: true, ...model } },
+      others: [],
+      memoryMb: null,
+    },
     onEnded: (error) => {
       bus.monitor.threadEnded(inferenceThread);
       if (error !== null) failures.push(error);

@@ -125,7 +125,7 @@ export function makeDesk(texts: readonly string[]): Desk {
   };
 }
 
-type Settings = Partial<Pick<RuntimeConfig, 'hosts' | 'journal' | 'model' | 'deterministic'>>;
+type Settings = Partial<Omit<RuntimeConfig, 'dataDirectory' | 'host' | 'port'>>;
 
 /** Started; stopped at the end of the test unless the test did. */
 export async function openRuntime(

@@ -6,14 +6,15 @@ import { Worker } from 'node:worker_threads';
 import type { BusSeat, Endpoint, ThreadId } from '../../bus/endpoint.ts';
 import type { GenerationQuestion } from '../../inference/context-generation.ts';
 import type { GenerateOptions, GenerationOutcome, ModelInfo } from '../../inference/model-port.ts';
-import type { ModelSettings } from '../../inference/open-model.ts';
+import type { ModelSetSettings } from '../../inference/model-set.ts';
+import type { ModelStatus } from '../../inference/model-status.ts';
 import { abortedError } from '../../inference/time-limit.ts';
 import { fromErrorMessage, RuntimeError } from '../../kernel/errors.ts';
 import type { JsonObject } from '../../kernel/json.ts';
 import { limits } from '../../kernel/limits.ts';
 import { siblingModule } from '../../kernel/module-url.ts';
 import { inferenceThread, topics } from '../topics.ts';
-import type { InferenceWorkerData, StatusMessage, TokenNotice } from './protocol.ts';
+import type { InferenceWorkerData, ReloadedModel, StatusMessage, TokenNotice } from './protocol.ts';
 
 type ClientEndpoint = Pick<Endpoint, 'self' | 'send' | 'request'>;
 
@@ -80,6 +81,18 @@ export class InferenceClient {
     }
   }
 
+  /** Every model of the worker, as it is now. @throws RuntimeError as `Endpoint.request` */
+  models(): Promise<readonly ModelStatus[]> {
+    const options = { deadlineMs: limits.generationReplyMsMax };
+    return this.#endpoint.request(inferenceThread, topics.models, null, options);
+  }
+
+  /** @throws RuntimeError as `ModelSet.reload` and `Endpoint.request` */
+  reloadModel(name: string): Promise<ReloadedModel> {
+    const options = { deadlineMs: limits.generationReplyMsMax };
+    return this.#endpoint.request(inferenceThread, topics.reloadModel, { name }, options);
+  }
+
   /** Takes a token of a call of this client; false for all others. */
   takeToken({ requester, call, label: _label, place, ...token }: TokenNotice): boolean {
     const onToken = requester === this.#endpoint.self ? this.#calls.get(call) : undefined;
@@ -93,7 +106,7 @@ export interface InferenceWorkerOptions {
   readonly endpoint: Pick<Endpoint, 'send' | 'on'>;
   /** The worker's own seat on the bus. */
   readonly seat: BusSeat;
-  readonly model: ModelSettings;
+  readonly models: ModelSetSettings;
   /** Called once when the thread has ended, with an error unless somebody closed it. */
   readonly onEnded?: (error: RuntimeError | null) => void;
 }
@@ -123,10 +136,10 @@ class WorkerHandle implements InferenceWorker {
   #failure: RuntimeError | null = null;
   #closing: Promise<void> | null = null;
 
-  constructor({ endpoint, seat, model, onEnded }: InferenceWorkerOptions) {
+  constructor({ endpoint, seat, models, onEnded }: InferenceWorkerOptions) {
     this.#endpoint = endpoint;
     endpoint.on(topics.modelStatus, (status) => this.#take(status));
-    const workerData: InferenceWorkerData = { spec: seat.spec, model };
+    const workerData: InferenceWorkerData = { spec: seat.spec, models };
     this.#worker = new Worker(siblingModule(import.meta.url, 'entry'), {
       workerData,
       transferList: seat.transferList,

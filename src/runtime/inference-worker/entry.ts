@@ -5,19 +5,21 @@
  */
 import { isMainThread, workerData } from 'node:worker_threads';
 import { openEndpoint, type Reservation } from '../../bus/endpoint.ts';
-import { openModel } from '../../inference/open-model.ts';
+import { openModelSet } from '../../inference/model-set.ts';
 import { assert } from '../../kernel/assert.ts';
 import { toErrorMessage } from '../../kernel/errors.ts';
 import { mainThread, topics } from '../topics.ts';
+import { ModelsService } from './models-service.ts';
 import type { InferenceWorkerData, StatusMessage } from './protocol.ts';
 import { InferenceService } from './service.ts';
 
 assert(!isMainThread, 'the inference worker runs on a thread of its own');
 
-const { spec, model: settings } = workerData as InferenceWorkerData;
+const { spec, models: settings } = workerData as InferenceWorkerData;
 const endpoint = openEndpoint(spec);
-const model = openModel(settings);
-const service = new InferenceService(endpoint, model);
+const models = openModelSet(settings);
+const service = new InferenceService(endpoint, models);
+const about = new ModelsService(models);
 
 /** Tells main, once with each place; neither news may be refused. */
 function report(place: Reservation | null, status: StatusMessage): void {
@@ -42,10 +44,12 @@ endpoint.onReserved(topics.generate, (body, header, place) =>
 );
 endpoint.on(topics.abortGeneration, (body, header) => service.abort(body, header));
 endpoint.on(topics.runEnded, ({ run }) => void service.forget(run));
+endpoint.onReserved(topics.models, (_body, header, place) => about.list(header, place));
+endpoint.onReserved(topics.reloadModel, (body, header, place) => about.reload(body, header, place));
 endpoint.on(topics.close, () => void close());
 endpoint.listen();
 
-model.then(
+models.then(
   (port) => report(opened, { type: 'ready', info: port.info }),
   (error: unknown) => report(opened, { type: 'failed', error: toErrorMessage(error) }),
 );

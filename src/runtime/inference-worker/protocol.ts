@@ -9,7 +9,8 @@ import {
   generationQuestionSchema,
 } from '../../inference/context-generation.ts';
 import type { GeneratedToken, ModelInfo } from '../../inference/model-port.ts';
-import type { ModelSettings } from '../../inference/open-model.ts';
+import type { ModelSetSettings } from '../../inference/model-set.ts';
+import type { ModelStatus } from '../../inference/model-status.ts';
 import type { ErrorMessage } from '../../kernel/errors.ts';
 
 export const generateMessageSchema = z.strictObject({
@@ -40,6 +41,16 @@ export interface TokenNotice extends Readonly<GeneratedToken> {
   readonly place: number;
 }
 
+export interface ReloadModelMessage {
+  readonly name: string;
+}
+
+/** The model that came, and who serves by default from now on. */
+export interface ReloadedModel {
+  readonly status: ModelStatus;
+  readonly info: ModelInfo;
+}
+
 /** To the thread that started the worker. */
 export type StatusMessage =
   | { readonly type: 'ready'; readonly info: ModelInfo }
@@ -49,5 +60,5 @@ export type StatusMessage =
 /** What the worker is started with. */
 export interface InferenceWorkerData {
   readonly spec: EndpointSpec;
-  readonly model: ModelSettings;
+  readonly models: ModelSetSettings;
 }

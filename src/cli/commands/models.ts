@@ -1,0 +1,76 @@
+/**
+ * `claw models`: the models of the live server, or those of the configuration
+ * when none runs. `claw models reload NAME` loads one again while it serves.
+ */
+import type { Command } from 'commander';
+import type { ModelStatus } from '../../inference/model-status.ts';
+import { exitStatus, RuntimeError } from '../../kernel/errors.ts';
+import { alignedRows } from '../aligned-rows.ts';
+import { type Host, newCommand, onAction } from '../command.ts';
+import { findServer } from '../connect.ts';
+
+const hashCharacters = 12;
+const mebibyte = 1024 * 1024;
+
+export function modelsCommand(host: Host): Command {
+  const command = newCommand('models', 'list the models, what they take and how fast they are');
+  onAction(command, host, async (context) => {
+    const server = await findServer(context);
+    const models =
+      server === null
+        ? await context.services.configuredModels(context.config)
+        : await server.models();
+    context.output.answer({ models });
+    context.output.print(alignedRows([header, ...models.map(rowOf)]).join('\n'));
+    return exitStatus.ok;
+  });
+  command.addCommand(reloadCommand(host));
+  return command;
+}
+
+function reloadCommand(host: Host): Command {
+  const command = newCommand(
+    'reload',
+    'load a model again, such as from a replaced file, while the server goes on',
+  ).argument('<name>', 'name of the model, as claw models lists it');
+  return onAction(command, host, async (context, { words: [name = ''] }) => {
+    const server = await findServer(context);
+    if (server === null) {
+      throw new RuntimeError(
+        'SERVER_NOT_RUNNING',
+        `No server uses ${context.config.dataDirectory}; the next one loads its models as their files are then.`,
+      );
+    }
+    const model = await server.reloadModel(name);
+    context.output.answer({ model });
+    context.output.print(alignedRows([header, rowOf(model)]).join('\n'));
+    return exitStatus.ok;
+  });
+}
+
+const header: readonly string[] = [
+  'MODEL',
+  'BACKEND',
+  'TIER',
+  'STATE',
+  'MEMORY',
+  'SEQUENCES',
+  'OPEN',
+  'TOKENS/S',
+  'SHA-256',
+];
+
+function rowOf(model: ModelStatus): string[] {
+  const { memoryBytes, sequences, tokensPerSecond, sha256 } = model;
+  return [
+    model.default ? `${model.name} (default)` : model.name,
+    model.backend,
+    model.tier,
+    model.state,
+    memoryBytes === null ? 'not known' : `${Math.ceil(memoryBytes / mebibyte)} MiB`,
+    sequences === null ? '-' : String(sequences),
+    String(model.generations),
+    tokensPerSecond === null ? '-' : tokensPerSecond.toFixed(0),
+    sha256 === null ? '-' : sha256.slice(0, hashCharacters),
+  ];
+}
