@@ -11,6 +11,9 @@
  * thresholds that nothing crosses: no token is less than 0 certain, and no
  * answer has 64 repetitions in a row.
  *
+ * Tokens for each second of processor time are compared as well: other work on
+ * the machine disturbs those less.
+ *
  * In a batch values differ in their last bits, and an answer may part from
  * another where two tokens are nearly as likely: how many do is a figure.
  */
@@ -37,14 +40,14 @@ try {
     file: embeddedModelFile,
     goal: 0.8,
     questions,
-    perPass: quick ? 6 : 48,
+    perPass: quick ? 4 : 32,
   };
   const large = {
     name: '51.9 M',
     file: random.file,
     goal: 0.92,
     questions: questions.map((each) => ({ ...each, maxTokens: quick ? 12 : 32 })),
-    perPass: quick ? 2 : 16,
+    perPass: quick ? 2 : 12,
   };
   const figures = [
     ...(await measureAgents(embedded, repetitions)),

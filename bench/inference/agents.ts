@@ -42,10 +42,11 @@ async function ask(
   questions: readonly GenerationRequest[],
   agents: number,
   answer: Answer,
-): Promise<{ perSecond: number; answers: readonly Answered[] }> {
+): Promise<{ perSecond: number; perProcessorSecond: number; answers: readonly Answered[] }> {
   const answers: Answered[] = [];
   let next = 0;
   const started = performance.now();
+  const used = process.cpuUsage();
   const work = async (agent: number): Promise<void> => {
     for (let index = next++; index < questions.length; index = next++) {
       const question = questions[index];
@@ -55,8 +56,13 @@ async function ask(
   };
   await Promise.all(Array.from({ length: agents }, (_, agent) => work(agent)));
   const seconds = (performance.now() - started) / 1_000;
+  const { user, system } = process.cpuUsage(used);
   const tokens = answers.reduce((sum, each) => sum + each.tokens, 0);
-  return { perSecond: tokens / seconds, answers };
+  return {
+    perSecond: tokens / seconds,
+    perProcessorSecond: (tokens * 1e6) / (user + system),
+    answers,
+  };
 }
 
 /** Both sides of one model with so many sequences. */
@@ -99,6 +105,7 @@ function passes(
   { agents, answer, alone }: { agents: number; answer: Answer; alone: Alone },
 ) {
   const parted: number[] = [];
+  const byProcessor: number[] = [];
   const count = Math.max(perPass, agents);
   let from = 0;
   const pass = async (): Promise<number> => {
@@ -108,7 +115,8 @@ function passes(
       return question;
     });
     from += count; // (A3)
-    const { perSecond, answers } = await ask(asked, agents, answer);
+    const { perSecond, perProcessorSecond, answers } = await ask(asked, agents, answer);
+    byProcessor.push(perProcessorSecond);
     const texts = answers.map(({ text }) => plainText(text));
     if (agents === 1) {
       asked.forEach((question, index) => {
@@ -122,7 +130,7 @@ function passes(
     if (known.length > 0) parted.push(others.length / known.length);
     return perSecond;
   };
-  return { pass, parted };
+  return { pass, parted, byProcessor };
 }
 
 async function measure(
@@ -138,9 +146,12 @@ async function measure(
     await plain.pass();
     const speed = await interleave({ port: port.pass, plain: plain.pass }, repetitions); // (A2)
     const id = (what: string) => `${workload.name}, ${agents} at once: ${what}`;
+    // The pass that warmed up is left out; those of one turn are compared.
+    const measured = (each: { byProcessor: readonly number[] }) => each.byProcessor.slice(1);
     const less = { higherIsBetter: false };
     return [
       figure(id('port / plain'), 'x', ratios(speed.port, speed.plain), { goal: workload.goal }),
+      figure(id('port / plain, by processor time'), 'x', ratios(measured(port), measured(plain))),
       figure(id('port'), 'tokens/s', speed.port),
       figure(id('plain'), 'tokens/s', speed.plain),
       figure(id('answers other than alone, port'), 'x', port.parted, less),

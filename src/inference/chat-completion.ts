@@ -7,7 +7,7 @@ import { z } from 'zod';
 import { RuntimeError } from '../kernel/errors.ts';
 import type { JsonObject } from '../kernel/json.ts';
 import { readListedTokens } from './listed-tokens.ts';
-import type { GeneratedToken, GenerationRequest } from './model-port.ts';
+import type { ChatMessage, ContentPart, GeneratedToken, GenerationRequest } from './model-port.ts';
 
 /** Tokens that are asked for at each place: what servers with a low limit of their own still grant. */
 const listedTokens = 5;
@@ -60,7 +60,7 @@ export function completionBody(
   const { schema } = request;
   return {
     model: request.model ?? options.model,
-    messages: request.messages.map(({ role, content }) => ({ role, content })),
+    messages: request.messages.map(messageBody),
     temperature: request.temperature,
     seed: request.seed,
     max_tokens: request.maxTokens,
@@ -76,6 +76,24 @@ export function completionBody(
           },
         }),
   };
+}
+
+function messageBody({ role, content, parts }: ChatMessage): JsonObject {
+  if (parts === undefined) return { role, content };
+  const text = content === '' ? [] : [{ type: 'text', text: content }];
+  return { role, content: [...text, ...parts.map(partBody)] };
+}
+
+function partBody(part: ContentPart): JsonObject {
+  switch (part.type) {
+    case 'image':
+      return {
+        type: 'image_url',
+        image_url: { url: `data:${part.mediaType};base64,${part.base64}` },
+      };
+    case 'audio':
+      return { type: 'input_audio', input_audio: { data: part.base64, format: part.format } };
+  }
 }
 
 /** @throws RuntimeError INFERENCE_PROTOCOL when the text is no chunk. */

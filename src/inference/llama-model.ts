@@ -25,6 +25,7 @@ import {
   type ModelPort,
   type ModelUsage,
   refuseOtherModel,
+  refuseOtherParts,
 } from './model-port.ts';
 import { anyReuse, type ReusePolicy, wholePieces } from './reuse-policy.ts';
 import { SequencePool } from './sequence-pool.ts';
@@ -117,6 +118,7 @@ export class LlamaModel implements ModelPort {
     time: TimeLimit,
   ): Promise<GenerationOutcome> {
     refuseOtherModel(request.model, this.info);
+    refuseOtherParts(request.messages, this.info);
     const prompt = this.#render(request.messages);
     const room = this.#parts.context.contextSize - prompt.tokens.length;
     if (room < 1) throw this.#tooLong(prompt.tokens.length);

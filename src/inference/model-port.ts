@@ -16,10 +16,35 @@ import type { SpeculationUsage } from './speculation.ts';
 
 const seedMax = 2 ** 32 - 1;
 
-const chatMessageSchema = z.strictObject({
-  role: z.enum(['system', 'user', 'assistant']),
-  content: z.string(),
-});
+const base64 = z
+  .string()
+  .min(1)
+  .max(limits.messagePartCharactersMax)
+  .regex(/^[A-Za-z0-9+/]+={0,2}$/, 'not base64');
+
+const contentPartSchema = z.discriminatedUnion('type', [
+  z.strictObject({
+    type: z.literal('image'),
+    mediaType: z.enum(['image/png', 'image/jpeg', 'image/webp', 'image/gif']),
+    base64,
+  }),
+  z.strictObject({ type: z.literal('audio'), format: z.enum(['wav', 'mp3']), base64 }),
+]);
+
+/** An image or a recording; the bytes themselves, so that nobody has to fetch anything. */
+export type ContentPart = z.output<typeof contentPartSchema>;
+
+const chatMessageSchema = z
+  .strictObject({
+    role: z.enum(['system', 'user', 'assistant']),
+    content: z.string(),
+    /** Follow the text. */
+    parts: z.array(contentPartSchema).min(1).max(limits.messagePartsMax).optional(),
+  })
+  .refine(({ role, parts }) => parts === undefined || role === 'user', {
+    path: ['parts'],
+    message: 'only users show images or recordings',
+  });
 
 /** One turn of a conversation. */
 export type ChatMessage = z.output<typeof chatMessageSchema>;
@@ -149,6 +174,8 @@ export interface ModelInfo {
   contextTokens: number | null;
   /** The embedded model, which understands the bundled prompt formats only. */
   demonstration: boolean;
+  /** What messages may hold beside text; absent: nothing. */
+  parts?: Readonly<Record<ContentPart['type'], boolean>>;
   /** What is asked of the backend; a server may still answer without confidences. */
   capabilities: {
     confidence: boolean;
@@ -195,6 +222,24 @@ export interface GenerateOptions {
 
 export type Priority = 'high' | 'normal' | 'low';
 
+/**
+ * What a backend calls before it reads the messages.
+ * @throws RuntimeError CONTENT_UNSUPPORTED when they hold images or recordings that it does not take.
+ */
+export function refuseOtherParts(
+  messages: readonly ChatMessage[],
+  { name, parts: served }: Pick<ModelInfo, 'name' | 'parts'>,
+): void {
+  for (const { type } of messages.flatMap(({ parts }) => parts ?? [])) {
+    if (served?.[type] === true) continue;
+    throw new RuntimeError(
+      'CONTENT_UNSUPPORTED',
+      `The model ${name} takes no ${type} in a message; ask a model that does, or ask in text alone.`,
+      { details: { part: type } },
+    );
+  }
+}
+
 /** @throws RuntimeError MODEL_UNKNOWN when another model is asked for than those that serve. */
 export function refuseOtherModel(
   asked: string | null | undefined,
@@ -214,7 +259,7 @@ export interface ModelPort {
   readonly info: ModelInfo;
   /**
    * Generates one answer. A detector that fires is an outcome, not an error.
-   * @throws RuntimeError INFERENCE_TIMEOUT, INFERENCE_ABORTED, CONTEXT_TOO_LONG,
+   * @throws RuntimeError INFERENCE_TIMEOUT, INFERENCE_ABORTED, CONTEXT_TOO_LONG, CONTENT_UNSUPPORTED,
    * ACTUATOR_BUSY, SCHEMA_UNSUPPORTED, and of an endpoint INFERENCE_UNAVAILABLE, INFERENCE_REJECTED,
    * INFERENCE_PROTOCOL.
    */

@@ -15,12 +15,13 @@ import { AnswerRecorder } from './answer-recorder.ts';
 import { type AskedProbabilities, completionBody, protocolError } from './chat-completion.ts';
 import { readCompletion } from './completion-reader.ts';
 import type { EndpointClient } from './endpoint-client.ts';
-import type {
-  GenerateOptions,
-  GenerationOutcome,
-  GenerationRequest,
-  ModelInfo,
-  ModelPort,
+import {
+  type GenerateOptions,
+  type GenerationOutcome,
+  type GenerationRequest,
+  type ModelInfo,
+  type ModelPort,
+  refuseOtherParts,
 } from './model-port.ts';
 import { abortedError, TimeLimit } from './time-limit.ts';
 
@@ -48,6 +49,8 @@ export class OpenAiModel implements ModelPort {
       sha256: null,
       contextTokens: null,
       demonstration: false,
+      // Carried whole; whether the model behind it takes them is for the server to say.
+      parts: { image: true, audio: true },
       capabilities: {
         confidence: this.#probabilities !== 'none',
         distribution: this.#probabilities === 'listed',
@@ -96,6 +99,7 @@ export class OpenAiModel implements ModelPort {
     options: GenerateOptions,
     time: TimeLimit,
   ): Promise<GenerationOutcome> {
+    refuseOtherParts(request.messages, this.info);
     // Ends the connection as soon as the answer is over, for whatever reason.
     const connection = new AbortController();
     let lateTimer: NodeJS.Timeout | undefined;

@@ -186,6 +186,12 @@ export const errorCatalogue = {
     'A generation was stopped on request.',
     'Nothing to do.',
   ),
+  CONTENT_UNSUPPORTED: entry(
+    badInput,
+    400,
+    'The model does not take images or recordings.',
+    'Ask a model that does, or ask in text alone.',
+  ),
   CONTEXT_TOO_LONG: entry(
     badInput,
     400,

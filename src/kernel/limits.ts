@@ -205,6 +205,10 @@ export const limits = {
   generationReplyMsMax: 4_096 * 120_000,
   /** Messages of one prompt. */
   chatMessagesMax: 1_024,
+  /** Images and recordings of one message. */
+  messagePartsMax: 8,
+  /** Characters of one of them, in base64. */
+  messagePartCharactersMax: 1 * MiB,
   /** Generations of one conversation of an agent, retries not counted. */
   agentTurnsMax: 256,
   /** Items that one turn adds to a context: an answer and what its call came to, or a prompt. */

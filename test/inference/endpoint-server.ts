@@ -9,12 +9,34 @@ import { createServer, type IncomingMessage, type ServerResponse } from 'node:ht
 import type { AddressInfo } from 'node:net';
 import { z } from 'zod';
 
+const base64 = z.string().regex(/^[A-Za-z0-9+/]+={0,2}$/);
+const textSchema = z.strictObject({ type: z.literal('text'), text: z.string().min(1) });
+const userPartSchema = z.discriminatedUnion('type', [
+  textSchema,
+  z.strictObject({
+    type: z.literal('image_url'),
+    image_url: z.strictObject({
+      url: z.string().regex(/^data:image\/(png|jpeg|webp|gif);base64,[A-Za-z0-9+/]+={0,2}$/),
+      detail: z.enum(['auto', 'low', 'high']).optional(),
+    }),
+  }),
+  z.strictObject({
+    type: z.literal('input_audio'),
+    input_audio: z.strictObject({ data: base64, format: z.enum(['wav', 'mp3']) }),
+  }),
+]);
+const messageSchema = z.discriminatedUnion('role', [
+  z.strictObject({ role: z.enum(['system', 'assistant']), content: z.string() }),
+  z.strictObject({
+    role: z.literal('user'),
+    content: z.union([z.string(), z.array(userPartSchema).min(1)]),
+  }),
+]);
+
 const completionRequestSchema = z
   .strictObject({
     model: z.string().min(1),
-    messages: z
-      .array(z.strictObject({ role: z.enum(['system', 'user', 'assistant']), content: z.string() }))
-      .min(1),
+    messages: z.array(messageSchema).min(1),
     temperature: z.number().min(0).max(2),
     seed: z.number().int(),
     max_tokens: z.number().int().min(1),
@@ -39,6 +61,12 @@ const completionRequestSchema = z
   });
 
 export type CompletionRequest = z.output<typeof completionRequestSchema>;
+
+/** The text of a message, whatever else it holds. */
+export function textOf({ content }: CompletionRequest['messages'][number]): string {
+  if (typeof content === 'string') return content;
+  return content.map((part) => (part.type === 'text' ? part.text : '')).join('');
+}
 
 interface Call {
   readonly body: CompletionRequest;

@@ -14,6 +14,7 @@ import {
   answerJson,
   sayWhole,
   startEndpointServer,
+  textOf,
 } from '../inference/endpoint-server.ts';
 import { contentOf } from '../journal/journal-fixture.ts';
 import { expectedPrompts, longText, makeSearch, script } from './conversations.ts';
@@ -35,7 +36,7 @@ const byScript: Answer = (response, { body }) => {
 };
 
 function prompts({ calls }: Server): string[][] {
-  return calls.map(({ body }) => body.messages.map(({ content }) => content));
+  return calls.map(({ body }) => body.messages.map(textOf));
 }
 
 function reading(dataDirectory: string) {
