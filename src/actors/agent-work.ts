@@ -108,14 +108,27 @@ function askedOn(context: AgentContext): JsonObject {
   return { context: nodeToAsk(conversation, attemptOf(context)) as unknown as JsonObject };
 }
 
+/** Nothing where neither is said, so that such a question is what it always was. */
+function chosenBy({ definition, step }: Plan, agent: AgentDefinition): JsonObject {
+  const isPrivate = [step.privacy, agent.privacy].includes('local-only');
+  const { routing } = definition;
+  return {
+    ...(isPrivate ? { privacy: 'local-only' } : {}),
+    ...(routing === undefined || agent.model !== undefined
+      ? {}
+      : { routing: routing as JsonObject }),
+  };
+}
+
 export function generate(context: AgentContext): Intention {
-  const { agent } = requireAgent(context);
+  const { plan, agent } = requireAgent(context);
   return act(
     generateTag,
     { actuator: 'inference', operation: 'generate' },
     {
       ...askedOn(context),
       model: agent.model ?? null,
+      ...chosenBy(plan, agent),
       schema: (agent.output as JsonObject | undefined) ?? null,
       temperature: context.temperature ?? agent.temperature,
       seed: context.attemptSeed,

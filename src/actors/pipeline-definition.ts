@@ -6,6 +6,7 @@
  */
 import { z } from 'zod';
 import { limits } from '../kernel/limits.ts';
+import { privacySchema, routingPolicySchema } from './routing-policy.ts';
 
 const name = z
   .string()
@@ -82,6 +83,7 @@ const agentSchema = z
       .record(z.string(), json)
       .optional()
       .describe('JSON Schema of the answer. Without it the answer is text.'),
+    privacy: privacySchema.optional(),
     temperature: z.number().min(0).max(2).default(0),
     priority: z
       .enum(['high', 'normal', 'low'])
@@ -152,6 +154,7 @@ const stepSchema = z
       .describe(
         'Path of a list, such as steps.extract.output.claims: the agent is asked once for each element, {{each}}.',
       ),
+    privacy: privacySchema.optional(),
     when: z
       .enum(['succeeded', 'always'])
       .default('succeeded')
@@ -215,6 +218,7 @@ export const pipelineDefinitionSchema = z.strictObject({
   agents: z.record(name, agentSchema),
   tools: z.record(name, toolSchema).default({}),
   steps: z.array(stepSchema).min(1).max(limits.pipelineStepsMax),
+  routing: routingPolicySchema.optional(),
   recovery: z
     .strictObject({
       write: z.strictObject({ path: z.string(), template: z.string() }),

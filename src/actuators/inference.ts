@@ -5,6 +5,7 @@
 import { z } from 'zod';
 import type { ContextArguments, GenerationQuestion } from '../inference/context-generation.ts';
 import type { GenerationOutcome, GenerationRequest } from '../inference/model-port.ts';
+import { routeRecordSchema } from '../inference/route-record.ts';
 import { encodeTokenColumns } from '../inference/token-columns.ts';
 import { RuntimeError } from '../kernel/errors.ts';
 import { parseIntentionKey } from '../kernel/ids.ts';
@@ -61,6 +62,7 @@ const outcomeSchema: z.ZodType<JournaledGeneration> = z.strictObject({
     .optional(),
   usage: z.strictObject({ promptTokens: count, answerTokens: count }),
   served: z.strictObject({ model: z.string(), sha256: z.string().nullable() }).optional(),
+  routing: routeRecordSchema.optional(),
 });
 
 /** @param blobs Where contexts are read that the generator does not remember. */

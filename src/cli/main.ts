@@ -21,6 +21,7 @@ import { journalCommand } from './commands/journal.ts';
 import { modelsCommand } from './commands/models.ts';
 import { replayCommand } from './commands/replay.ts';
 import { resolveCommand } from './commands/resolve.ts';
+import { routeCommand } from './commands/route.ts';
 import { runCommand } from './commands/run.ts';
 import { runsCommand } from './commands/runs.ts';
 import { sandboxCommand } from './commands/sandbox.ts';
@@ -111,6 +112,7 @@ function newProgram(host: Host): Command {
     sandboxCommand,
     topCommand,
     modelsCommand,
+    routeCommand,
     doctorCommand,
   ];
   for (const command of make) program.addCommand(command(host));

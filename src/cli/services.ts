@@ -7,6 +7,7 @@
 import type { StepperKind } from '../actors/stepper.ts';
 import type { ModelPort } from '../inference/model-port.ts';
 import type { ModelStatus } from '../inference/model-status.ts';
+import type { explainRoute } from '../inference/routed-models.ts';
 import type { BackupReport } from '../journal/backup.ts';
 import type { RepairMode, RepairReport } from '../journal/repair.ts';
 import type { JournalVerification } from '../journal/verification.ts';
@@ -140,6 +141,10 @@ export interface Services {
   inspectModel(path: string): Promise<{ readonly name: string }>;
   /** The models of the configuration, none of them loaded. @throws RuntimeError CONFIG_INVALID */
   configuredModels(config: RuntimeConfig): Promise<readonly ModelStatus[]>;
+  /** Decides as the runtime would, and asks nobody. */
+  explainRoute: (
+    ...question: Parameters<typeof explainRoute>
+  ) => Promise<ReturnType<typeof explainRoute>>;
   /** One warm sandbox in this process's care. */
   openSandbox(): Promise<Pick<SandboxPool, 'execute' | 'close'>>;
 }
@@ -260,6 +265,10 @@ export const realServices: Services = {
       import('../runtime/model-settings.ts'),
     ]);
     return new ModelSet(modelSetSettings(config)).models();
+  },
+  explainRoute: async (...question) => {
+    const { explainRoute } = await import('../inference/routed-models.ts');
+    return explainRoute(...question);
   },
   openSandbox: async () => {
     const { SandboxPool } = await import('../sandbox/sandbox.ts');

@@ -8,9 +8,16 @@
  *   M3. Forced tokens do not count in `minConfidence`: they were no choice.
  */
 import { z } from 'zod';
+import {
+  type Privacy,
+  privacySchema,
+  type RoutingPolicy,
+  routingPolicySchema,
+} from '../actors/routing-policy.ts';
 import { RuntimeError } from '../kernel/errors.ts';
 import type { JsonObject } from '../kernel/json.ts';
 import { limits } from '../kernel/limits.ts';
+import type { RouteRecord } from './route-record.ts';
 import type { PoolUsage } from './sequence-pool.ts';
 import type { SpeculationUsage } from './speculation.ts';
 
@@ -68,9 +75,6 @@ const correctionSchema = z.strictObject({
  */
 export type Correction = z.output<typeof correctionSchema>;
 
-/** Whom a prompt may be shown to: models on this machine alone, or endpoints too. */
-export const privacySchema = z.enum(['local-only', 'any']);
-
 /** Parses a request where it enters from another thread or from the journal. */
 export const generationRequestSchema = z.strictObject({
   messages: z.array(chatMessageSchema).min(1).max(limits.chatMessagesMax),
@@ -78,6 +82,8 @@ export const generationRequestSchema = z.strictObject({
   model: z.string().min(1).max(200).nullish(),
   /** local-only: no endpoint may see it. */
   privacy: privacySchema.optional(),
+  /** How a model is chosen when none is named; without it as the configuration says. */
+  routing: routingPolicySchema.optional(),
   /** JSON Schema of the answer, or null for free text. */
   schema: z.record(z.string(), z.json()).nullable(),
   /** 0 is greedy decoding. */
@@ -96,7 +102,8 @@ export const generationRequestSchema = z.strictObject({
 
 export interface GenerationRequest {
   model?: string | null | undefined;
-  privacy?: z.output<typeof privacySchema> | undefined;
+  privacy?: Privacy | undefined;
+  routing?: RoutingPolicy | undefined;
   messages: ChatMessage[];
   schema: JsonObject | null;
   temperature: number;
@@ -164,6 +171,8 @@ export interface GenerationOutcome {
   usage: { promptTokens: number; answerTokens: number };
   /** Which model answered, where several serve or one was reloaded. */
   served?: { readonly model: string; readonly sha256: string | null } | undefined;
+  /** How its model was chosen, where one was. */
+  routing?: RouteRecord | undefined;
 }
 
 export interface ModelInfo {

@@ -99,7 +99,7 @@ export class ModelSet implements ModelPort {
       const port = await unlessAborted(instance.port, signal);
       const watch = slot.speed.watch(options.onToken);
       // The name of a slot is its owner's; the model itself may have another.
-      const asked = slot === this.#default ? request : { ...request, model: null };
+      const asked = request.model === slot.name ? { ...request, model: null } : request;
       const outcome = await port.generate(asked, { ...options, onToken: watch.onToken });
       watch.end();
       if (this.#slots.length === 1 && !this.#reloaded) return outcome;
@@ -242,11 +242,4 @@ function refuseRemote(slot: ModelSlot, { privacy }: GenerationRequest): void {
     'PRIVACY_LOCAL_ONLY',
     `The prompt is local-only and the model ${slot.name} is behind an endpoint; name a model of this machine, or say privacy: any.`,
   );
-}
-
-/** @throws RuntimeError as `ModelSet.open` */
-export async function openModelSet(settings: ModelSetSettings): Promise<ModelSet> {
-  const set = new ModelSet(settings);
-  await set.open();
-  return set;
 }

@@ -156,6 +156,18 @@ export const errorCatalogue = {
     'What may be shown to models on this machine alone would have gone to an endpoint.',
     'Add a model file to models: in the configuration file, or say privacy: any.',
   ),
+  ROUTE_EMPTY: entry(
+    badInput,
+    400,
+    'The routing policy lets no model answer.',
+    'Change routing: of the pipeline or the configuration, or add a model; the message has the reasons.',
+  ),
+  ROUTE_NOT_FOUND: entry(
+    badInput,
+    404,
+    'An event tells of no choice of a model.',
+    'Name the event of an outcome of a generation that was routed; claw route explain --run RUN lists them.',
+  ),
   INFERENCE_UNAVAILABLE: entry(
     environment,
     503,

@@ -17,6 +17,7 @@ import { dirname, isAbsolute, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { type Document, isMap, isNode, isSeq, LineCounter, parseDocument } from 'yaml';
 import { z } from 'zod';
+import { type RoutingPolicy, routingPolicySchema } from '../actors/routing-policy.ts';
 import type { SpeculationKind } from '../inference/speculation.ts';
 import type { JournalMode } from '../journal/journal-writer.ts';
 import { RuntimeError } from '../kernel/errors.ts';
@@ -55,6 +56,8 @@ export interface RuntimeConfig {
   readonly modelMemoryMb?: number;
   /** One generation at a time, so that the same question gives the same tokens whatever else is asked. */
   readonly deterministic: boolean;
+  /** How a model is chosen for generations that name none and bring no policy. */
+  readonly routing?: RoutingPolicy;
   /** Host workers; without it, cores − 1 and at least one. */
   readonly hosts?: number;
   readonly journal: JournalMode;
@@ -113,6 +116,7 @@ const fileSchema = z.strictObject({
     .optional(),
   models: modelListSchema.optional(),
   modelMemoryMb: z.number().int().min(1).optional(),
+  routing: routingPolicySchema.optional(),
 });
 
 type FileSettings = z.output<typeof fileSchema>;
@@ -155,6 +159,7 @@ export function resolveConfig(sources: ConfigSources): RuntimeConfig {
     model: resolveModel(sources, file.model ?? {}),
     ...(file.models === undefined ? {} : { models: withKeys(file.models, environment) }),
     ...(file.modelMemoryMb === undefined ? {} : { modelMemoryMb: file.modelMemoryMb }),
+    ...(file.routing === undefined ? {} : { routing: file.routing }),
     ...(file.hosts === undefined ? {} : { hosts: file.hosts }),
     deterministic:
       flags.deterministic ??

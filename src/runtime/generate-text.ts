@@ -21,9 +21,10 @@ export function generationOf(request: GenerateTextRequest): GenerationRequest {
   };
 }
 
+/** @param model Whichever serves by default. */
 export function generatedText(model: string, outcome: GenerationOutcome): GeneratedText {
-  const { text, tokens, minConfidence, usage } = outcome;
-  return { model, text, tokens, minConfidence, usage };
+  const { text, tokens, minConfidence, usage, served } = outcome;
+  return { model: served?.model ?? model, text, tokens, minConfidence, usage };
 }
 
 /**

@@ -1,7 +1,7 @@
 /** Which models to open, as the configuration says. */
 import { availableParallelism } from 'node:os';
-import type { ModelSetSettings } from '../inference/model-set.ts';
 import type { ModelSettings } from '../inference/open-model.ts';
+import type { RoutedModelsSettings } from '../inference/routed-models.ts';
 import { embeddedModelFile, type RuntimeConfig } from './config.ts';
 import { type NamedModel, requireKey } from './models-config.ts';
 
@@ -32,7 +32,10 @@ export function modelSettings(config: RuntimeConfig): ModelSettings {
  * @param stateFolder Where each keeps what its sequences have no room for; without it nothing is kept.
  * @throws RuntimeError CONFIG_INVALID when the key of one is not set
  */
-export function modelSetSettings(config: RuntimeConfig, stateFolder?: string): ModelSetSettings {
+export function modelSetSettings(
+  config: RuntimeConfig,
+  stateFolder?: string,
+): RoutedModelsSettings {
   const { tier } = config.model;
   const kept = stateFolder === undefined ? {} : { stateFolder };
   return {
@@ -42,6 +45,7 @@ export function modelSetSettings(config: RuntimeConfig, stateFolder?: string): M
     },
     others: (config.models ?? []).map((model) => slotSettings(model, config, kept)),
     memoryMb: config.modelMemoryMb ?? null,
+    routing: config.routing ?? null,
   };
 }
 
@@ -49,7 +53,7 @@ function slotSettings(
   model: NamedModel,
   config: RuntimeConfig,
   kept: Pick<ModelSettings, 'stateFolder'>,
-): ModelSetSettings['others'][number] {
+): RoutedModelsSettings['others'][number] {
   requireKey(model);
   const { name, tier, baseUrl, file } = model;
   return {

@@ -49,6 +49,7 @@ test('claw models reload names the model in its body and needs a server', async 
   const unknown = await run(['models', 'reload', 'x/y'], { owner });
   expect(unknown.stderr).toContain('MODEL_UNKNOWN');
   expect(unknown.status).toBe(exitStatus.badInput);
-  const alone = await run(['models', 'reload', 'x']);
+  const alone = await run(['models', 'reload', 'x', '--data', '/nowhere/else']);
   expect(alone.stderr).toContain('SERVER_NOT_RUNNING');
+  expect(alone.stderr).toContain('/nowhere/else');
 });

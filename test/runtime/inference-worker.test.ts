@@ -54,6 +54,7 @@ function build(model: { modelFile?: string } = {}): House {
       default: { model: { embeddedModelFile, cores: 2, deterministic: true, ...model } },
       others: [],
       memoryMb: null,
+      routing: null,
     },
     onEnded: (error) => {
       bus.monitor.threadEnded(inferenceThread);

@@ -24,8 +24,8 @@ export function modelsCommand(host: Host): Command {
     context.output.print(alignedRows([header, ...models.map(rowOf)]).join('\n'));
     return exitStatus.ok;
   });
-  command.addCommand(reloadCommand(host));
-  return command;
+  // The options of its own command come after its name.
+  return command.enablePositionalOptions().addCommand(reloadCommand(host));
 }
 
 function reloadCommand(host: Host): Command {

@@ -6,8 +6,8 @@ import { Worker } from 'node:worker_threads';
 import type { BusSeat, Endpoint, ThreadId } from '../../bus/endpoint.ts';
 import type { GenerationQuestion } from '../../inference/context-generation.ts';
 import type { GenerateOptions, GenerationOutcome, ModelInfo } from '../../inference/model-port.ts';
-import type { ModelSetSettings } from '../../inference/model-set.ts';
 import type { ModelStatus } from '../../inference/model-status.ts';
+import type { RoutedModelsSettings } from '../../inference/routed-models.ts';
 import { abortedError } from '../../inference/time-limit.ts';
 import { fromErrorMessage, RuntimeError } from '../../kernel/errors.ts';
 import type { JsonObject } from '../../kernel/json.ts';
@@ -106,7 +106,7 @@ export interface InferenceWorkerOptions {
   readonly endpoint: Pick<Endpoint, 'send' | 'on'>;
   /** The worker's own seat on the bus. */
   readonly seat: BusSeat;
-  readonly models: ModelSetSettings;
+  readonly models: RoutedModelsSettings;
   /** Called once when the thread has ended, with an error unless somebody closed it. */
   readonly onEnded?: (error: RuntimeError | null) => void;
 }

@@ -5,7 +5,7 @@
  */
 import { isMainThread, workerData } from 'node:worker_threads';
 import { openEndpoint, type Reservation } from '../../bus/endpoint.ts';
-import { openModelSet } from '../../inference/model-set.ts';
+import { openRoutedModels } from '../../inference/routed-models.ts';
 import { assert } from '../../kernel/assert.ts';
 import { toErrorMessage } from '../../kernel/errors.ts';
 import { mainThread, topics } from '../topics.ts';
@@ -17,7 +17,7 @@ assert(!isMainThread, 'the inference worker runs on a thread of its own');
 
 const { spec, models: settings } = workerData as InferenceWorkerData;
 const endpoint = openEndpoint(spec);
-const models = openModelSet(settings);
+const models = openRoutedModels(settings);
 const service = new InferenceService(endpoint, models);
 const about = new ModelsService(models);
 

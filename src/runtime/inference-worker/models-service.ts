@@ -3,14 +3,14 @@
  * reply, also when the models could not be opened.
  */
 import type { FrameHeader, Reservation } from '../../bus/endpoint.ts';
-import type { ModelSet } from '../../inference/model-set.ts';
+import type { RoutedModels } from '../../inference/routed-models.ts';
 import type { ReloadModelMessage } from './protocol.ts';
 
 export class ModelsService {
-  readonly #models: Promise<ModelSet>;
+  readonly #models: Promise<RoutedModels>;
 
   /** @param models may still be loading, and may fail to */
-  constructor(models: Promise<ModelSet>) {
+  constructor(models: Promise<RoutedModels>) {
     this.#models = models;
   }
 

@@ -9,8 +9,8 @@ import {
   generationQuestionSchema,
 } from '../../inference/context-generation.ts';
 import type { GeneratedToken, ModelInfo } from '../../inference/model-port.ts';
-import type { ModelSetSettings } from '../../inference/model-set.ts';
 import type { ModelStatus } from '../../inference/model-status.ts';
+import type { RoutedModelsSettings } from '../../inference/routed-models.ts';
 import type { ErrorMessage } from '../../kernel/errors.ts';
 
 export const generateMessageSchema = z.strictObject({
@@ -60,5 +60,5 @@ export type StatusMessage =
 /** What the worker is started with. */
 export interface InferenceWorkerData {
   readonly spec: EndpointSpec;
-  readonly models: ModelSetSettings;
+  readonly models: RoutedModelsSettings;
 }
