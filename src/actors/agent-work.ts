@@ -120,6 +120,15 @@ function chosenBy({ definition, step }: Plan, agent: AgentDefinition): JsonObjec
   };
 }
 
+/** Only those that are set: what agents without them ask stays as it was in old journals. */
+function laterDetectors(supervise: AgentDefinition['supervise']): JsonObject {
+  const { spike, perplexity, collapse, nearRepetition, stall } = supervise;
+  const all = { spike, perplexity, collapse, nearRepetition, stall };
+  return Object.fromEntries(
+    Object.entries(all).filter((each): each is [string, number] => each[1] !== undefined),
+  );
+}
+
 export function generate(context: AgentContext): Intention {
   const { plan, agent } = requireAgent(context);
   return act(
@@ -141,6 +150,7 @@ export function generate(context: AgentContext): Intention {
       detectors: {
         minConfidence: agent.supervise.minConfidence ?? null,
         repetition: agent.supervise.repetition ?? null,
+        ...laterDetectors(agent.supervise),
       },
     },
   );

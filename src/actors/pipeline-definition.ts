@@ -33,6 +33,47 @@ const superviseSchema = z
       .max(64)
       .optional()
       .describe('A generation stops when the same sequence of tokens repeats this often.'),
+    spike: z
+      .number()
+      .positive()
+      .max(20)
+      .optional()
+      .describe(
+        'A generation stops at a token this many nats more surprising, or with so much more entropy, than the mean of the answer before it.',
+      ),
+    perplexity: z
+      .number()
+      .min(1)
+      .max(1_000_000)
+      .optional()
+      .describe('A generation stops when its last 12 free tokens together have this perplexity.'),
+    collapse: z
+      .number()
+      .int()
+      .min(4)
+      .max(limits.answerTokensMax)
+      .optional()
+      .describe(
+        'A generation stops after this many tokens in a row without doubt that say nothing new.',
+      ),
+    nearRepetition: z
+      .number()
+      .int()
+      .min(2)
+      .max(9)
+      .optional()
+      .describe(
+        'A generation stops when this many of its last sentences are alike but for numbers and single words.',
+      ),
+    stall: z
+      .number()
+      .int()
+      .min(4)
+      .max(limits.answerTokensMax)
+      .optional()
+      .describe(
+        'An answer with a schema stops after this many tokens in which nothing opens, closes or begins.',
+      ),
     resample: z
       .strictObject({
         times: z.number().int().min(1).max(limits.correctionsMax).default(2),

@@ -4,7 +4,11 @@
  */
 import { z } from 'zod';
 import type { ContextArguments, GenerationQuestion } from '../inference/context-generation.ts';
-import type { GenerationOutcome, GenerationRequest } from '../inference/model-port.ts';
+import {
+  detectorNames,
+  type GenerationOutcome,
+  type GenerationRequest,
+} from '../inference/model-port.ts';
 import { routeRecordSchema } from '../inference/route-record.ts';
 import { encodeTokenColumns } from '../inference/token-columns.ts';
 import { RuntimeError } from '../kernel/errors.ts';
@@ -35,7 +39,7 @@ const count = z.number().int().nonnegative();
 type JournaledGeneration = Omit<GenerationOutcome, 'tokens'> & { readonly tokens: string };
 
 const haltShape = {
-  detector: z.enum(['confidence', 'repetition']),
+  detector: z.enum(detectorNames),
   atToken: count,
   evidence: z.string(),
 };

@@ -25,6 +25,7 @@ import { routeCommand } from './commands/route.ts';
 import { runCommand } from './commands/run.ts';
 import { runsCommand } from './commands/runs.ts';
 import { sandboxCommand } from './commands/sandbox.ts';
+import { superviseCommand } from './commands/supervise.ts';
 import { testCommand } from './commands/test.ts';
 import { topCommand } from './commands/top.ts';
 import { upCommand } from './commands/up.ts';
@@ -102,6 +103,7 @@ function newProgram(host: Host): Command {
     contextCommand,
     replayCommand,
     testCommand,
+    superviseCommand,
     diffCommand,
     forkCommand,
     gridCommand,

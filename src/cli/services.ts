@@ -16,6 +16,7 @@ import type { CompactionReport } from '../runtime/compact-journal.ts';
 import type { CompactionLimit } from '../runtime/compaction-plan.ts';
 import type { RuntimeConfig } from '../runtime/config.ts';
 import type { ErasureReport } from '../runtime/erase-run.ts';
+import type { PastGeneration } from '../runtime/past-generations.ts';
 import type { ReplaySession } from '../runtime/replay-session.ts';
 import type { ArchiveReport } from '../runtime/run-archive.ts';
 import type { RunDiff } from '../runtime/run-diff.ts';
@@ -66,6 +67,7 @@ export interface ReadOnlyRuntime {
   effects(id: string): readonly EffectView[];
   contexts(id: string): readonly ContextView[];
   transcript(id: string, hash: string): TranscriptView;
+  generations(id: string): readonly PastGeneration[];
   /** @param stepper What steps the machines: their compiled tables unless said. */
   replay(id: string, stepper?: StepperKind): Promise<ReplayReport>;
   /** Where two runs part. */

@@ -42,7 +42,7 @@ export class AnswerRecorder {
     this.#seed = request.seed;
     this.#correction = request.correction ?? null;
     this.#onToken = onToken;
-    this.#detectors = new DetectorRun(request.detectors);
+    this.#detectors = new DetectorRun(request.detectors, request.schema !== null);
     this.#isJson = request.schema !== null;
     if (this.#isJson) this.#jsonEnd = new JsonEndScanner();
   }

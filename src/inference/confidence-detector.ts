@@ -4,6 +4,7 @@
  */
 import type { GeneratedToken } from './model-port.ts';
 import type { TokenDetector } from './token-detector.ts';
+import { nameOf } from './token-text.ts';
 
 interface ConfidenceState {
   readonly seen: number;
@@ -14,12 +15,6 @@ function certainty(confidence: number): string {
   // 0.29 * 100 is 28.999…
   const percent = Math.floor(confidence * 100 + 1e-9);
   return percent === 0 ? 'less than 1 %' : `only ${percent} %`;
-}
-
-function nameOf(text: string): string {
-  if (text === '') return 'the end of the answer';
-  const shown = text.replace(/\s+/g, ' ').trim();
-  return /[\p{L}\p{N}]/u.test(shown) ? `"${shown}"` : 'a space or mark';
 }
 
 /**

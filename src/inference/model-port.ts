@@ -56,12 +56,27 @@ const chatMessageSchema = z
 /** One turn of a conversation. */
 export type ChatMessage = z.output<typeof chatMessageSchema>;
 
+/** Absent in what was journaled before there were these detectors, and where nobody asks for them. */
+const detectorThresholds = {
+  /** Nats above the mean of the answer. */
+  spike: z.number().positive().max(20).nullish(),
+  /** Of the last free tokens together. */
+  perplexity: z.number().min(1).max(1_000_000).nullish(),
+  /** Tokens in a row without doubt that say nothing new. */
+  collapse: z.number().int().min(4).max(limits.answerTokensMax).nullish(),
+  /** Sentences that are alike. */
+  nearRepetition: z.number().int().min(2).max(9).nullish(),
+  /** Tokens of a JSON answer without progress in its structure. */
+  stall: z.number().int().min(4).max(limits.answerTokensMax).nullish(),
+};
+
 const detectorSettingsSchema = z.strictObject({
   minConfidence: z.number().min(0).max(1).nullable(),
   repetition: z.number().int().min(2).max(64).nullable(),
+  ...detectorThresholds,
 });
 
-/** Thresholds of the token detectors; null switches a detector off. */
+/** Thresholds of the token detectors; null, or absent, switches a detector off. */
 export type DetectorSettings = z.output<typeof detectorSettingsSchema>;
 
 const correctionSchema = z.strictObject({
@@ -135,9 +150,19 @@ export interface GeneratedToken {
   margin: number | null;
 }
 
+export const detectorNames = [
+  'confidence',
+  'repetition',
+  'spike',
+  'perplexity',
+  'collapse',
+  'near-repetition',
+  'stall',
+] as const;
+
 /** Why a detector stopped a generation. */
 export interface DetectorHalt {
-  detector: 'confidence' | 'repetition';
+  detector: (typeof detectorNames)[number];
   /** Position of the token that set it off, from 0. */
   atToken: number;
   /** One sentence for people. */

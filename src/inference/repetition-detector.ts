@@ -13,6 +13,7 @@
  */
 import type { GeneratedToken } from './model-port.ts';
 import type { TokenDetector } from './token-detector.ts';
+import type { TokenMeasure } from './token-measure.ts';
 
 const sequenceTokensMax = 16;
 /** Length from which a repetition without letters counts (R3). */
@@ -27,32 +28,54 @@ interface RepetitionState {
   readonly runs: readonly number[];
 }
 
+function advance(state: RepetitionState, token: GeneratedToken): RepetitionState {
+  if (token.text === '') return { ...state, seen: state.seen + 1 }; // (R2)
+  const { recent } = state;
+  return {
+    seen: state.seen + 1,
+    recent: [...recent, token.text].slice(-sequenceTokensMax),
+    runs: state.runs.map((run, index) =>
+      recent[recent.length - 1 - index] === token.text ? run + 1 : 0,
+    ),
+  };
+}
+
+const initial: RepetitionState = {
+  seen: 0,
+  recent: [],
+  runs: new Array<number>(sequenceTokensMax).fill(0),
+};
+
+/** How often in a row a sequence stands that ends with the token. */
+export const repetitionMeasure: TokenMeasure<RepetitionState> = {
+  initial,
+  reduce(before: RepetitionState, token: GeneratedToken) {
+    const state = advance(before, token);
+    if (token.text === '') return { value: null, state };
+    const times = state.runs.map((run, index) =>
+      counts(state, index + 1) ? Math.floor(run / (index + 1)) + 1 : 1,
+    );
+    return { value: Math.max(...times), state };
+  },
+};
+
 /** @param times How often in a row a sequence may not stand, at least 2. */
 export function repetitionDetector(times: number): TokenDetector<RepetitionState> {
   return {
-    initial: { seen: 0, recent: [], runs: new Array<number>(sequenceTokensMax).fill(0) },
-    reduce(state: RepetitionState, token: GeneratedToken) {
-      if (token.text === '') return { halt: null, state: { ...state, seen: state.seen + 1 } }; // (R2)
-      const { recent } = state;
-      const runs = state.runs.map((run, index) =>
-        recent[recent.length - 1 - index] === token.text ? run + 1 : 0,
-      );
-      const next: RepetitionState = {
-        seen: state.seen + 1,
-        recent: [...recent, token.text].slice(-sequenceTokensMax),
-        runs,
-      };
-      const repeated = repeatedSequence(next, times);
-      if (repeated === null) return { halt: null, state: next };
+    initial,
+    reduce(before: RepetitionState, token: GeneratedToken) {
+      const state = advance(before, token);
+      const repeated = token.text === '' ? null : repeatedSequence(state, times);
+      if (repeated === null) return { halt: null, state };
       return {
         halt: {
           detector: 'repetition' as const,
-          atToken: state.seen,
+          atToken: before.seen,
           evidence: `The text ${JSON.stringify(repeated.text.slice(0, evidenceCharactersMax))} stands ${times} times in a row.`,
         },
-        state: next,
+        state,
         // Its first copy may stay.
-        goodTokens: next.seen - repeated.tokens * (times - 1),
+        goodTokens: state.seen - repeated.tokens * (times - 1),
       };
     },
   };
@@ -65,8 +88,13 @@ function repeatedSequence(
   for (let length = 1; length <= sequenceTokensMax; length += 1) {
     const run = state.runs[length - 1] ?? 0;
     if (run < length * (times - 1)) continue; // (R1)
-    const text = state.recent.slice(-length).join('');
-    if (letter.test(text) || run + length >= letterlessTokensMin) return { text, tokens: length }; // (R3)
+    if (!counts(state, length)) continue;
+    return { text: state.recent.slice(-length).join(''), tokens: length };
   }
   return null;
+}
+
+function counts(state: RepetitionState, length: number): boolean {
+  const text = state.recent.slice(-length).join('');
+  return letter.test(text) || (state.runs[length - 1] ?? 0) + length >= letterlessTokensMin; // (R3)
 }

@@ -5,11 +5,17 @@
  * Invariants
  *   D1. A detector is a pure reducer: what it says of a token depends on that
  *       token and those before it, so a generation can be rewound to any of them.
+ *   D2. A free text has no structure that could stall.
  */
 import { assert } from '../kernel/assert.ts';
+import { collapseDetector } from './collapse-detector.ts';
 import { confidenceDetector } from './confidence-detector.ts';
 import type { DetectorHalt, DetectorSettings, GeneratedToken } from './model-port.ts';
+import { nearRepetitionDetector } from './near-repetition-detector.ts';
+import { perplexityDetector } from './perplexity-detector.ts';
 import { repetitionDetector } from './repetition-detector.ts';
+import { spikeDetector } from './spike-detector.ts';
+import { stallDetector } from './stall-detector.ts';
 
 /** What a detector makes of one token. */
 export interface DetectorStep<State> {
@@ -56,13 +62,25 @@ function start<State>({ initial, reduce }: TokenDetector<State>): RunningDetecto
   };
 }
 
-/** The detectors that the settings switch on, in the order in which they are asked. */
-function detectorsOf(settings: DetectorSettings): RunningDetector[] {
-  const running: RunningDetector[] = [];
-  const { minConfidence, repetition } = settings;
-  if (minConfidence !== null) running.push(start(confidenceDetector(minConfidence)));
-  if (repetition !== null) running.push(start(repetitionDetector(repetition)));
-  return running;
+/** What makes a detector, by the setting that switches it on, in the order in which they are asked. */
+const makers: {
+  readonly [Name in keyof DetectorSettings]-?: (threshold: number) => RunningDetector;
+} = {
+  minConfidence: (threshold) => start(confidenceDetector(threshold)),
+  repetition: (threshold) => start(repetitionDetector(threshold)),
+  spike: (threshold) => start(spikeDetector(threshold)),
+  perplexity: (threshold) => start(perplexityDetector(threshold)),
+  collapse: (threshold) => start(collapseDetector(threshold)),
+  nearRepetition: (threshold) => start(nearRepetitionDetector(threshold)),
+  stall: (threshold) => start(stallDetector(threshold)),
+};
+
+function detectorsOf(settings: DetectorSettings, json: boolean): RunningDetector[] {
+  return Object.entries(makers).flatMap(([name, make]) => {
+    const threshold = settings[name as keyof DetectorSettings] ?? null;
+    if (threshold === null || (name === 'stall' && !json)) return []; // (D2)
+    return [make(threshold)];
+  });
 }
 
 /** The detectors of one generation. */
@@ -70,8 +88,9 @@ export class DetectorRun {
   readonly #running: readonly RunningDetector[];
   #seen = 0;
 
-  constructor(settings: DetectorSettings) {
-    this.#running = detectorsOf(settings);
+  /** @param json The answer is kept to a JSON Schema. */
+  constructor(settings: DetectorSettings, json = false) {
+    this.#running = detectorsOf(settings, json);
   }
 
   /** Takes the next token. */

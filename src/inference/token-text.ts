@@ -33,3 +33,10 @@ export class TokenTextDecoder<Token> {
     return text;
   }
 }
+
+/** What to call a token to people. The one that ends a turn has no text. */
+export function nameOf(text: string): string {
+  if (text === '') return 'the end of the answer';
+  const shown = text.replace(/\s+/g, ' ').trim();
+  return /[\p{L}\p{N}]/u.test(shown) ? `"${shown}"` : 'a space or mark';
+}

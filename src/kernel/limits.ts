@@ -99,6 +99,8 @@ export const limits = {
   redactionRulesMax: 100,
   /** Largest such file. */
   redactionRulesBytesMax: 256 * KiB,
+  /** Largest file of labels of past answers. */
+  labelsBytesMax: 4 * MiB,
   /** Largest file that a run is exported to. */
   archiveBytesMax: 512 * MiB,
   /** In the relaxed mode the disk has what is older than this. */

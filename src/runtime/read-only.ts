@@ -9,6 +9,7 @@ import { workspacesFolder } from '../journal/data-folders.ts';
 import { effectLedger } from './effect-ledger.ts';
 import { readEventsPage } from './events-page.ts';
 import { JournalFollower } from './journal-follower.ts';
+import { type PastGeneration, pastGenerations } from './past-generations.ts';
 import { CpuPool } from './pool/client.ts';
 import { programDigest } from './program-digest.ts';
 import { type ReplayReport, replayRun } from './replay.ts';
@@ -59,6 +60,14 @@ export class ReadOnlyRuntime {
   /** @throws RuntimeError RUN_NOT_FOUND, CONTEXT_NOT_FOUND, BLOB_MISSING */
   transcript(id: string, hash: string): TranscriptView {
     return runTranscript(this.#follower, this.#follower.entry(id), hash);
+  }
+
+  /**
+   * What its agents were answered, with all tokens, and whether checks found it right.
+   * @throws RuntimeError RUN_NOT_FOUND, BLOB_MISSING
+   */
+  generations(id: string): readonly PastGeneration[] {
+    return pastGenerations(this.#follower, this.#follower.entry(id));
   }
 
   /** @throws RuntimeError RUN_NOT_FOUND, JOURNAL_CORRUPT */

@@ -98,6 +98,14 @@ describe('asking', () => {
     });
   });
 
+  test('a detector that was not always there is in the request only where it is set', () => {
+    const supervise = { spike: 3, collapse: 40, nearRepetition: 3, stall: 64, perplexity: 4 };
+    const { intentions } = start({ agent: { supervise: { minConfidence: 0.4, ...supervise } } });
+    expect(asked(intentions).arguments).toMatchObject({
+      detectors: { minConfidence: 0.4, repetition: null, ...supervise },
+    });
+  });
+
   test('a step with `each` asks once for each element, one after the other (A1)', () => {
     const { of, intentions } = start({ step: { each: 'steps.before.output', needs: [] } });
     expect(JSON.stringify(asked(intentions).arguments)).toContain('Bonn. a');

@@ -201,6 +201,7 @@ function readOnly(runtime: LocalRuntime, replay: ReplayReport | undefined): Read
       const { events, stateHash } = runtime.run(id);
       return replay ?? { run: id, events, equal: true, stateHash, divergence: null };
     },
+    generations: withoutJournal,
     diff: withoutJournal,
     auditSnapshots: withoutJournal,
     session: withoutJournal,

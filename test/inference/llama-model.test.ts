@@ -271,6 +271,24 @@ describe('a generation ends early', () => {
     expect(outcome.halt?.evidence).toContain('4 times in a row');
   });
 
+  it('when a list of its JSON grows and grows', async () => {
+    const outcome = await model.generate(
+      request('Hello!', {
+        schema: { type: 'array', items: { type: 'integer' }, minItems: 100 },
+        detectors: { minConfidence: null, repetition: null, stall: 24 },
+      }),
+    );
+    expect(outcome).toMatchObject({ status: 'halted', halt: { detector: 'stall', atToken: 24 } });
+  });
+
+  it('when it drifts at a hot temperature', async () => {
+    const asked = request('Tell me a long story about a lighthouse.', { temperature: 2, seed: 3 });
+    expect((await model.generate(asked)).status).toBe('completed');
+    const detectors = { minConfidence: null, repetition: null, perplexity: 20 };
+    const outcome = await model.generate({ ...asked, detectors });
+    expect(outcome).toMatchObject({ status: 'halted', halt: { detector: 'perplexity' } });
+  });
+
   it('when it is aborted in the middle, and the next one is unharmed', async () => {
     const abort = new AbortController();
     let tokens = 0;

@@ -1,5 +1,13 @@
 import type { Check } from './check.ts';
 
+const unknownReason = 'The model does not tell how certain it is.';
+const certaintyReason = /^The model is only \d+ % certain; \d+ % is asked for\.$/;
+
+/** Whether a reason comes from this check, and so says nothing of the answer itself. */
+export function isDoubtOfCertainty(reason: string): boolean {
+  return reason === unknownReason || certaintyReason.test(reason);
+}
+
 /**
  * Doubts an answer whose least certain token is below `with.min` (0 to 1).
  * Where the model tells no probabilities the confidence is unknown, and unknown
@@ -9,7 +17,7 @@ export const confidence: Check = ({ output, confidence: found, parameters }) => 
   const least = typeof parameters.min === 'number' ? parameters.min : 0.5;
   const retry = parameters.retry !== false;
   if (found === null) {
-    return { output, reasons: ['The model does not tell how certain it is.'], retry: false };
+    return { output, reasons: [unknownReason], retry: false };
   }
   if (found >= least) return { output, reasons: [] };
   // Rounded down, but 0.29 * 100 is 28.999…
