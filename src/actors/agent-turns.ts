@@ -5,6 +5,7 @@
  */
 import { assert } from '../kernel/assert.ts';
 import { isJsonObject } from '../kernel/json.ts';
+import { callIn } from './agent-watch.ts';
 import {
   type AgentArguments,
   type AgentContext,
@@ -26,6 +27,7 @@ import {
   refusedCall,
   resultOfCall,
 } from './conversation.ts';
+import { afterCall, noCalls } from './detectors/tool-loop.ts';
 import type { AgentProgress } from './event.ts';
 
 /** A new agent; with `turns` it has a conversation, or goes on with that of a failed one. */
@@ -60,7 +62,17 @@ function calledTool(context: AgentContext): string {
 function tell(context: AgentContext, result: CallResult): Partial<AgentContext> {
   assert(context.conversation !== undefined, 'there is a conversation to go on with');
   const conversation = nextTurn(context.conversation, result, context.attempt + 1);
-  return { ...fresh(context), conversation };
+  return { ...fresh(context), conversation: { ...conversation, ...callsAfter(context, result) } };
+}
+
+/** The history of calls with this one, where calls are watched. */
+function callsAfter(context: AgentContext, { content, failed }: CallResult): object {
+  const { supervise } = requireAgent(context).agent;
+  const call = callIn(judgementOf(context));
+  const isWatched = supervise.toolLoop !== undefined || supervise.failingCalls !== undefined;
+  if (!isWatched || call === null) return {};
+  const calls = context.conversation?.calls ?? noCalls;
+  return { calls: afterCall(calls, call, { content, failed: failed === true }) };
 }
 
 export function tellOutcome({ context, event }: AgentArguments): Partial<AgentContext> {

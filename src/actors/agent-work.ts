@@ -3,10 +3,13 @@
  * event: the question, the judgement, the call, the file, the result.
  */
 import { assert } from '../kernel/assert.ts';
+import { canonicalJson } from '../kernel/hash.ts';
 import type { ActorId } from '../kernel/ids.ts';
 import { isJsonObject, type Json, type JsonObject } from '../kernel/json.ts';
 import { act } from './act.ts';
 import { type Answer, answerFrom, resultOf } from './agent-answer.ts';
+import { objectivesOf, watched } from './agent-watch.ts';
+import type { ContextItem } from './context-node.ts';
 import {
   type Attempt,
   afterAnswer,
@@ -14,10 +17,17 @@ import {
   noConversation,
   nodeToAsk,
 } from './conversation.ts';
-import { agentOf, definitionOf, elementsOf, stepOf, templateScope } from './definition.ts';
-import type { StepVariables, TimedEvent } from './event.ts';
+import {
+  agentOf,
+  definitionOf,
+  elementsOf,
+  stepOf,
+  type TemplateScope,
+  templateScope,
+} from './definition.ts';
+import type { Critique, SettleEvent, StepVariables, TimedEvent, WatchedDoubt } from './event.ts';
 import type { Intention } from './intention.ts';
-import { type Generation, type Judgement, judge } from './judge.ts';
+import { type Generation, type Judgement, judged } from './judge.ts';
 import type { AgentDefinition, PipelineDefinition, StepDefinition } from './pipeline-definition.ts';
 import type { StepResult } from './step-result.ts';
 import { renderTemplate } from './template.ts';
@@ -43,6 +53,10 @@ export interface AgentContext {
   readonly written: JsonObject | null;
   /** Only of an agent with `turns`. */
   readonly conversation?: Conversation;
+  /** Who is asked in place of the agent's model; only once a supervisor has said so. */
+  readonly model?: string | null;
+  /** Only of a critic: what it decides about. */
+  readonly critic?: Critique;
 }
 
 export type AgentArguments = { context: AgentContext; event: TimedEvent };
@@ -55,8 +69,24 @@ interface Plan {
 
 export function planOf(context: AgentContext): Plan {
   const definition = definitionOf(context.definition);
-  const step = stepOf(definition, context.step);
+  const { critic } = context;
+  const step =
+    critic === undefined ? stepOf(definition, context.step) : criticStep(definition, critic);
   return { definition, step, agent: agentOf(definition, step) };
+}
+
+/** A critic asks once, in the place of the step's agent, and writes nothing. */
+function criticStep(definition: PipelineDefinition, { of, agent }: Critique): StepDefinition {
+  const { each: _each, write: _write, ...step } = stepOf(definition, of);
+  return { ...step, agent };
+}
+
+/** What the agent's templates see. */
+function promptScope(context: AgentContext): TemplateScope {
+  const { critic, variables } = context;
+  if (critic === undefined) return templateScope(variables, currentElement(context));
+  const { each, question, answer, reasons } = critic;
+  return { ...templateScope(variables, each), question, answer, reasons };
 }
 
 export function requireAgent(context: AgentContext): { plan: Plan; agent: AgentDefinition } {
@@ -76,21 +106,33 @@ export function hasMoreElements({ context }: { context: AgentContext }): boolean
 
 function questionOf(context: AgentContext): string {
   const { agent } = requireAgent(context);
-  return renderTemplate(agent.prompt, templateScope(context.variables, currentElement(context)));
+  return renderTemplate(agent.prompt, promptScope(context));
 }
 
-interface Opening {
-  readonly role: 'system' | 'user';
-  readonly content: string;
-}
+type Opening = Extract<ContextItem, { role: 'system' | 'user' | 'assistant' }>;
 
 /** @param prompt What is asked; without it the question of the step. */
 function openingOf(context: AgentContext, prompt = questionOf(context)): Opening[] {
   const { agent } = requireAgent(context);
   const user: Opening = { role: 'user', content: prompt };
-  if (agent.system === undefined) return [user];
-  const scope = templateScope(context.variables, currentElement(context));
-  return [{ role: 'system', content: renderTemplate(agent.system, scope) }, user];
+  if (agent.system === undefined && agent.pins === undefined) return [user];
+  const scope = promptScope(context);
+  const system: Opening[] =
+    agent.system === undefined
+      ? []
+      : [{ role: 'system', content: renderTemplate(agent.system, scope) }];
+  const pins = objectivesOf(agent, scope).map(
+    ({ text }): Opening => ({ role: 'system', content: text, pin: true }),
+  );
+  return [...system, ...pins, user];
+}
+
+/** As messages: models know one system prompt, so the pins are the end of it. */
+function messagesOf(opening: readonly Opening[]): JsonObject[] {
+  const system = opening.filter(({ role }) => role === 'system').map(({ content }) => content);
+  const rest = opening.filter(({ role }) => role !== 'system');
+  const first = system.length === 0 ? [] : [{ role: 'system', content: system.join('\n\n') }];
+  return [...first, ...rest.map(({ role, content }) => ({ role, content }))];
 }
 
 export function attemptOf(context: AgentContext): Attempt {
@@ -102,21 +144,22 @@ export function attemptOf(context: AgentContext): Attempt {
 function askedOn(context: AgentContext): JsonObject {
   const { conversation } = context;
   if (conversation === undefined) {
-    const messages = openingOf(context, context.grounding ?? undefined);
-    return { messages: messages.map((message) => ({ ...message })) };
+    return { messages: messagesOf(openingOf(context, context.grounding ?? undefined)) };
   }
   return { context: nodeToAsk(conversation, attemptOf(context)) as unknown as JsonObject };
 }
 
 /** Nothing where neither is said, so that such a question is what it always was. */
-function chosenBy({ definition, step }: Plan, agent: AgentDefinition): JsonObject {
+function chosenBy(
+  { definition, step }: Plan,
+  agent: AgentDefinition,
+  model: string | null,
+): JsonObject {
   const isPrivate = [step.privacy, agent.privacy].includes('local-only');
   const { routing } = definition;
   return {
     ...(isPrivate ? { privacy: 'local-only' } : {}),
-    ...(routing === undefined || agent.model !== undefined
-      ? {}
-      : { routing: routing as JsonObject }),
+    ...(routing === undefined || model !== null ? {} : { routing: routing as JsonObject }),
   };
 }
 
@@ -131,13 +174,14 @@ function laterDetectors(supervise: AgentDefinition['supervise']): JsonObject {
 
 export function generate(context: AgentContext): Intention {
   const { plan, agent } = requireAgent(context);
+  const model = context.model ?? agent.model ?? null;
   return act(
     generateTag,
     { actuator: 'inference', operation: 'generate' },
     {
       ...askedOn(context),
-      model: agent.model ?? null,
-      ...chosenBy(plan, agent),
+      model,
+      ...chosenBy(plan, agent, model),
       schema: (agent.output as JsonObject | undefined) ?? null,
       temperature: context.temperature ?? agent.temperature,
       seed: context.attemptSeed,
@@ -156,16 +200,24 @@ export function generate(context: AgentContext): Intention {
   );
 }
 
+/** What the model was asked on, as one text; null in a conversation, which only grows. */
+function askedText(context: AgentContext): string | null {
+  if (context.conversation !== undefined) return null;
+  const opening = openingOf(context, context.grounding ?? undefined);
+  return opening.map(({ content }) => content).join('\n');
+}
+
 export function judgeOutcome({ context, event }: AgentArguments): Partial<AgentContext> {
   assert(event.type === 'outcome' && event.outcome.status === 'completed', 'a completed outcome');
   const { agent } = requireAgent(context);
-  const scope = {
-    document: context.variables.document?.text ?? '',
-    steps: templateScope(context.variables, null).steps,
-    each: currentElement(context),
-  };
+  const document = context.variables.document?.text ?? '';
+  const each = currentElement(context);
+  const scope = promptScope(context);
   const generation = event.outcome.value as unknown as Generation;
-  const judgement = judge(agent, generation, scope);
+  const answer = judged(agent, generation, { document, steps: scope.steps, each });
+  const { text } = generation;
+  const asked = askedText(context);
+  const judgement = watched(context, { agent, scope, document, asked, text }, answer);
   const { conversation } = context;
   return conversation === undefined
     ? { judgement }
@@ -185,6 +237,7 @@ export function fresh(context: AgentContext) {
     attemptSeed: context.seed,
     grounding: null,
     judgement: null,
+    ...(context.model === undefined ? {} : { model: null }),
   };
 }
 
@@ -204,6 +257,16 @@ export function nextElement(
     ...fresh(context),
     ...(conversation === undefined ? {} : { conversation: noConversation }),
   };
+}
+
+/** No more attempts: the answer with its doubts, or nothing but work for a human. */
+export function settled(context: AgentContext, { handOver }: SettleEvent): Partial<AgentContext> {
+  return nextElement(context, handOver === true ? { output: null, answered: false } : {});
+}
+
+/** The judgement of an answer that somebody who may has taken as it is. */
+export function undoubted(judgement: Judgement): Judgement {
+  return { ...judgement, reasons: [], findings: [], retry: false };
 }
 
 export function takeToolOutcome({ context, event }: AgentArguments): Partial<AgentContext> {
@@ -263,9 +326,19 @@ export function doubt({ context }: { context: AgentContext }): readonly Intentio
         question: questionOf(context),
         detector,
         reasons,
+        ...watchedDoubt(context),
       },
     },
   ];
+}
+
+/** For the rules, where there are any. */
+function watchedDoubt(context: AgentContext): { watched?: WatchedDoubt } {
+  const { findings, again = false, output } = judgementOf(context);
+  const { rules } = requireAgent(context).agent.supervise;
+  if (findings === undefined || rules === undefined) return {};
+  const answer = typeof output === 'string' ? output : canonicalJson(output);
+  return { watched: { findings, again, answer } };
 }
 
 export function isDoubtful(context: AgentContext): boolean {

@@ -2,7 +2,7 @@
  * An agent does one step: it asks the model, judges the answer, calls a tool
  * if the answer says so, and writes the step's file. With `turns` it reads what
  * the call came to and goes on (conversation.ts). A doubtful answer waits for
- * its supervisor, who alone decides about another attempt.
+ * its supervisor, who alone decides about another attempt, or takes it as it is.
  *
  * Invariants
  *   A1. At most one external intention is open at a time.
@@ -35,12 +35,15 @@ import {
   generateTag,
   hasMoreElements,
   isDoubtful,
+  judgementOf,
   judgeOutcome,
   nextElement,
   planOf,
+  settled,
   stepResult,
   takeToolOutcome,
   toolCall,
+  undoubted,
   write,
   writeTag,
 } from './agent-work.ts';
@@ -94,7 +97,8 @@ export const agentMachine = setup({
             assert(event.machine === 'agent', 'an agent is started as one');
             const { self, parent, definition, step, variables, seed } = event;
             const own = { self, parent, definition, step, variables, seed, attemptSeed: seed };
-            return begin({ ...context, ...own }, event.progress);
+            const critic = event.critic === undefined ? {} : { critic: event.critic };
+            return begin({ ...context, ...own, ...critic }, event.progress);
           }),
         },
       },
@@ -155,9 +159,21 @@ export const agentMachine = setup({
             attemptSeed: event.seed,
             grounding: event.grounding,
             judgement: null,
+            ...(event.model === undefined ? {} : { model: event.model }),
           })),
         },
-        settle: { target: 'choosing', actions: assign(({ context }) => nextElement(context)) },
+        settle: {
+          target: 'choosing',
+          actions: assign(({ context, event }) => settled(context, event)),
+        },
+        accept: [
+          {
+            guard: ({ context }) => judgementOf(context).answered,
+            target: 'judging',
+            actions: assign(({ context }) => ({ judgement: undoubted(judgementOf(context)) })),
+          },
+          { target: 'choosing', actions: assign(({ context }) => nextElement(context)) },
+        ],
         cancel: 'cancelled',
       },
     },

@@ -15,7 +15,12 @@ import type { Json } from '../kernel/json.ts';
 import type { ActIntention } from './intention.ts';
 
 export type ContextItem =
-  | { readonly role: 'system' | 'user' | 'assistant'; readonly content: string }
+  | {
+      readonly role: 'system' | 'user' | 'assistant';
+      readonly content: string;
+      /** An objective that the pipeline pins. */
+      readonly pin?: true;
+    }
   /** What a call of a tool came to. */
   | { readonly role: 'tool'; readonly tool: string; readonly content: Json };
 

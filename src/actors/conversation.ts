@@ -13,6 +13,7 @@ import { assert } from '../kernel/assert.ts';
 import type { Sha256 } from '../kernel/hash.ts';
 import type { Json } from '../kernel/json.ts';
 import { type ContextItem, type ContextNode, contextHash } from './context-node.ts';
+import type { CallHistory } from './detectors/tool-loop.ts';
 import type { Outcome } from './outcome.ts';
 import { renderTemplate } from './template.ts';
 
@@ -27,6 +28,8 @@ export interface Conversation {
   readonly pending: readonly ContextItem[];
   /** Generations of the turns before this one. */
   readonly generations: number;
+  /** Only where calls are watched. */
+  readonly calls?: CallHistory;
 }
 
 export const noConversation: Conversation = {
@@ -80,6 +83,7 @@ export function afterAnswer(conversation: Conversation, text: string): Conversat
 export interface CallResult {
   readonly tool: string;
   readonly content: Json;
+  readonly failed?: true;
 }
 
 /** @param template Of the tool, over `result`; without it the result as it is. */
@@ -95,7 +99,7 @@ export function resultOfCall(
 }
 
 export function refusedCall(tool: string, reason: string): CallResult {
-  return { tool, content: `The call failed: ${reason}` };
+  return { tool, content: `The call failed: ${reason}`, failed: true };
 }
 
 /** @param attempts Generations that the ended turn took. */

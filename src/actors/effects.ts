@@ -11,6 +11,7 @@ const effectClasses: Readonly<Record<string, EffectClass>> = {
   'file.list': 'pure',
   'file.write': 'idempotent',
   'file.append': 'once',
+  'human.decide': 'once',
 };
 
 export function effectOf(actuator: string, operation: string): EffectClass {

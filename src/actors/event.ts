@@ -8,6 +8,8 @@ import type { ActorId } from '../kernel/ids.ts';
 import type { Json } from '../kernel/json.ts';
 import type { Answer } from './agent-answer.ts';
 import type { Conversation } from './conversation.ts';
+import type { Finding } from './detectors/finding.ts';
+import type { Intervention } from './intervention.ts';
 import type { Outcome } from './outcome.ts';
 import type { StepResult } from './step-result.ts';
 
@@ -36,6 +38,17 @@ export interface AgentProgress {
   /** Answers to the elements before the present one. */
   readonly answers: readonly Answer[];
   readonly conversation: Conversation;
+}
+
+/** What a critic is asked about. */
+export interface Critique {
+  readonly agent: string;
+  /** Step of the doubted answer. */
+  readonly of: string;
+  readonly each: Json;
+  readonly question: string;
+  readonly answer: string;
+  readonly reasons: readonly string[];
 }
 
 interface StartCommon {
@@ -72,6 +85,8 @@ export type StartAgentEvent = StartCommon & {
   readonly variables: StepVariables;
   /** Of the agent whose place it takes, where that had turns. */
   readonly progress?: AgentProgress;
+  /** Of an agent that decides about the answer of another one. */
+  readonly critic?: Critique;
 };
 
 export type StartEvent =
@@ -125,11 +140,35 @@ export interface RetryEvent {
   readonly seed: number;
   /** The prompt of the next attempt; null asks the same again. */
   readonly grounding: string | null;
+  /** Who is asked, where it is another one. */
+  readonly model?: string;
+  readonly intervention?: Intervention;
 }
 
 /** Supervisor to an agent: no more attempts, report what there is. */
 export interface SettleEvent {
   readonly type: 'settle';
+  /** There is nothing but work for a human. */
+  readonly handOver?: true;
+  readonly intervention?: Intervention;
+}
+
+/** Supervisor to an agent: somebody else decides; it goes on waiting. */
+export interface HoldEvent {
+  readonly type: 'hold';
+  readonly intervention: Intervention;
+}
+
+/** Supervisor to an agent: whoever decides takes the answer as it is. */
+export interface AcceptEvent {
+  readonly type: 'accept';
+  readonly intervention: Intervention;
+}
+
+/** Supervisor to its pipeline, and that to the pipeline of the run: the run is to fail. */
+export interface StopRunEvent {
+  readonly type: 'stop-run';
+  readonly error: { readonly code: string; readonly message: string };
 }
 
 /** Agent to its supervisor: an answer was stopped by a detector or doubted by a check. */
@@ -141,6 +180,17 @@ export interface AgentDoubtEvent {
   readonly question: string;
   readonly detector: string | null;
   readonly reasons: readonly string[];
+  /** Only where rules say what is done about it. */
+  readonly watched?: WatchedDoubt;
+}
+
+/** What rules are applied to. */
+export interface WatchedDoubt {
+  readonly findings: readonly Finding[];
+  /** Whether asking again could help, if no rule says more. */
+  readonly again: boolean;
+  /** The answer, as text. */
+  readonly answer: string;
 }
 
 export interface AgentDoneEvent {
@@ -210,6 +260,9 @@ export type ActorEvent =
   | RunStepEvent
   | RetryEvent
   | SettleEvent
+  | HoldEvent
+  | AcceptEvent
+  | StopRunEvent
   | AgentDoubtEvent
   | AgentDoneEvent
   | AgentFailedEvent

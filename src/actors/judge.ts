@@ -5,8 +5,12 @@
 import { findNonJson, type Json } from '../kernel/json.ts';
 import { schemaMismatch } from './answer-schema.ts';
 import { checks } from './checks/index.ts';
+import type { Finding } from './detectors/finding.ts';
 import type { AgentDefinition } from './pipeline-definition.ts';
 import type { StepResult } from './step-result.ts';
+
+/** Who doubts an answer that is not what was asked for. */
+export const formatSource = 'format';
 
 /** What an agent reads of a generation's outcome. */
 export interface Generation {
@@ -14,6 +18,7 @@ export interface Generation {
   readonly text: string;
   readonly minConfidence: number | null;
   readonly halt: { readonly detector: string; readonly evidence: string } | null;
+  readonly usage?: { readonly promptTokens: number };
 }
 
 export interface Judgement {
@@ -25,6 +30,10 @@ export interface Judgement {
   /** Asking again could help. */
   readonly retry: boolean;
   readonly detector: string | null;
+  /** Each reason with who gave it; only of an agent whose run is watched. */
+  readonly findings?: readonly Finding[];
+  /** With findings: whether asking again could help, whatever the rules say. */
+  readonly again?: boolean;
 }
 
 export interface JudgeScope {
@@ -49,27 +58,34 @@ function parseAnswer(agent: AgentDefinition, text: string): { output: Json } | {
   }
 }
 
-export function judge(
-  agent: AgentDefinition,
-  generation: Generation,
-  scope: JudgeScope,
-): Judgement {
+/** An answer judged, and who doubts it. */
+export interface Judged {
+  readonly judgement: Judgement;
+  readonly findings: readonly Finding[];
+}
+
+export function judged(agent: AgentDefinition, generation: Generation, scope: JudgeScope): Judged {
   const confidence = generation.minConfidence;
   const unanswered = { output: null, answered: false, confidence, retry: true };
   if (generation.status === 'halted') {
-    const halt = generation.halt ?? { detector: 'unknown', evidence: '' };
-    return { ...unanswered, reasons: [halt.evidence], detector: halt.detector };
+    const { detector, evidence } = generation.halt ?? { detector: 'unknown', evidence: '' };
+    const judgement = { ...unanswered, reasons: [evidence], detector };
+    return { judgement, findings: [{ source: detector, evidence }] };
   }
   const parsed = parseAnswer(agent, generation.text);
-  if ('problem' in parsed) return { ...unanswered, reasons: [parsed.problem], detector: null };
+  if ('problem' in parsed) {
+    const { problem } = parsed;
+    const judgement = { ...unanswered, reasons: [problem], detector: null };
+    return { judgement, findings: [{ source: formatSource, evidence: problem }] };
+  }
 
   let output = parsed.output;
   let retry = false;
-  const reasons: string[] = [];
+  const findings: Finding[] = [];
   for (const { use, with: parameters } of agent.checks) {
     const check = Object.hasOwn(checks, use) ? checks[use] : undefined;
     if (check === undefined) {
-      reasons.push(`The check ${use} does not exist.`);
+      findings.push({ source: use, evidence: `The check ${use} does not exist.` });
       continue;
     }
     const verdict = check({
@@ -79,8 +95,18 @@ export function judge(
       parameters: parameters as { [key: string]: Json },
     });
     output = verdict.output;
-    reasons.push(...verdict.reasons);
+    findings.push(...verdict.reasons.map((evidence) => ({ source: use, evidence })));
     retry ||= verdict.reasons.length > 0 && verdict.retry === true;
   }
-  return { output, answered: true, reasons, confidence, retry, detector: null };
+  const reasons = findings.map(({ evidence }) => evidence);
+  const judgement = { output, answered: true, reasons, confidence, retry, detector: null };
+  return { judgement, findings };
+}
+
+export function judge(
+  agent: AgentDefinition,
+  generation: Generation,
+  scope: JudgeScope,
+): Judgement {
+  return judged(agent, generation, scope).judgement;
 }

@@ -7,6 +7,7 @@
 import { z } from 'zod';
 import { limits } from '../kernel/limits.ts';
 import { privacySchema, routingPolicySchema } from './routing-policy.ts';
+import { pinsSchema, runWatchShape } from './supervise-rule.ts';
 
 const name = z
   .string()
@@ -95,6 +96,7 @@ const superviseSchema = z
       .describe(
         'Prompt template of a retry. {{facts}} are the sentences of the document that matter most to the question.',
       ),
+    ...runWatchShape,
   })
   .describe('How the supervisor watches and corrects this agent.');
 
@@ -153,6 +155,7 @@ const agentSchema = z
       })
       .prefault({}),
     supervise: superviseSchema.prefault({}),
+    pins: pinsSchema.optional(),
     checks: z.array(checkSchema).max(16).default([]),
   })
   .describe('An agent: a prompt, an answer format and the limits of both.');

@@ -160,6 +160,17 @@ function takeFailure({ event }: Arguments): Partial<PipelineContext> {
   return { failure: { code, message } };
 }
 
+/** A supervisor stops the run: what still runs is stopped, then the run fails. */
+function takeStop({ event }: Arguments): Partial<PipelineContext> {
+  assert(event.type === 'stop-run', 'the run is to stop');
+  return { failure: event.error };
+}
+
+function passOnStop({ context, event }: Arguments): readonly Intention[] {
+  assert(event.type === 'stop-run' && context.parent !== null, 'a document has a run');
+  return [{ kind: 'send', to: context.parent, event: { type: 'stop-run', error: event.error } }];
+}
+
 function endCancelled({ context }: Arguments): readonly Intention[] {
   const { parent, index, failure } = context;
   if (parent !== null) {
@@ -277,6 +288,13 @@ export const pipelineMachine = setup({
           })),
         },
         'document-done': { target: 'working', reenter: true, actions: assign(takeItem) },
+        'stop-run': [
+          {
+            guard: ({ context }) => context.scope === 'document',
+            actions: intend<Arguments>(passOnStop),
+          },
+          { target: 'cancelling', actions: [assign(takeStop), intend<Arguments>(cancelAll)] },
+        ],
         cancel: { target: 'cancelling', actions: intend<Arguments>(cancelAll) },
       },
     },
@@ -303,6 +321,10 @@ export const pipelineMachine = setup({
           },
         ],
         'step-done': { actions: assign(takeStep) },
+        'stop-run': {
+          target: 'abandoning',
+          actions: [assign(takeStop), intend<Arguments>(() => [{ kind: 'abort', tag: itemsTag }])],
+        },
         cancel: {
           target: 'abandoning',
           actions: intend<Arguments>(() => [{ kind: 'abort', tag: itemsTag }]),

@@ -7,9 +7,17 @@ import type { ErrorMessage } from '../kernel/errors.ts';
 import { type ActorId, childActorId } from '../kernel/ids.ts';
 import { act } from './act.ts';
 import { agentOf, definitionOf, stepOf, templateScope } from './definition.ts';
-import type { AgentDoubtEvent, AgentProgress, StepVariables, TimedEvent } from './event.ts';
+import type {
+  AgentDoubtEvent,
+  AgentProgress,
+  Critique,
+  RetryEvent,
+  StepVariables,
+  TimedEvent,
+} from './event.ts';
 import { relevantFacts } from './facts.ts';
 import type { Intention } from './intention.ts';
+import type { UsedRules } from './intervention.ts';
 import type { StepResult } from './step-result.ts';
 import { renderTemplate } from './template.ts';
 
@@ -24,6 +32,19 @@ interface Child {
   readonly progress?: AgentProgress;
   /** Tag of the supervisor's own open intention for this step. */
   readonly open: string | null;
+  /** How often rules were used; only once one was. */
+  readonly used?: UsedRules;
+  /** Critics so far; only once there was one. */
+  readonly critics?: number;
+  /** The doubt that a person or a critic decides about; the agent waits meanwhile. */
+  readonly waiting?: {
+    readonly doubt: AgentDoubtEvent;
+    readonly rule: number;
+    /** Whether it is a person. */
+    readonly paused: boolean;
+  };
+  /** Of a critic, which is a child beside the one that it decides about. */
+  readonly critic?: Critique;
 }
 
 export interface SupervisorContext {
@@ -36,13 +57,13 @@ export interface SupervisorContext {
 
 export type SupervisorArguments = { context: SupervisorContext; event: TimedEvent };
 
-function childOf(context: SupervisorContext, step: string): Child {
+export function childOf(context: SupervisorContext, step: string): Child {
   const child = context.children[step];
   assert(child !== undefined, `the supervisor knows the step ${step}`);
   return child;
 }
 
-function withChild(
+export function withChild(
   context: SupervisorContext,
   step: string,
   change: Partial<Child>,
@@ -50,7 +71,7 @@ function withChild(
   return { children: { ...context.children, [step]: { ...childOf(context, step), ...change } } };
 }
 
-function withoutChild(context: SupervisorContext, step: string): Partial<SupervisorContext> {
+export function withoutChild(context: SupervisorContext, step: string): Partial<SupervisorContext> {
   const { [step]: _gone, ...children } = context.children;
   return { children };
 }
@@ -59,7 +80,7 @@ function agentName(context: SupervisorContext, step: string, failures: number): 
   return childActorId(context.self, failures === 0 ? step : `${step}.${failures + 1}`);
 }
 
-function spawnAgent(context: SupervisorContext, step: string): Intention {
+export function spawnAgent(context: SupervisorContext, step: string): Intention {
   const child = childOf(context, step);
   return {
     kind: 'spawn',
@@ -75,11 +96,12 @@ function spawnAgent(context: SupervisorContext, step: string): Intention {
       step,
       variables: child.variables,
       ...(child.progress === undefined ? {} : { progress: child.progress }),
+      ...(child.critic === undefined ? {} : { critic: child.critic }),
     },
   };
 }
 
-function agentDefinition(context: SupervisorContext, step: string) {
+export function agentDefinition(context: SupervisorContext, step: string) {
   const definition = definitionOf(context.definition);
   const agent = agentOf(definition, stepOf(definition, step));
   assert(agent !== null, 'only an agent that asks can be doubtful');
@@ -93,37 +115,48 @@ export function mayRetry({ context, event }: SupervisorArguments): boolean {
   );
 }
 
-function groundingFor(context: SupervisorContext, event: AgentDoubtEvent): string | null {
-  const { grounding } = agentDefinition(context, event.step).supervise;
+/** @param instead A prompt in place of `supervise.grounding`, and what it may read besides. */
+export function groundingFor(
+  context: SupervisorContext,
+  event: AgentDoubtEvent,
+  instead: { readonly prompt?: string | undefined; readonly pins?: readonly string[] } = {},
+): string | null {
+  const { prompt, ...more } = instead;
+  const grounding = prompt ?? agentDefinition(context, event.step).supervise.grounding;
   if (grounding === undefined) return null;
   const { variables } = childOf(context, event.step);
   const facts = relevantFacts(variables.document?.text ?? '', event.question);
   return renderTemplate(grounding, {
     ...templateScope(variables, event.each),
+    ...more,
     facts,
     reasons: event.reasons,
   });
 }
 
-export function retry({ context, event }: SupervisorArguments): readonly Intention[] {
-  assert(event.type === 'agent-doubt', 'a doubt is answered');
+/** The attempt after the doubted one, at the next temperature and with a seed of its own. */
+export function retryEvent(
+  context: SupervisorContext,
+  event: AgentDoubtEvent,
+  grounding: string | null,
+): RetryEvent {
   const { supervise, temperature } = agentDefinition(context, event.step);
   const attempt = event.attempt + 1;
   const temperatures = supervise.temperatures;
-  return [
-    {
-      kind: 'send',
-      to: childOf(context, event.step).agent,
-      event: {
-        type: 'retry',
-        attempt,
-        temperature: temperatures[Math.min(attempt, temperatures.length) - 1] ?? temperature,
-        // Seeds are unsigned 32-bit numbers.
-        seed: (context.seed + attempt) >>> 0,
-        grounding: groundingFor(context, event),
-      },
-    },
-  ];
+  return {
+    type: 'retry',
+    attempt,
+    temperature: temperatures[Math.min(attempt, temperatures.length) - 1] ?? temperature,
+    // Seeds are unsigned 32-bit numbers.
+    seed: (context.seed + attempt) >>> 0,
+    grounding,
+  };
+}
+
+export function retry({ context, event }: SupervisorArguments): readonly Intention[] {
+  assert(event.type === 'agent-doubt', 'a doubt is answered');
+  const again = retryEvent(context, event, groundingFor(context, event));
+  return [{ kind: 'send', to: childOf(context, event.step).agent, event: again }];
 }
 
 export function settle({ context, event }: SupervisorArguments): readonly Intention[] {
@@ -139,6 +172,28 @@ export function mayRestart({ context, event }: SupervisorArguments): boolean {
 
 const backoffPrefix = 'backoff:';
 const recoveryPrefix = 'recovery:';
+const pausePrefix = 'pause:';
+const criticPrefix = 'critic:';
+
+/** Tag of the intention by which a step waits for a person. */
+export function pauseTag(step: string): string {
+  return `${pausePrefix}${step}`;
+}
+
+/** The step whose pause has an outcome. */
+export function pausedStep(event: TimedEvent): string | null {
+  return tagStep(event, pausePrefix);
+}
+
+/** What the critic of a step is known by; no step has a colon in its name. */
+export function criticKey(step: string): string {
+  return `${criticPrefix}${step}`;
+}
+
+/** The step that a critic decides about; null of any other child. */
+export function criticOf(key: string): string | null {
+  return key.startsWith(criticPrefix) ? key.slice(criticPrefix.length) : null;
+}
 
 export function backoff({ context, event }: SupervisorArguments): readonly Intention[] {
   assert(event.type === 'agent-failed', 'a failure is retried');
@@ -231,11 +286,14 @@ export function endRecovery({ context, event }: SupervisorArguments): readonly I
 }
 
 export function cancelChildren({ context }: SupervisorArguments): readonly Intention[] {
-  return Object.values(context.children).map((child) =>
-    child.open === null
-      ? { kind: 'send', to: child.agent, event: { type: 'cancel' } }
-      : { kind: 'abort', tag: child.open },
-  );
+  return Object.entries(context.children).flatMap(([step, child]): Intention[] => {
+    if (child.open !== null) return [{ kind: 'abort', tag: child.open }];
+    const cancel: Intention = { kind: 'send', to: child.agent, event: { type: 'cancel' } };
+    // The agent waits beside the person, whom nobody waits for any more.
+    return child.waiting?.paused === true
+      ? [cancel, { kind: 'abort', tag: pauseTag(step) }]
+      : [cancel];
+  });
 }
 
 function endedStep(event: TimedEvent): string | null {

@@ -7,6 +7,7 @@
  *   S1. One-for-one: a failure or doubt of one agent touches no other.
  *   S2. Attempts are bounded by `supervise.retries`, restarts by
  *       `retry.maxAttempts`; then the step is escalated.
+ *       Rules (intervening.ts) come first and are bounded by their `max`.
  *   S3. Every step that was asked for ends in exactly one step-done, unless
  *       the run is cancelled.
  */
@@ -15,11 +16,13 @@ import { assert } from '../kernel/assert.ts';
 import type { ActorId } from '../kernel/ids.ts';
 import type { TimedEvent } from './event.ts';
 import { intend, intendAction } from './intend.ts';
+import { hasRules, intervene, intervened, isWord } from './intervening.ts';
 import {
   addChild,
   backoff,
   backoffStep,
   cancelChildren,
+  criticOf,
   endRecovery,
   mayRestart,
   mayRetry,
@@ -64,10 +67,23 @@ export const supervisorMachine = setup({
       on: {
         'run-step': { actions: [assign(addChild), intend<SupervisorArguments>(startAgent)] },
         'agent-doubt': [
+          // A critic has one attempt.
+          {
+            guard: ({ event }) => criticOf(event.step) !== null,
+            actions: intend<SupervisorArguments>(settle),
+          },
+          {
+            guard: hasRules,
+            actions: [intend<SupervisorArguments>(intervene), assign(intervened)],
+          },
           { guard: mayRetry, actions: intend<SupervisorArguments>(retry) },
           { actions: intend<SupervisorArguments>(settle) },
         ],
         'agent-failed': [
+          {
+            guard: isWord,
+            actions: [intend<SupervisorArguments>(intervene), assign(intervened)],
+          },
           {
             guard: mayRestart,
             actions: [assign(waitForBackoff), intend<SupervisorArguments>(backoff)],
@@ -80,12 +96,20 @@ export const supervisorMachine = setup({
         ],
         'agent-done': [
           {
+            guard: isWord,
+            actions: [intend<SupervisorArguments>(intervene), assign(intervened)],
+          },
+          {
             guard: needsRecovery,
             actions: [assign(waitForRecovery), intend<SupervisorArguments>(recover)],
           },
           { actions: [intend<SupervisorArguments>(reportEnd), assign(removeEnded)] },
         ],
         outcome: [
+          {
+            guard: isWord,
+            actions: [intend<SupervisorArguments>(intervene), assign(intervened)],
+          },
           {
             guard: ({ event }) => backoffStep(event) !== null,
             actions: [assign(replaceAgent), intend<SupervisorArguments>(startAgent)],

@@ -26,6 +26,11 @@ export const operationArguments = {
     seed: z.number().int().min(0).max(0xffff_ffff).optional(),
     timeMs: z.number().int().optional(),
   }),
+  'human.decide': z.strictObject({
+    step: z.string(),
+    attempt: z.number().int().nonnegative(),
+    findings: z.array(z.strictObject({ source: z.string(), evidence: z.string() })),
+  }),
   'inference.generate': generateArgumentsSchema,
   'blobs.read': z.strictObject({ hashes: z.array(sha256Hex).max(limits.blobsPerReadMax) }),
 } as const;

@@ -74,6 +74,11 @@ export function addRunRoutes(app: FastifyInstance, runtime: RuntimePort): void {
     return { effects: runtime.effects(id) };
   });
 
+  app.get('/v1/runs/:id/interventions', async (request) => {
+    const { id } = parseRequest(runParametersSchema, request.params, 'The address');
+    return { interventions: runtime.interventions(id) };
+  });
+
   app.get('/v1/runs/:id/contexts', async (request) => {
     const { id } = parseRequest(runParametersSchema, request.params, 'The address');
     return { contexts: runtime.contexts(id) };

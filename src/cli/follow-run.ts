@@ -53,5 +53,8 @@ export function reportRun({ output }: CommandContext, run: RunView, out: string 
 /** What a run waits for that nobody but a human can say; null for any other event. */
 function doubtOf({ cause, event }: EventView): string | null {
   if (event.type !== 'outcome-unknown') return null;
+  if (String(event.tag).startsWith('pause:')) {
+    return `The run waits for a person: claw runs show tells why, claw release ${cause} goes on`;
+  }
   return `The run waits: nobody can say what came of an effect. Look, then: claw resolve ${cause} --outcome done|failed`;
 }

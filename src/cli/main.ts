@@ -19,6 +19,7 @@ import { generateCommand } from './commands/generate.ts';
 import { gridCommand } from './commands/grid.ts';
 import { journalCommand } from './commands/journal.ts';
 import { modelsCommand } from './commands/models.ts';
+import { releaseCommand } from './commands/release.ts';
 import { replayCommand } from './commands/replay.ts';
 import { resolveCommand } from './commands/resolve.ts';
 import { routeCommand } from './commands/route.ts';
@@ -100,6 +101,7 @@ function newProgram(host: Host): Command {
     eventsCommand,
     effectsCommand,
     resolveCommand,
+    releaseCommand,
     contextCommand,
     replayCommand,
     testCommand,

@@ -26,6 +26,7 @@ import type {
   ContextView,
   EffectView,
   EventView,
+  InterventionView,
   RuntimePort,
   RunView,
   TranscriptView,
@@ -65,6 +66,7 @@ export interface ReadOnlyRuntime {
   run(id: string): RunView;
   events(id: string, range: { from: number; limit: number }): readonly EventView[];
   effects(id: string): readonly EffectView[];
+  interventions(id: string): readonly InterventionView[];
   contexts(id: string): readonly ContextView[];
   transcript(id: string, hash: string): TranscriptView;
   generations(id: string): readonly PastGeneration[];

@@ -9,7 +9,11 @@ import { limits } from '../kernel/limits.ts';
 import { type GenerationRequest, generationRequestSchema } from './model-port.ts';
 
 const contextItemSchema = z.union([
-  z.strictObject({ role: z.enum(['system', 'user', 'assistant']), content: z.string() }),
+  z.strictObject({
+    role: z.enum(['system', 'user', 'assistant']),
+    content: z.string(),
+    pin: z.literal(true).exactOptional(),
+  }),
   z.strictObject({ role: z.literal('tool'), tool: z.string(), content: z.json() }),
 ]);
 

@@ -643,6 +643,12 @@ export const errorCatalogue = {
     'As many runs as allowed are open.',
     'Wait until one of them ends.',
   ),
+  RUN_STOPPED: entry(
+    runFailed,
+    422,
+    'A rule of the supervisor, or a person, stopped the run.',
+    'claw runs show tells why; correct it and start the run again, or fork it before.',
+  ),
   RUN_FAILED: entry(runFailed, 422, 'The run ended without its result.', 'claw events shows why.'),
   EVENT_FATAL: entry(
     runFailed,

@@ -213,8 +213,18 @@ export const limits = {
   messagePartCharactersMax: 1 * MiB,
   /** Generations of one conversation of an agent, retries not counted. */
   agentTurnsMax: 256,
-  /** Items that one turn adds to a context: an answer and what its call came to, or a prompt. */
-  contextItemsMax: 4,
+  /** Items of one node of a context: what a turn adds, or all that a shortened one keeps. */
+  contextItemsMax: 1_024,
+  /** Objectives that one agent has pinned. */
+  pinsPerAgentMax: 16,
+  /** Characters of one of them, its template. */
+  pinCharactersMax: 2_000,
+  /** Rules of one agent for its supervisor. */
+  rulesPerAgentMax: 16,
+  /** Characters of the prompt that a person gives a paused agent. */
+  releasePromptCharactersMax: 16_384,
+  /** How often a supervisor uses one rule in one step, at most. */
+  interventionsPerRuleMax: 8,
   /** Characters of one prompt that is put together from a context: more than models read. */
   contextCharactersMax: 16 * MiB,
   /** Texts of contexts that the inference worker remembers. */

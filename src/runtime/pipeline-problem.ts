@@ -70,3 +70,23 @@ function pathText(path: PipelinePath): string {
     })
     .join('');
 }
+
+/** A value that the schema allows and that cannot be meant. */
+export function invalid(path: PipelinePath, message: string): PipelineProblem {
+  return { code: 'PIPELINE_INVALID', path, message };
+}
+
+/** A name of something that is not there. */
+export function unknownName(
+  path: PipelinePath,
+  kind: string,
+  name: string,
+  known: readonly string[],
+): PipelineProblem {
+  const choices = known.length === 0 ? 'there are none' : `there are ${known.join(', ')}`;
+  return {
+    code: 'PIPELINE_UNKNOWN_REFERENCE',
+    path,
+    message: `there is no ${kind} "${name}"; ${choices}`,
+  };
+}

@@ -6,8 +6,14 @@ import { Ajv2020 } from 'ajv/dist/2020.js';
 import type { PipelineDefinition } from '../actors/pipeline-definition.ts';
 import { findCycle } from '../actors/step-graph.ts';
 import { limits } from '../kernel/limits.ts';
-import type { PipelinePath, PipelineProblem } from './pipeline-problem.ts';
+import {
+  invalid,
+  type PipelinePath,
+  type PipelineProblem,
+  unknownName,
+} from './pipeline-problem.ts';
 import { findTemplateProblems } from './pipeline-variables.ts';
+import { ruleProblems } from './rule-problems.ts';
 
 /** All problems, each once, in no particular order; none means that the pipeline can run. */
 export function findPipelineProblems(
@@ -22,20 +28,6 @@ export function findPipelineProblems(
   ];
   const unique = new Map(problems.map((problem) => [JSON.stringify(problem), problem]));
   return [...unique.values()];
-}
-
-function unknownName(
-  path: PipelinePath,
-  kind: string,
-  name: string,
-  known: readonly string[],
-): PipelineProblem {
-  const choices = known.length === 0 ? 'there are none' : `there are ${known.join(', ')}`;
-  return {
-    code: 'PIPELINE_UNKNOWN_REFERENCE',
-    path,
-    message: `there is no ${kind} "${name}"; ${choices}`,
-  };
 }
 
 function* agentProblems(
@@ -54,6 +46,11 @@ function* agentProblems(
     }
     if (agent.turns !== undefined && agent.tools.length === 0) {
       yield invalid([...path, 'turns'], 'an agent without tools has nothing to go on with');
+    }
+    yield* ruleProblems(definition, name);
+    for (const setting of ['toolLoop', 'failingCalls'] as const) {
+      if (agent.supervise[setting] === undefined || agent.turns !== undefined) continue;
+      yield invalid([...path, 'supervise', setting], 'an agent without turns makes one call');
     }
     for (const [index, check] of agent.checks.entries()) {
       if (!knownChecks.includes(check.use)) {
@@ -123,8 +120,4 @@ function* schemaProblems(path: PipelinePath, schema: object): Generator<Pipeline
 function unescapePointer(part: string): string | number {
   if (/^\d+$/.test(part)) return Number(part);
   return part.replaceAll('~1', '/').replaceAll('~0', '~');
-}
-
-function invalid(path: PipelinePath, message: string): PipelineProblem {
-  return { code: 'PIPELINE_INVALID', path, message };
 }

@@ -93,12 +93,46 @@ function* agentTemplates(
   const scope = stepScope(definition, step, eachNames(step));
   yield* templateProblems(definition, [...path, 'prompt'], agent?.prompt, scope);
   yield* templateProblems(definition, [...path, 'system'], agent?.system, scope);
+  for (const [index, pin] of (agent?.pins ?? []).entries()) {
+    const at = [...path, 'pins', index, ...(typeof pin === 'string' ? [] : ['text'])];
+    yield* templateProblems(definition, at, typeof pin === 'string' ? pin : pin.text, scope);
+  }
+  yield* ruleTemplates(definition, step, step.agent);
   yield* templateProblems(
     definition,
     [...path, 'supervise', 'grounding'],
     agent?.supervise.grounding,
     stepScope(definition, step, [...eachNames(step), ['facts', null]]),
   );
+}
+
+/** What the rules for an agent ask: prompts of repetitions, and critics. */
+function* ruleTemplates(
+  definition: PipelineDefinition,
+  step: StepDefinition,
+  name: string,
+): Generator<PipelineProblem> {
+  for (const [index, rule] of (definition.agents[name]?.supervise.rules ?? []).entries()) {
+    const again: Names = [
+      ['facts', null],
+      ['reasons', null],
+      ['pins', null],
+    ];
+    const path = ['agents', name, 'supervise', 'rules', index, 'prompt'];
+    const scope = stepScope(definition, step, [...eachNames(step), ...again]);
+    yield* templateProblems(definition, path, rule.prompt, scope);
+    const critic = rule.agent;
+    if (critic === undefined || !Object.hasOwn(definition.agents, critic)) continue;
+    const asked: Names = [
+      ['answer', null],
+      ['reasons', null],
+      ['question', null],
+    ];
+    const seen = stepScope(definition, step, [...eachNames(step), ...asked]);
+    const { prompt, system } = definition.agents[critic] ?? {};
+    yield* templateProblems(definition, ['agents', critic, 'prompt'], prompt, seen);
+    yield* templateProblems(definition, ['agents', critic, 'system'], system, seen);
+  }
 }
 
 /** Nobody renders the templates of an agent without a step, but they should still be templates. */

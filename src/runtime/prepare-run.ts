@@ -76,7 +76,10 @@ export function modelText(model: ModelInfo): string {
  */
 export function refuseUnservable({ agents }: PipelineDefinition, model: ModelInfo): void {
   for (const [name, agent] of Object.entries(agents)) {
-    if (model.backend === 'llama.cpp') refuseOtherModel(agent.model, model);
+    if (model.backend === 'llama.cpp') {
+      refuseOtherModel(agent.model, model);
+      for (const rule of agent.supervise.rules ?? []) refuseOtherModel(rule.model, model);
+    }
     const serves = model.alternatives?.find((other) => other.name === agent.model) ?? model;
     if (serves.backend !== 'llama.cpp' || agent.output === undefined) continue;
     try {

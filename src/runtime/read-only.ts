@@ -16,9 +16,17 @@ import { type ReplayReport, replayRun } from './replay.ts';
 import { ReplaySession } from './replay-session.ts';
 import { runContexts, runTranscript } from './run-contexts.ts';
 import { diffRuns, type RunDiff } from './run-diff.ts';
+import { runInterventions } from './run-interventions.ts';
 import { runViews, viewOfRun } from './run-views.ts';
 import { auditSnapshot, type SnapshotAudit } from './snapshot-run.ts';
-import type { ContextView, EffectView, EventView, RunView, TranscriptView } from './views.ts';
+import type {
+  ContextView,
+  EffectView,
+  EventView,
+  InterventionView,
+  RunView,
+  TranscriptView,
+} from './views.ts';
 
 export class ReadOnlyRuntime {
   readonly #dataDirectory: string;
@@ -50,6 +58,11 @@ export class ReadOnlyRuntime {
   /** @throws RuntimeError RUN_NOT_FOUND */
   effects(id: string): readonly EffectView[] {
     return effectLedger(this.#follower, this.#follower.entry(id));
+  }
+
+  /** @throws RuntimeError RUN_NOT_FOUND, BLOB_MISSING */
+  interventions(id: string): readonly InterventionView[] {
+    return runInterventions(this.#follower, this.#follower.entry(id));
   }
 
   /** @throws RuntimeError RUN_NOT_FOUND, BLOB_MISSING */

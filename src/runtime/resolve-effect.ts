@@ -6,6 +6,7 @@ import type { Envelope, OpenIntention } from '../actors/actor.ts';
 import type { Outcome } from '../actors/outcome.ts';
 import type { Operation } from '../actuators/actuator.ts';
 import { fileActuator } from '../actuators/file.ts';
+import { humanActuator } from '../actuators/human.ts';
 import { RuntimeError } from '../kernel/errors.ts';
 import type { ActorId } from '../kernel/ids.ts';
 import { effectLedger } from './effect-ledger.ts';
@@ -17,7 +18,9 @@ import type { RunEntry } from './run-index.ts';
 import type { ResolveRequest } from './views.ts';
 
 /** Those whose operations may leave an outcome unknown. */
-const actuators = new Map([fileActuator()].map((actuator) => [actuator.name, actuator]));
+const actuators = new Map(
+  [fileActuator(), humanActuator()].map((actuator) => [actuator.name, actuator]),
+);
 
 /**
  * The actor's mail that settles the effect.

@@ -1,7 +1,7 @@
 /** What is counted of a run, event by event. */
 import type { EventBody } from './event-record.ts';
 import { rootActor } from './root-actor.ts';
-import type { Usage } from './views.ts';
+import type { PauseView, Usage } from './views.ts';
 
 export interface RunCounts {
   readonly usage: Usage;
@@ -9,6 +9,8 @@ export interface RunCounts {
   readonly handedToHuman: number;
   /** Messages that the first actor received from outside. */
   readonly outsideMessages: number;
+  /** Agents that wait for a person. */
+  readonly paused: readonly PauseView[];
 }
 
 export const noCounts: RunCounts = {
@@ -16,6 +18,7 @@ export const noCounts: RunCounts = {
   stepsDone: 0,
   handedToHuman: 0,
   outsideMessages: 0,
+  paused: [],
 };
 
 function generationUsage(value: unknown): { promptTokens: number; answerTokens: number } {
@@ -39,6 +42,18 @@ function withEvent(usage: Usage, { event }: EventBody): Usage {
   };
 }
 
+const pausePrefix = 'pause:';
+
+/** The same list where the event changes nothing; a pause that a restart asks about again is one. */
+function pausesAfter(paused: RunCounts['paused'], body: EventBody): RunCounts['paused'] {
+  const { event, actor, cause } = body;
+  if (event.type !== 'outcome' && event.type !== 'outcome-unknown') return paused;
+  if (!event.tag.startsWith(pausePrefix) || cause === null) return paused;
+  const step = event.tag.slice(pausePrefix.length);
+  const others = paused.filter((each) => each.actor !== actor || each.step !== step);
+  return event.type === 'outcome' ? others : [...others, { key: cause, actor, step }];
+}
+
 /** The counts after one more event; the same object where it changes none. */
 export function countEvent(counts: RunCounts, body: EventBody): RunCounts {
   const { event } = body;
@@ -52,11 +67,14 @@ export function countEvent(counts: RunCounts, body: EventBody): RunCounts {
         ? (event.notRun?.length ?? 0)
         : 0;
   const handed = event.type === 'document-done' && event.handedToHuman;
-  if (usage === counts.usage && !fromOutside && done === 0 && !handed) return counts;
+  const paused = pausesAfter(counts.paused, body);
+  const isCounted = usage !== counts.usage || paused !== counts.paused;
+  if (!isCounted && !fromOutside && done === 0 && !handed) return counts;
   return {
     usage,
     stepsDone: counts.stepsDone + done,
     handedToHuman: counts.handedToHuman + (handed ? 1 : 0),
     outsideMessages: counts.outsideMessages + (fromOutside ? 1 : 0),
+    paused,
   };
 }

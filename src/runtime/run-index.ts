@@ -17,7 +17,13 @@ import type { CompactedRun } from '../journal/compaction.ts';
 import type { JournalPosition, ReadableRecord } from '../journal/record.ts';
 import { RuntimeError } from '../kernel/errors.ts';
 import { chainHash, type Sha256, sha256 } from '../kernel/hash.ts';
-import type { ActorId, RunId } from '../kernel/ids.ts';
+import {
+  type ActorId,
+  type IntentionKey,
+  intentionKey,
+  parseIntentionKey,
+  type RunId,
+} from '../kernel/ids.ts';
 import { type ErasedRun, erasedBefore, lostRun } from './erased-runs.ts';
 import {
   type BlobLookup,
@@ -31,7 +37,7 @@ import {
   runStartedOf,
 } from './event-record.ts';
 import { countEvent, noCounts, type RunCounts } from './run-counts.ts';
-import type { RunStatus, RunView } from './views.ts';
+import type { PauseView, RunStatus, RunView } from './views.ts';
 
 /** Where an event lies, and what is known of the run after it. */
 export interface IndexedEvent {
@@ -258,6 +264,20 @@ export function countsOf(entry: RunEntry): RunCounts {
   return entry.events.at(-1)?.counts ?? noCounts;
 }
 
+/** Whoever waits for a person; a fork's intentions have keys of the fork, those of its parent's events too. */
+function pausesOf({ id, events }: RunEntry): readonly PauseView[] {
+  const paused = events.at(-1)?.counts.paused ?? [];
+  return paused.map(({ key, actor, step }) => {
+    const own = intentionKey({ ...parseIntentionKey(key as IntentionKey), run: id });
+    return { key: own, actor, step };
+  });
+}
+
+/** How many agents wait for a person. */
+export function pausedAgents(entries: readonly RunEntry[]): number {
+  return entries.reduce((sum, entry) => sum + countsOf(entry).paused.length, 0);
+}
+
 export function stateHashOf(entry: RunEntry): Sha256 {
   return (entry.events.at(-1)?.stateHash ?? emptyStateHash) as Sha256;
 }
@@ -270,7 +290,7 @@ function statusOf(entry: RunEntry): RunStatus {
 /** @param workspace Absolute folder of the run's files. */
 export function runView(entry: RunEntry, workspace: string): RunView {
   const { ended, started } = entry;
-  const { usage, stepsDone, handedToHuman } = countsOf(entry);
+  const { usage, stepsDone, handedToHuman, paused } = countsOf(entry);
   const { parent } = started;
   return {
     id: entry.id,
@@ -286,5 +306,6 @@ export function runView(entry: RunEntry, workspace: string): RunView {
     usage,
     progress: { stepsDone, stepsTotal: started.stepsTotal, handedToHuman },
     error: ended?.body.error ?? entry.suspended,
+    ...(ended !== null || paused.length === 0 ? {} : { paused: pausesOf(entry) }),
   };
 }

@@ -34,6 +34,8 @@ import type { DurableNotice } from './journal-worker/protocol.ts';
 import { Maintenance } from './maintenance.ts';
 import { CpuPool } from './pool/client.ts';
 import { runContexts, runTranscript } from './run-contexts.ts';
+import { pausedAgents } from './run-index.ts';
+import { runInterventions } from './run-interventions.ts';
 import { RunLifecycle } from './run-lifecycle.ts';
 import type { RuntimeThreads } from './runtime-threads.ts';
 import { SnapshotService } from './snapshot-service.ts';
@@ -50,6 +52,7 @@ import type {
   GeneratedText,
   GenerateTextRequest,
   HealthView,
+  InterventionView,
   ResolveRequest,
   RuntimePort,
   RunView,
@@ -176,6 +179,7 @@ export class Runtime implements RuntimePort {
       hibernation: this.#threads.directory.counts,
       journal: this.#journalMode,
       openRuns: this.#follower.index.open().length,
+      paused: pausedAgents(this.#follower.index.open()),
     };
   }
 
@@ -220,6 +224,10 @@ export class Runtime implements RuntimePort {
 
   effects(id: string): readonly EffectView[] {
     return effectLedger(this.#follower, this.#follower.entry(id));
+  }
+
+  interventions(id: string): readonly InterventionView[] {
+    return runInterventions(this.#follower, this.#follower.entry(id));
   }
 
   contexts(id: string): readonly ContextView[] {

@@ -59,6 +59,46 @@ export interface RunView {
   readonly error: { readonly code: string; readonly message: string } | null;
   /** Its events were dropped after a full replay had found them equal. */
   readonly compacted?: true;
+  /** Agents that wait for a person, where there are any. */
+  readonly paused?: readonly PauseView[];
+}
+
+/** An agent that the supervisor has paused, until `claw release`. */
+export interface PauseView {
+  /** Key of the effect that a person resolves. */
+  readonly key: string;
+  /** The supervisor. */
+  readonly actor: string;
+  readonly step: string;
+}
+
+/** What a supervisor did about a doubtful answer. */
+export interface InterventionView {
+  /** The event by which the agent heard of it. */
+  readonly sequence: number;
+  /** Milliseconds since the epoch. */
+  readonly time: number;
+  /** The agent. */
+  readonly actor: string;
+  /** Place of the rule in `supervise.rules`, from 0; null without rules. */
+  readonly rule: number | null;
+  readonly when: string | null;
+  /** As `do` of the rule; without rules `retry`, or `settle` when the attempts were used up. */
+  readonly did: string;
+  /** What a person or critic decided, where one was asked. */
+  readonly decided: string | null;
+  /** Attempt whose answer was doubted, from 0; null where the journal does not tell it. */
+  readonly attempt: number | null;
+  readonly findings: readonly { readonly source: string; readonly evidence: string }[];
+  /** How the next attempt is asked; null when there is none. */
+  readonly next: {
+    readonly attempt: number;
+    readonly temperature: number;
+    readonly seed: number;
+    readonly model: string | null;
+    /** Null: the same question. */
+    readonly prompt: string | null;
+  } | null;
 }
 
 export interface EventView {
@@ -243,6 +283,8 @@ export interface HealthView {
   readonly hibernation: HibernationView;
   readonly journal: JournalMode;
   readonly openRuns: number;
+  /** Agents of open runs that wait for a person. */
+  readonly paused: number;
 }
 
 export interface EraseOptions {
@@ -272,6 +314,8 @@ export interface RuntimePort {
   events(id: string, range: { from: number; limit: number }): readonly EventView[];
   /** What the run wanted done outside, in the order in which it did. */
   effects(id: string): readonly EffectView[];
+  /** What its supervisors did about doubtful answers, in order. */
+  interventions(id: string): readonly InterventionView[];
   /** What its agents with turns asked on, in the order in which they did. */
   contexts(id: string): readonly ContextView[];
   /** One of these whole. Enough of its hash will do. @throws RuntimeError also CONTEXT_NOT_FOUND */

@@ -4,6 +4,7 @@ import type { AnyStateMachine } from 'xstate';
 import { agentMachine } from '../../src/actors/agent.ts';
 import { noConversation } from '../../src/actors/conversation.ts';
 import type { ActorEvent, StepVariables } from '../../src/actors/event.ts';
+import type { Intervention } from '../../src/actors/intervention.ts';
 import { pipelineMachine } from '../../src/actors/pipeline.ts';
 import { supervisorMachine } from '../../src/actors/supervisor.ts';
 import type { ErrorMessage } from '../../src/kernel/errors.ts';
@@ -16,10 +17,24 @@ const sequences = 10_000;
 const eventsPerSequence = 8;
 
 const recovery = { write: { path: 'human/{{step}}', template: '{{document.text}}{{reasons}}' } };
+const rules = [
+  { when: 'tool-loop', do: 'pause' },
+  { when: 'confidence', do: 'critic', agent: 'worker', max: 3 },
+  { when: 'confidence', do: 'stop' },
+  { when: 'any', do: 'human' },
+];
+const intervention: Intervention = {
+  rule: 0,
+  when: 'any',
+  do: 'pause',
+  attempt: 0,
+  findings: [{ source: 'format', evidence: 'odd' }],
+};
 const definitions = [
   { turns: 1, output: {} },
   { turns: 1, output: { output: { type: 'object' } } },
   { turns: 3, output: { output: { type: 'object' } }, recovery: true },
+  { turns: 3, output: { output: { type: 'object' } }, rules: true },
 ].map((each) =>
   definitionText({
     name: 'demo',
@@ -28,7 +43,8 @@ const definitions = [
         prompt: 'Q: {{document.text}} {{each}}',
         tools: ['calc'],
         checks: [{ use: 'confidence', with: { min: 0.8 } }],
-        supervise: { retries: 1 },
+        supervise: { retries: 1, ...(each.rules === true ? { toolLoop: 2, rules } : {}) },
+        ...(each.rules === true ? { pins: ['Be brief.'] } : {}),
         ...each.output,
         ...(each.turns > 1 ? { turns: each.turns } : {}),
       },
@@ -55,7 +71,7 @@ const definitions = [
     ],
   }),
 );
-const [definition = '', other = '', third = ''] = definitions;
+const [definition = '', other = '', third = '', ruled = ''] = definitions;
 
 const variables: StepVariables = {
   document: { name: 'm.txt', text: 'The key is in Bonn. The sun is out.', part: 0 },
@@ -76,6 +92,7 @@ const common: readonly ActorEvent[] = [
   { type: 'amend', definition },
   { type: 'amend', definition: other },
   { type: 'amend', definition: third },
+  { type: 'amend', definition: ruled },
   { type: 'amend', definition: 'not a definition' },
 ];
 
@@ -95,7 +112,11 @@ const ofAgent: readonly ActorEvent[] = [
   completed('another', {}),
   { type: 'retry', attempt: 2, temperature: 0.3, seed: 9, grounding: null },
   { type: 'retry', attempt: 3, temperature: 0.5, seed: 9, grounding: 'Only Bonn.' },
+  { type: 'retry', attempt: 3, temperature: 0, seed: 9, grounding: null, model: 'm', intervention },
   { type: 'settle' },
+  { type: 'settle', handOver: true, intervention },
+  { type: 'hold', intervention },
+  { type: 'accept', intervention },
 ];
 
 const ofSupervisor: readonly ActorEvent[] = steps.flatMap((step): ActorEvent[] => [
@@ -118,7 +139,25 @@ const ofSupervisor: readonly ActorEvent[] = steps.flatMap((step): ActorEvent[] =
     detector: null,
     reasons: ['unsure', 'still'],
   },
+  ...['tool-loop', 'confidence', 'format'].map(
+    (source): ActorEvent => ({
+      type: 'agent-doubt',
+      step,
+      attempt: 1,
+      each: null,
+      question: 'Where?',
+      detector: source,
+      reasons: ['unsure'],
+      watched: { findings: [{ source, evidence: 'unsure' }], again: true, answer: 'Bonn' },
+    }),
+  ),
   { type: 'agent-done', step, result: result() },
+  { type: 'agent-done', step: `critic:${step}`, result: result({ output: { accept: true } }) },
+  { type: 'agent-done', step: `critic:${step}`, result: result({ output: { accept: false } }) },
+  { type: 'agent-failed', step: `critic:${step}`, error: late },
+  completed(`pause:${step}`, { decision: 'retry', prompt: 'Think.' }),
+  completed(`pause:${step}`, { decision: 'accept' }),
+  failed(`pause:${step}`),
   { type: 'agent-done', step, result: result({ verdict: 'escalated', reasons: ['no'] }) },
   { type: 'agent-failed', step, error: late },
   { type: 'agent-failed', step, error: { ...late, retryable: false } },
@@ -145,6 +184,7 @@ const ofPipeline: readonly ActorEvent[] = [
   completed('items', { texts: Object.fromEntries(items.map((item) => [sha256(item), item])) }),
   failed('items'),
   { type: 'supervisor-stopped' },
+  { type: 'stop-run', error: { code: 'RUN_STOPPED', message: 'enough' } },
   ...steps.flatMap((step): ActorEvent[] => [
     { type: 'step-done', step, result: result() },
     { type: 'step-done', step, result: result({ verdict: 'escalated' }) },

@@ -20,6 +20,7 @@ import type {
   GeneratedText,
   GenerateTextRequest,
   HealthView,
+  InterventionView,
   ResolveRequest,
   RunStatus,
   RuntimePort,
@@ -37,6 +38,7 @@ interface StoredRun {
   readonly events: EventView[];
   readonly effects: EffectView[];
   readonly contexts: TranscriptView[];
+  readonly interventions: InterventionView[];
   readonly listeners: Set<{ next: number; listener: (event: EventView) => void }>;
   readonly waiting: Set<(run: RunView) => void>;
 }
@@ -75,6 +77,8 @@ export class InMemoryRuntime implements RuntimePort {
   /** Tokens of the next answer; null makes it wait for its abort. */
   answer: string[] | null = ['Hello', ' there'];
   failure: Error | null = null;
+  /** Agents that wait for a person. */
+  paused = 0;
   /** What the view of the bus shows; a window of two seconds began when all was 0. */
   readonly countedBus = new CountedBus();
   deadLetters: BusView['deadLetters'] = { total: 0, latest: [] };
@@ -99,6 +103,7 @@ export class InMemoryRuntime implements RuntimePort {
         spilled: 0,
         damaged: 0,
       },
+      paused: this.paused,
       openRuns: [...this.#runs.values()].filter(({ view }) => view.status === 'running').length,
     };
   }
@@ -147,6 +152,7 @@ export class InMemoryRuntime implements RuntimePort {
       events: [],
       effects: [],
       contexts: [],
+      interventions: [],
       listeners: new Set(),
       waiting: new Set(),
     });
@@ -210,6 +216,10 @@ export class InMemoryRuntime implements RuntimePort {
 
   addContext(id: string, context: TranscriptView): void {
     this.#stored(id).contexts.push(context);
+  }
+
+  interventions(id: string): readonly InterventionView[] {
+    return this.#stored(id).interventions;
   }
 
   contexts(id: string): readonly ContextView[] {

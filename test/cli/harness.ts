@@ -195,6 +195,7 @@ function readOnly(runtime: LocalRuntime, replay: ReplayReport | undefined): Read
     run: (id) => runtime.run(id),
     events: (id, range) => runtime.events(id, range),
     effects: (id) => runtime.effects(id),
+    interventions: (id) => runtime.interventions(id),
     contexts: (id) => runtime.contexts(id),
     transcript: (id, hash) => runtime.transcript(id, hash),
     replay: async (id) => {

@@ -71,12 +71,22 @@ describe('one table', () => {
     expect(piped.status).toBe(exitStatus.ok);
   });
 
+  test('says how many agents wait for a person, where any does', async () => {
+    expect((await run(['top', '--once'], { owner })).stdout).not.toContain('PAUSED');
+    runtime.paused = 2;
+    expect((await run(['top', '--once'], { owner })).stdout).toMatch(
+      /^PAUSED {2}2 agents wait for a person: claw runs show, claw release$/m,
+    );
+  });
+
   test('--json is the view as the server gives it', async () => {
     const { status, stdout } = await run(['top', '--json'], { owner, terminal: true });
     expect(status).toBe(exitStatus.ok);
     expect(stdout.match(/\n/g)).toHaveLength(1);
     expect(JSON.parse(stdout) as BusView).toEqual(
-      JSON.parse(JSON.stringify({ ...runtime.bus(), hibernation: runtime.health().hibernation })),
+      JSON.parse(
+        JSON.stringify({ ...runtime.bus(), hibernation: runtime.health().hibernation, paused: 0 }),
+      ),
     );
   });
 });

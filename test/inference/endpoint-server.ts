@@ -68,6 +68,12 @@ export function textOf({ content }: CompletionRequest['messages'][number]): stri
   return content.map((part) => (part.type === 'text' ? part.text : '')).join('');
 }
 
+/** Of the last message: what is asked. */
+export function lastText({ messages }: CompletionRequest): string {
+  const last = messages.at(-1);
+  return last === undefined ? '' : textOf(last);
+}
+
 interface Call {
   readonly body: CompletionRequest;
   readonly authorization: string | undefined;

@@ -8,11 +8,13 @@ import { alignedRows } from '../aligned-rows.ts';
 import { type Host, newCommand, onAction } from '../command.ts';
 import { findServer } from '../connect.ts';
 import { withReadOnly } from '../read-only.ts';
+import { showCommand } from './runs-show.ts';
 
 export function runsCommand(host: Host): Command {
   // Each command reads the options behind its own name.
   return listCommand(host)
     .enablePositionalOptions()
+    .addCommand(showCommand(host))
     .addCommand(exportCommand(host))
     .addCommand(importCommand(host))
     .addCommand(removeCommand(host));

@@ -22,6 +22,8 @@ interface TopOptions {
 
 /** What is drawn: the view of the bus, and beside it the actors that sleep. */
 interface TopView extends BusView {
+  /** Agents that wait for a person. */
+  readonly paused: number;
   readonly hibernation: HibernationView;
 }
 
@@ -67,12 +69,20 @@ export function topCommand(host: Host): Command {
 }
 
 async function lookAt(server: ServerClient, signal?: AbortSignal): Promise<TopView> {
-  const [bus, { hibernation }] = await Promise.all([server.bus(signal), server.health(signal)]);
-  return { ...bus, hibernation };
+  const [bus, { hibernation, paused = 0 }] = await Promise.all([
+    server.bus(signal),
+    server.health(signal),
+  ]);
+  return { ...bus, hibernation, paused };
 }
 
 function linesOf(view: TopView, options: Parameters<typeof busTable>[1]): string[] {
-  return [...busTable(view, options), '', hibernationLine(view.hibernation)];
+  const { paused, hibernation } = view;
+  const waiting =
+    paused === 0
+      ? []
+      : [`PAUSED  ${paused} agents wait for a person: claw runs show, claw release`];
+  return [...busTable(view, options), '', hibernationLine(hibernation), ...waiting];
 }
 
 /** One person who watches, until q, Ctrl-C or another request to stop. */

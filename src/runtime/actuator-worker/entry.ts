@@ -13,6 +13,7 @@ import { blobsActuator } from '../../actuators/blobs.ts';
 import { clockActuator } from '../../actuators/clock.ts';
 import { fileActuator } from '../../actuators/file.ts';
 import { ActuatorGateway } from '../../actuators/gateway.ts';
+import { humanActuator } from '../../actuators/human.ts';
 import { inferenceActuator } from '../../actuators/inference.ts';
 import { sandboxActuator } from '../../actuators/sandbox.ts';
 import { openEndpoint, type Reservation, type ThreadId } from '../../bus/endpoint.ts';
@@ -51,6 +52,7 @@ const gateway = new ActuatorGateway({
   actuators: [
     fileActuator(),
     clockActuator(),
+    humanActuator(),
     sandboxActuator(sandbox),
     inferenceActuator(inference, blobs),
     blobsActuator(blobs),
