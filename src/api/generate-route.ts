@@ -6,6 +6,7 @@
 import { Readable } from 'node:stream';
 import type { FastifyInstance, FastifyReply } from 'fastify';
 import { z } from 'zod';
+import { privacySchema } from '../actors/routing-policy.ts';
 import { type ErrorMessage, toErrorMessage } from '../kernel/errors.ts';
 import type { JsonObject } from '../kernel/json.ts';
 import { limits } from '../kernel/limits.ts';
@@ -26,6 +27,8 @@ const generateSchema = z.strictObject({
   temperature: z.number().min(0).max(2).optional(),
   seed: z.number().int().min(0).max(0xffff_ffff).optional(),
   maxTokens: z.number().int().min(1).max(limits.answerTokensMax).optional(),
+  model: z.string().min(1).max(200).optional(),
+  privacy: privacySchema.optional(),
   stream: z.boolean().default(false),
 });
 

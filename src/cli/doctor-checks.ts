@@ -60,7 +60,11 @@ const checks: readonly Check[] = [
 /** One after the other, so that they do not disturb each other. */
 export async function examine(context: CommandContext): Promise<Finding[]> {
   const findings: Finding[] = [];
-  for (const check of checks) findings.push(await check(context));
+  const { models } = context.config;
+  for (const check of checks) {
+    findings.push(await check(context));
+    if (check === checkModel && models !== undefined) findings.push(await checkModels(context));
+  }
   return findings;
 }
 
@@ -124,6 +128,35 @@ async function checkModel({ config, services }: CommandContext): Promise<Finding
   } catch (error) {
     return failedWith(check, error);
   }
+}
+
+/** Of `models:` in the configuration: whole files that fit under the cap, and keys. Asks no endpoint. */
+async function checkModels({ config, services }: CommandContext): Promise<Finding> {
+  const check = 'models';
+  try {
+    const models = await services.configuredModels(config);
+    const unreadable = models.filter(({ memoryBytes }) => memoryBytes === null);
+    if (unreadable.length > 0) {
+      return failed(
+        check,
+        `No whole GGUF file: ${namesOf(unreadable)}; check the paths in models:.`,
+      );
+    }
+    const capBytes = (config.modelMemoryMb ?? Number.POSITIVE_INFINITY) * 1024 ** 2;
+    const large = models.filter(({ memoryBytes }) => (memoryBytes ?? 0) > capBytes);
+    return large.length === 0
+      ? ok(check, `${models.length} models, the default one among them: ${namesOf(models)}.`)
+      : failed(
+          check,
+          `Alone over modelMemoryMb: ${namesOf(large)}; raise it, or give them fewer sequences.`,
+        );
+  } catch (error) {
+    return failedWith(check, error);
+  }
+}
+
+function namesOf(models: readonly { readonly name: string }[]): string {
+  return models.map(({ name }) => name).join(', ');
 }
 
 async function checkEndpoint(

@@ -136,7 +136,7 @@ export interface Services {
   eraseRun(dataDirectory: string, run: string, forks: boolean): Promise<ErasureReport>;
   /** The live process that owns the data directory, or null. */
   owner(dataDirectory: string): Promise<Owner | null>;
-  /** A model in this process. */
+  /** The models in this process, as a server would have them. */
   openModel(config: RuntimeConfig): Promise<ModelPort>;
   /**
    * Looks at a model file without loading it.
@@ -250,11 +250,11 @@ export const realServices: Services = {
     return lock?.live ? { pid: lock.pid, port: lock.port } : null;
   },
   openModel: async (config) => {
-    const [{ openModel }, { modelSettings }] = await Promise.all([
-      import('../inference/open-model.ts'),
+    const [{ openRoutedModels }, { modelSetSettings }] = await Promise.all([
+      import('../inference/routed-models.ts'),
       import('../runtime/model-settings.ts'),
     ]);
-    return openModel(modelSettings(config));
+    return openRoutedModels(modelSetSettings(config));
   },
   inspectModel: async (path) => {
     const [{ inspectModelFile }, llama] = await Promise.all([

@@ -12,6 +12,8 @@ export function generationOf(request: GenerateTextRequest): GenerationRequest {
     request.system === undefined ? [] : [{ role: 'system' as const, content: request.system }];
   return {
     messages: [...system, { role: 'user', content: request.prompt }],
+    model: request.model ?? null,
+    ...(request.privacy === undefined ? {} : { privacy: request.privacy }),
     schema: request.schema ?? null,
     temperature: request.temperature ?? 0,
     seed: request.seed ?? 1,

@@ -12,7 +12,7 @@ function common({
 }
 
 /** The model that serves by default; the embedded one when the configuration says nothing. */
-export function modelSettings(config: RuntimeConfig): ModelSettings {
+function modelSettings(config: RuntimeConfig): ModelSettings {
   const { model } = config;
   return {
     ...(model.file === undefined ? {} : { modelFile: model.file }),

@@ -3,6 +3,7 @@
  * line are written against.
  */
 
+import type { Privacy } from '../actors/routing-policy.ts';
 import type { ModelStatus } from '../inference/model-status.ts';
 import type { BackupReport } from '../journal/backup.ts';
 import type { JournalMode } from '../journal/journal-writer.ts';
@@ -213,6 +214,9 @@ export interface GenerateTextRequest {
   readonly temperature?: number;
   readonly seed?: number;
   readonly maxTokens?: number;
+  /** The model that is asked for; else as the routing policy says, or the default one. */
+  readonly model?: string;
+  readonly privacy?: Privacy;
 }
 
 export interface GeneratedText {

@@ -8,6 +8,7 @@ import type { ModelStatus } from '../../src/inference/model-status.ts';
 import type { ModelSettings } from '../../src/inference/open-model.ts';
 import type { RuntimeError } from '../../src/kernel/errors.ts';
 import { sayWhole, startEndpointServer } from './endpoint-server.ts';
+import { modelProcesses } from './model-processes.ts';
 import { draftModelFile, embeddedModelFile, longRequest, request } from './requests.ts';
 
 /** Of the embedded model 6.5 MiB, of its draft 1.3 MiB. */
@@ -116,6 +117,28 @@ describe('a set of models', () => {
     const after = await set.generate(request('Hello!'));
     expect(await states(set)).toEqual({ 'tiny-agent': 'idle', draft: 'closed' });
     expect(after).toEqual(before);
+  });
+
+  test('lets go of the one that was used longest ago, and not of another', async () => {
+    const more = ['second', 'third'].map((name) => ({ ...small, name }));
+    const set = await open({ default: small, others: more, memoryMb: 3 });
+    for (const model of [null, 'second', null, 'third']) {
+      await set.generate(request('Hello!', { model, maxTokens: 1 }));
+    }
+    expect(await states(set)).toEqual({
+      draft: 'idle',
+      second: 'closed',
+      third: 'idle',
+    });
+  });
+
+  test('closes the process of a model together with the model', async () => {
+    const child = { ...small, model: { ...small.model, process: 'child' as const } };
+    const set = await open({ others: [child], memoryMb: roomForOne });
+    await set.generate(request('Hello!', { model: 'draft', maxTokens: 1 }));
+    expect(modelProcesses()).toHaveLength(1);
+    await set.generate(request('Hello!', { maxTokens: 1 }));
+    expect(modelProcesses()).toEqual([]);
   });
 
   test('keeps both where both have room', async () => {

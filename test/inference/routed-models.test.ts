@@ -194,6 +194,18 @@ describe('another model', () => {
     expect(outcome.served?.model).toBe('small');
   });
 
+  test('takes over where the prompt is longer than its estimate', async () => {
+    const server = await serve((response) => sayWhole(response, 'seven'));
+    const models = await open({}, [largeSlot, remote(server.baseUrl)]);
+    // Every digit is a token of its own here.
+    const { routing } = await ask(models, request('7'.repeat(4_000)));
+    expect(routing?.attempts.map(({ model, passedOver }) => [model, passedOver])).toEqual([
+      ['small', 'CONTEXT_TOO_LONG'],
+      ['large', 'CONTEXT_TOO_LONG'],
+      ['far', null],
+    ]);
+  });
+
   test('does not take over from an answer that was partly shown', async () => {
     const server = await serve((response) => {
       sendEvent(response, chunk('{"names"', [['{"names"', 0.9]]));

@@ -36,6 +36,14 @@ describe('a generation outside every run', () => {
     });
   });
 
+  test('keeps to a model and to privacy where they are said, and names who answered', () => {
+    expect(generationOf({ prompt: 'Hello' })).not.toHaveProperty('privacy');
+    const request = { prompt: 'Hello', model: 'quick', privacy: 'local-only' as const };
+    expect(generationOf(request)).toMatchObject({ model: 'quick', privacy: 'local-only' });
+    const served = { model: 'quick', sha256: null };
+    expect(generatedText('m', { ...outcome('Hi'), served }).model).toBe('quick');
+  });
+
   test('refuses a whole answer that does not fit its schema', () => {
     const request = { prompt: 'x', schema };
     expect(() => refuseMismatch(request, outcome('{"n": 1}'))).not.toThrow();

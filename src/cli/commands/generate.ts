@@ -28,6 +28,8 @@ interface GenerateOptions {
   readonly temperature?: number;
   readonly seed?: number;
   readonly maxTokens?: number;
+  readonly ask?: string;
+  readonly localOnly?: boolean;
 }
 
 type OnToken = (token: { text: string; confidence: number | null }) => void;
@@ -42,7 +44,9 @@ export function generateCommand(host: Host): Command {
     .option('--schema <file>', 'JSON Schema that the answer must fit')
     .option('--temperature <n>', 'randomness, 0 to 2', decimal({ min: 0, max: 2 }))
     .option('--seed <n>', 'seed', integer({ min: 0, max: 0xffff_ffff }))
-    .option('--max-tokens <n>', 'tokens at most', integer({ min: 1, max: limits.answerTokensMax }));
+    .option('--max-tokens <n>', 'tokens at most', integer({ min: 1, max: limits.answerTokensMax }))
+    .option('--ask <name>', 'one of the models that claw models lists')
+    .option('--local-only', 'ask no endpoint');
   return onAction<GenerateOptions>(command, host, async (context, { options }) => {
     const request = toRequest(options, context.io.cwd);
     const { io, output } = context;
@@ -63,13 +67,15 @@ export function generateCommand(host: Host): Command {
 }
 
 function toRequest(options: GenerateOptions, cwd: string): GenerateTextRequest {
-  const { prompt, system, schema, temperature, seed, maxTokens } = options;
+  const { prompt, system, schema, temperature, seed, maxTokens, ask, localOnly } = options;
   return {
     prompt,
     temperature: temperature ?? defaults.temperature,
     seed: seed ?? defaults.seed,
     maxTokens: maxTokens ?? defaults.maxTokens,
     ...(system === undefined ? {} : { system }),
+    ...(ask === undefined ? {} : { model: ask }),
+    ...(localOnly === true ? { privacy: 'local-only' as const } : {}),
     ...(schema === undefined ? {} : { schema: readSchema(resolve(cwd, schema)) }),
   };
 }
