@@ -132,6 +132,14 @@ await check('a prompt that does not fit is a refusal that no repeat helps', asyn
   return `(HTTP ${error.details.status})`;
 });
 
+await check('an image is refused by a server whose model reads text alone', async () => {
+  const parts = [{ type: 'image', mediaType: 'image/png', base64: 'AAAA' } as const];
+  const asked = { ...request(''), messages: [{ role: 'user' as const, content: 'Hello!', parts }] };
+  const error = await refusal(remote.generate(asked));
+  assert.equal(error.code, 'INFERENCE_REJECTED');
+  return `(HTTP ${error.details.status}: ${error.details.answer})`;
+});
+
 await check('a wrong key is a refusal that no repeat helps', async () => {
   const error = await refusal(open('sk-wrong').then((model) => model.generate(request('Hello!'))));
   assert.equal(error.code, 'INFERENCE_REJECTED');
