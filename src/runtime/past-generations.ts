@@ -112,10 +112,11 @@ function generationOf(
   { step, definition }: AgentActor,
 ): Found | null {
   if (outcome.status !== 'completed') return null;
-  const { text, tokens, halt } = (outcome.value ?? {}) as {
+  const { text, tokens, halt, served } = (outcome.value ?? {}) as {
     readonly text?: unknown;
     readonly tokens?: unknown;
     readonly halt?: { readonly detector: string } | null;
+    readonly served?: { readonly model: string; readonly sha256: string | null };
   };
   if (typeof text !== 'string' || typeof tokens !== 'string' || tokens === '') return null;
   const pipeline = definitionOf(definition);
@@ -129,7 +130,7 @@ function generationOf(
     actorSequence: view.actorSequence,
     pipeline: pipeline.name,
     agent: does.agent ?? '',
-    model: agent.model ?? entry.started.model,
+    model: served === undefined ? (agent.model ?? entry.started.model) : servedName(served),
     text,
     tokens: decodeTokenColumns(tokens, text),
     json: agent.output !== undefined,
@@ -137,6 +138,11 @@ function generationOf(
     thresholds: thresholdsOf(agent),
     verified: agent.checks.some(({ use }) => use !== 'confidence'),
   };
+}
+
+/** As a run's first record names a model. */
+function servedName({ model, sha256 }: { model: string; sha256: string | null }): string {
+  return sha256 === null ? model : `${model} sha256:${sha256}`;
 }
 
 function thresholdsOf({ supervise }: AgentDefinition): Partial<DetectorSettings> {
