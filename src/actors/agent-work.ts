@@ -13,6 +13,7 @@ import type { ContextItem } from './context-node.ts';
 import {
   type Attempt,
   afterAnswer,
+  askedItems,
   type Conversation,
   noConversation,
   nodeToAsk,
@@ -137,7 +138,9 @@ function messagesOf(opening: readonly Opening[]): JsonObject[] {
 
 export function attemptOf(context: AgentContext): Attempt {
   const { attempt, grounding } = context;
-  return { attempt, grounding, opening: () => openingOf(context) };
+  const policy = requireAgent(context).agent.context;
+  const opening = () => openingOf(context);
+  return { attempt, grounding, opening, ...(policy === undefined ? {} : { policy }) };
 }
 
 /** What the model is to continue: all of it, or the context that it is added to. */
@@ -200,11 +203,15 @@ export function generate(context: AgentContext): Intention {
   );
 }
 
-/** What the model was asked on, as one text; null in a conversation, which only grows. */
+/** What the model was asked on, as one text; null in a conversation that only grows. */
 function askedText(context: AgentContext): string | null {
-  if (context.conversation !== undefined) return null;
-  const opening = openingOf(context, context.grounding ?? undefined);
-  return opening.map(({ content }) => content).join('\n');
+  const { conversation, grounding } = context;
+  const items =
+    conversation === undefined
+      ? openingOf(context, grounding ?? undefined)
+      : askedItems(conversation);
+  if (items === null) return null;
+  return items.flatMap(({ content }) => (typeof content === 'string' ? content : [])).join('\n');
 }
 
 export function judgeOutcome({ context, event }: AgentArguments): Partial<AgentContext> {
@@ -217,11 +224,12 @@ export function judgeOutcome({ context, event }: AgentArguments): Partial<AgentC
   const answer = judged(agent, generation, { document, steps: scope.steps, each });
   const { text } = generation;
   const asked = askedText(context);
+  const promptTokens = generation.usage?.promptTokens ?? 0;
   const judgement = watched(context, { agent, scope, document, asked, text }, answer);
   const { conversation } = context;
   return conversation === undefined
     ? { judgement }
-    : { judgement, conversation: afterAnswer(conversation, generation.text) };
+    : { judgement, conversation: afterAnswer(conversation, text, promptTokens) };
 }
 
 export function judgementOf(context: AgentContext): Judgement {

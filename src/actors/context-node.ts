@@ -12,6 +12,7 @@ import { blobReferences, externalize, internalize } from '../journal/blob-store.
 import { assert } from '../kernel/assert.ts';
 import { canonicalJson, type Sha256, sha256 } from '../kernel/hash.ts';
 import type { Json } from '../kernel/json.ts';
+import type { Cut } from './context-window.ts';
 import type { ActIntention } from './intention.ts';
 
 export type ContextItem =
@@ -27,6 +28,8 @@ export type ContextItem =
 export interface ContextNode {
   readonly parent: Sha256 | null;
   readonly items: readonly ContextItem[];
+  /** Of a context that begins anew because the one before had become too large. */
+  readonly cut?: Cut;
 }
 
 /** A node as the journal keeps it. */
@@ -39,9 +42,10 @@ export interface EncodedContext {
 }
 
 /** @param node with items: what has none is its parent (N2). */
-export function encodeContext({ parent, items }: ContextNode): EncodedContext {
+export function encodeContext({ parent, items, cut }: ContextNode): EncodedContext {
   assert(items.length > 0, 'a node appends something (N2)');
-  const { value, blobs } = externalize({ parent, items } as unknown as Json);
+  const node = { parent, items, ...(cut === undefined ? {} : { cut }) };
+  const { value, blobs } = externalize(node as unknown as Json);
   const text = canonicalJson(value);
   return { hash: sha256(text), text, texts: blobs }; // (N1)
 }

@@ -7,12 +7,15 @@
  *   V1. What a doubted attempt said, and the prompt of its repetition, leave no
  *       trace in what the next attempt is asked on.
  *   V2. A context that was asked on is never asked for again in full: the next
- *       node names it.
+ *       node names it. With a policy a context begins anew once it is too large,
+ *       and says what it left out (context-window.ts).
  */
 import { assert } from '../kernel/assert.ts';
 import type { Sha256 } from '../kernel/hash.ts';
 import type { Json } from '../kernel/json.ts';
 import { type ContextItem, type ContextNode, contextHash } from './context-node.ts';
+import type { ContextPolicy } from './context-policy.ts';
+import { budgetOf, charactersOf, shortened } from './context-window.ts';
 import type { CallHistory } from './detectors/tool-loop.ts';
 import type { Outcome } from './outcome.ts';
 import { renderTemplate } from './template.ts';
@@ -30,6 +33,18 @@ export interface Conversation {
   readonly generations: number;
   /** Only where calls are watched. */
   readonly calls?: CallHistory;
+  /** Only where the context is kept small. */
+  readonly window?: Window;
+}
+
+/** What an agent keeps of its context to shorten it; bounded by the budget, not by the turns. */
+export interface Window {
+  /** Items of `head`. */
+  readonly head: readonly ContextItem[];
+  /** Items of `asked`, where it is another context. */
+  readonly asked?: readonly ContextItem[];
+  /** As the last answer had it; null before one. */
+  readonly charactersPerToken: number | null;
 }
 
 export const noConversation: Conversation = {
@@ -47,16 +62,50 @@ export interface Attempt {
   readonly grounding: string | null;
   /** What a conversation begins with. */
   readonly opening: () => readonly ContextItem[];
+  /** How the context is kept small; without it it grows. */
+  readonly policy?: ContextPolicy;
 }
 
 /** As it was before its present turn was asked, for another agent to ask again. */
 export function beforeAsking(conversation: Conversation, attempts: number): Conversation {
-  const { head, generations } = conversation;
-  return { ...conversation, asked: head, generations: generations + attempts };
+  const { head, generations, window } = conversation;
+  const before = { ...conversation, asked: head, generations: generations + attempts };
+  if (window === undefined) return before;
+  const { asked: _repeated, ...first } = window;
+  return { ...before, window: first };
 }
 
-/** The context that the next generation is asked on (V1). */
+/** The context that the next generation is asked on. */
 export function nodeToAsk(conversation: Conversation, attempt: Attempt): ContextNode {
+  return asking(conversation, attempt).node;
+}
+
+/** The items that the last generation was asked on; null where they are not kept. */
+export function askedItems({ window }: Conversation): readonly ContextItem[] | null {
+  return window === undefined ? null : (window.asked ?? window.head);
+}
+
+/** The node, and where there is a policy all items of its context. */
+function asking(
+  conversation: Conversation,
+  attempt: Attempt,
+): { readonly node: ContextNode; readonly items: readonly ContextItem[] } {
+  const node = appending(conversation, attempt);
+  const { policy } = attempt;
+  const { window } = conversation;
+  if (policy === undefined) return { node, items: [] };
+  const isFirst = attempt.attempt === 0;
+  const before = isFirst ? askedItems(conversation) : window?.head;
+  const items = [...(before ?? []), ...node.items];
+  if (node.parent === null) return { node, items };
+  const budget = budgetOf(policy, window?.charactersPerToken ?? null);
+  const kept = shortened(items, policy, { from: node.parent, budget });
+  if (kept === null) return { node, items };
+  return { node: { parent: null, items: kept.items, cut: kept.cut }, items: kept.items };
+}
+
+/** The context as it goes on by itself (V1). */
+function appending(conversation: Conversation, attempt: Attempt): ContextNode {
   const { head, asked, pending } = conversation;
   if (attempt.attempt === 0) {
     return asked === null
@@ -69,14 +118,35 @@ export function nodeToAsk(conversation: Conversation, attempt: Attempt): Context
 }
 
 export function afterAsking(conversation: Conversation, attempt: Attempt): Conversation {
-  const asked = contextHash(nodeToAsk(conversation, attempt)); // (V2)
-  const head = attempt.attempt === 0 ? asked : conversation.head;
-  return { ...conversation, head, asked, pending: [] };
+  const { node, items } = asking(conversation, attempt);
+  const asked = contextHash(node); // (V2)
+  const isFirst = attempt.attempt === 0;
+  const after = { ...conversation, head: isFirst ? asked : conversation.head, asked, pending: [] };
+  if (attempt.policy === undefined) return after;
+  const { head = [], charactersPerToken = null } = conversation.window ?? {};
+  const window = isFirst ? { head: items } : { head, asked: items };
+  return { ...after, window: { ...window, charactersPerToken } };
 }
 
-/** The answer belongs to the conversation once its call was made. */
-export function afterAnswer(conversation: Conversation, text: string): Conversation {
-  return { ...conversation, pending: [{ role: 'assistant', content: text }] };
+/**
+ * The answer belongs to the conversation once its call was made.
+ * @param promptTokens As the model counted them; 0 where it does not tell.
+ */
+export function afterAnswer(
+  conversation: Conversation,
+  text: string,
+  promptTokens = 0,
+): Conversation {
+  const after: Conversation = {
+    ...conversation,
+    pending: [{ role: 'assistant', content: text }],
+  };
+  const { window } = conversation;
+  const items = askedItems(conversation);
+  if (window === undefined || items === null || promptTokens === 0) return after;
+  // Rounded, because the state is plain JSON that a person may read.
+  const charactersPerToken = Math.round((charactersOf(items) / promptTokens) * 100) / 100;
+  return { ...after, window: { ...window, charactersPerToken } };
 }
 
 /** What the agent is told of a call. */

@@ -6,6 +6,7 @@
  */
 import { z } from 'zod';
 import { limits } from '../kernel/limits.ts';
+import { contextPolicySchema } from './context-policy.ts';
 import { privacySchema, routingPolicySchema } from './routing-policy.ts';
 import { pinsSchema, runWatchShape } from './supervise-rule.ts';
 
@@ -154,6 +155,7 @@ const agentSchema = z
           .default(limits.sandboxMemoryMbDefault),
       })
       .prefault({}),
+    context: contextPolicySchema.optional(),
     supervise: superviseSchema.prefault({}),
     pins: pinsSchema.optional(),
     checks: z.array(checkSchema).max(16).default([]),

@@ -92,16 +92,19 @@ const pinText = z.string().min(1).max(limits.pinCharactersMax);
 
 export const pinsSchema = z
   .array(
-    z.union([
-      pinText,
-      z.strictObject({
-        text: pinText.describe('A Mustache template, as the prompt is.'),
-        words: z
-          .array(z.string().min(1).max(80))
-          .max(16)
-          .describe('Words that the answer must have, in any case.'),
-      }),
-    ]),
+    z.union(
+      [
+        pinText,
+        z.strictObject({
+          text: pinText.describe('A Mustache template, as the prompt is.'),
+          words: z
+            .array(z.string().min(1).max(80))
+            .max(16)
+            .describe('Words that the answer must have, in any case.'),
+        }),
+      ],
+      'a text, or text and words',
+    ),
   )
   .min(1)
   .max(limits.pinsPerAgentMax)

@@ -33,6 +33,11 @@ const integerText = z
 
 const sequenceText = integerText.pipe(z.number().min(1, 'sequences begin at 1'));
 
+export const windowQuerySchema = z.strictObject({
+  at: sequenceText.optional(),
+  actor: z.string().min(1).max(400).optional(),
+});
+
 export const eventsQuerySchema = z.strictObject({
   from: sequenceText.default(1),
   limit: integerText.pipe(z.number().min(1).max(limits.eventsPageMax)).default(100),

@@ -10,6 +10,7 @@ import {
   parseRequest,
   pathSchema,
   runParametersSchema,
+  windowQuerySchema,
 } from './request.ts';
 
 const startRunSchema = z.strictObject({
@@ -87,6 +88,11 @@ export function addRunRoutes(app: FastifyInstance, runtime: RuntimePort): void {
   app.get('/v1/runs/:id/contexts/:hash', async (request) => {
     const { id, hash } = parseRequest(contextParametersSchema, request.params, 'The address');
     return runtime.transcript(id, hash);
+  });
+
+  app.get('/v1/runs/:id/window', async (request) => {
+    const { id } = parseRequest(runParametersSchema, request.params, 'The address');
+    return runtime.window(id, parseRequest(windowQuerySchema, request.query, 'The query'));
   });
 
   app.post('/v1/runs/:id/fork', async (request, reply) => {

@@ -30,6 +30,8 @@ import type {
   RuntimePort,
   RunView,
   TranscriptView,
+  WindowRequest,
+  WindowView,
 } from '../runtime/views.ts';
 import type { SandboxPool } from '../sandbox/sandbox.ts';
 
@@ -70,6 +72,7 @@ export interface ReadOnlyRuntime {
   contexts(id: string): readonly ContextView[];
   transcript(id: string, hash: string): TranscriptView;
   generations(id: string): readonly PastGeneration[];
+  window(id: string, request: WindowRequest): WindowView;
   /** @param stepper What steps the machines: their compiled tables unless said. */
   replay(id: string, stepper?: StepperKind): Promise<ReplayReport>;
   /** Where two runs part. */

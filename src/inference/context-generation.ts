@@ -17,13 +17,27 @@ const contextItemSchema = z.union([
   z.strictObject({ role: z.literal('tool'), tool: z.string(), content: z.json() }),
 ]);
 
+const hashSchema = z
+  .string()
+  .regex(/^[0-9a-f]{64}$/)
+  .transform((text) => text as Sha256);
+const count = z.number().int().nonnegative();
+
+/** What was left out, for those who read the journal. */
+const cutSchema = z.strictObject({
+  from: hashSchema,
+  budget: count,
+  before: count,
+  after: count,
+  left: z
+    .array(z.strictObject({ item: count, relevance: z.number().min(0).max(1) }))
+    .max(limits.chatMessagesMax),
+});
+
 const contextNodeSchema = z.strictObject({
-  parent: z
-    .string()
-    .regex(/^[0-9a-f]{64}$/)
-    .transform((text) => text as Sha256)
-    .nullable(),
+  parent: hashSchema.nullable(),
   items: z.array(contextItemSchema).max(limits.contextItemsMax),
+  cut: cutSchema.exactOptional(),
 });
 
 const parametersSchema = generationRequestSchema.omit({ messages: true });

@@ -108,10 +108,15 @@ function toProblems(issue: z.core.$ZodIssue): PipelineProblem[] {
     case 'invalid_key':
       return [{ code, path, message: issue.issues[0]?.message ?? 'not a name', atKey: true }];
     case 'invalid_union':
-      return [{ code, path, message: 'the value has no JSON form' }];
+      return [{ code, path, message: unionSentence(issue.message) }];
     default:
       return [{ code, path, message: schemaSentence(issue.message) }];
   }
+}
+
+/** Of a union that says what it is; the others are of values that may be any JSON. */
+function unionSentence(message: string): string {
+  return message === 'Invalid input' ? 'the value has no JSON form' : message;
 }
 
 function schemaSentence(message: string): string {

@@ -47,6 +47,9 @@ function* agentProblems(
     if (agent.turns !== undefined && agent.tools.length === 0) {
       yield invalid([...path, 'turns'], 'an agent without tools has nothing to go on with');
     }
+    if (agent.context !== undefined && agent.turns === undefined) {
+      yield invalid([...path, 'context'], 'an agent without turns is asked on its prompt alone');
+    }
     yield* ruleProblems(definition, name);
     for (const setting of ['toolLoop', 'failingCalls'] as const) {
       if (agent.supervise[setting] === undefined || agent.turns !== undefined) continue;

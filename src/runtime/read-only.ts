@@ -18,6 +18,7 @@ import { runContexts, runTranscript } from './run-contexts.ts';
 import { diffRuns, type RunDiff } from './run-diff.ts';
 import { runInterventions } from './run-interventions.ts';
 import { runViews, viewOfRun } from './run-views.ts';
+import { runWindow } from './run-window.ts';
 import { auditSnapshot, type SnapshotAudit } from './snapshot-run.ts';
 import type {
   ContextView,
@@ -26,6 +27,8 @@ import type {
   InterventionView,
   RunView,
   TranscriptView,
+  WindowRequest,
+  WindowView,
 } from './views.ts';
 
 export class ReadOnlyRuntime {
@@ -81,6 +84,11 @@ export class ReadOnlyRuntime {
    */
   generations(id: string): readonly PastGeneration[] {
     return pastGenerations(this.#follower, this.#follower.entry(id));
+  }
+
+  /** @throws RuntimeError RUN_NOT_FOUND, CONTEXT_NOT_FOUND, BLOB_MISSING */
+  window(id: string, request: WindowRequest): WindowView {
+    return runWindow(this.#follower, this.#follower.entry(id), request);
   }
 
   /** @throws RuntimeError RUN_NOT_FOUND, JOURNAL_CORRUPT */

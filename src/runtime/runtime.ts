@@ -37,6 +37,7 @@ import { runContexts, runTranscript } from './run-contexts.ts';
 import { pausedAgents } from './run-index.ts';
 import { runInterventions } from './run-interventions.ts';
 import { RunLifecycle } from './run-lifecycle.ts';
+import { runWindow } from './run-window.ts';
 import type { RuntimeThreads } from './runtime-threads.ts';
 import { SnapshotService } from './snapshot-service.ts';
 import { isDiskFailure } from './step-failure.ts';
@@ -61,6 +62,8 @@ import type {
   StartRunRequest,
   TokenView,
   TranscriptView,
+  WindowRequest,
+  WindowView,
 } from './views.ts';
 
 export interface RuntimeHooks {
@@ -236,6 +239,10 @@ export class Runtime implements RuntimePort {
 
   transcript(id: string, hash: string): TranscriptView {
     return runTranscript(this.#follower, this.#follower.entry(id), hash);
+  }
+
+  window(id: string, request: WindowRequest): WindowView {
+    return runWindow(this.#follower, this.#follower.entry(id), request);
   }
 
   subscribe(id: string, from: number, listener: (event: EventView) => void): () => void {

@@ -8,7 +8,7 @@ import type { ModelStatus } from '../inference/model-status.ts';
 import type { BackupReport } from '../journal/backup.ts';
 import type { JournalMode } from '../journal/journal-writer.ts';
 import type { RunId } from '../kernel/ids.ts';
-import type { JsonObject } from '../kernel/json.ts';
+import type { Json, JsonObject } from '../kernel/json.ts';
 import type { BusView } from './bus-view.ts';
 import type { CompactionReport } from './compact-journal.ts';
 import type { CompactionLimit } from './compaction-plan.ts';
@@ -160,6 +160,46 @@ export interface TranscriptView extends ContextView {
     readonly role: 'system' | 'user' | 'assistant';
     readonly content: string;
   }[];
+}
+
+/** An item of a context as a generation was asked on it. */
+export interface WindowItemView {
+  readonly role: 'system' | 'user' | 'assistant' | 'tool';
+  /** Of a result. */
+  readonly tool?: string;
+  /** Whether it is an objective that the pipeline pins. */
+  readonly pinned: boolean;
+  readonly characters: number;
+  readonly content: Json;
+}
+
+export interface LeftItemView extends WindowItemView {
+  /** Part of the question's words that its turn shares, 0 to 1; null where nothing was decided by it. */
+  readonly relevance: number | null;
+}
+
+/** Which generation is looked at: the last one at or before an event, of one agent or of any. */
+export interface WindowRequest {
+  /** From 1; without it the last event. */
+  readonly at?: number | undefined;
+  readonly actor?: string | undefined;
+}
+
+/** What was in the window of a generation. */
+export interface WindowView {
+  readonly actor: string;
+  /** The event whose step asked. */
+  readonly sequence: number;
+  readonly characters: number;
+  /** As the model counted them; null until it has answered, and where it does not tell. */
+  readonly promptTokens: number | null;
+  /** Characters that it may have; null where this generation did not have to be shortened. */
+  readonly budget: number | null;
+  /** The event at which the agent asked before; null for its first question. */
+  readonly previous: number | null;
+  readonly items: readonly WindowItemView[];
+  /** What the generation before was asked on and this one is not. */
+  readonly left: readonly LeftItemView[];
 }
 
 /** A token as it is generated: live, unjournaled, may be shed. */
@@ -324,6 +364,8 @@ export interface RuntimePort {
   contexts(id: string): readonly ContextView[];
   /** One of these whole. Enough of its hash will do. @throws RuntimeError also CONTEXT_NOT_FOUND */
   transcript(id: string, hash: string): TranscriptView;
+  /** What the model was asked on in one generation. @throws RuntimeError also CONTEXT_NOT_FOUND */
+  window(id: string, request: WindowRequest): WindowView;
   /** Calls the listener for each durable event from `from` on, in order, until the returned function is called. */
   subscribe(id: string, from: number, listener: (event: EventView) => void): () => void;
   /** Live tokens of every run. */

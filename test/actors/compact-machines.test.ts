@@ -44,7 +44,9 @@ const definitions = [
         tools: ['calc'],
         checks: [{ use: 'confidence', with: { min: 0.8 } }],
         supervise: { retries: 1, ...(each.rules === true ? { toolLoop: 2, rules } : {}) },
-        ...(each.rules === true ? { pins: ['Be brief.'] } : {}),
+        ...(each.rules === true
+          ? { pins: ['Be brief.'], context: { budget: { characters: 200 } } }
+          : {}),
         ...each.output,
         ...(each.turns > 1 ? { turns: each.turns } : {}),
       },

@@ -30,6 +30,8 @@ import type {
   StartRunRequest,
   TokenView,
   TranscriptView,
+  WindowRequest,
+  WindowView,
 } from '../../src/runtime/views.ts';
 import { CountedBus } from '../bus/counted-bus.ts';
 
@@ -214,6 +216,10 @@ export class InMemoryRuntime implements RuntimePort {
     return this.#stored(id).effects;
   }
 
+  addIntervention(id: string, intervention: InterventionView): void {
+    this.#stored(id).interventions.push(intervention);
+  }
+
   addContext(id: string, context: TranscriptView): void {
     this.#stored(id).contexts.push(context);
   }
@@ -224,6 +230,20 @@ export class InMemoryRuntime implements RuntimePort {
 
   contexts(id: string): readonly ContextView[] {
     return this.#stored(id).contexts.map(({ messages: _messages, ...context }) => context);
+  }
+
+  window(id: string, { at = 1, actor = 'run' }: WindowRequest): WindowView {
+    this.#stored(id);
+    return {
+      actor,
+      sequence: at,
+      characters: 0,
+      promptTokens: null,
+      budget: null,
+      previous: null,
+      items: [],
+      left: [],
+    };
   }
 
   transcript(id: string, hash: string): TranscriptView {

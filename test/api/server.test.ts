@@ -123,6 +123,34 @@ describe('runs', () => {
     expect((await fetch(`${api.url}/v1/runs/nobody/contexts`)).status).toBe(404);
   });
 
+  test('interventions are listed, and the window of a generation is shown', async () => {
+    const { id } = await runtime.startRun(validRun);
+    const address = `${api.url}/v1/runs/${id}`;
+    const intervention = {
+      sequence: 9,
+      time: 5,
+      actor: 'run/x',
+      rule: 0,
+      when: 'any',
+      did: 'pause',
+      decided: null,
+      attempt: 0,
+      findings: [{ source: 'format', evidence: 'odd' }],
+      next: null,
+    };
+    runtime.addIntervention(id, intervention);
+    expect(await (await fetch(`${address}/interventions`)).json()).toEqual({
+      interventions: [intervention],
+    });
+    const window = await (await fetch(`${address}/window?at=7&actor=run%2Fx`)).json();
+    expect(window).toMatchObject({ sequence: 7, actor: 'run/x', items: [] });
+    expect((await fetch(`${address}/window`)).status).toBe(200);
+    expect((await fetch(`${address}/window?at=0`)).status).toBe(400);
+    expect((await fetch(`${address}/window?to=7`)).status).toBe(400);
+    expect((await fetch(`${api.url}/v1/runs/nobody/window`)).status).toBe(404);
+    expect((await fetch(`${api.url}/v1/runs/nobody/interventions`)).status).toBe(404);
+  });
+
   test('a run is forked, and a fork has its address', async () => {
     const { id } = await runtime.startRun({ pipeline: 'p', input: { folder: 'f' } });
     const fork = (body: unknown, of: string = id) => post(`/v1/runs/${of}/fork`, body);

@@ -198,6 +198,7 @@ function readOnly(runtime: LocalRuntime, replay: ReplayReport | undefined): Read
     interventions: (id) => runtime.interventions(id),
     contexts: (id) => runtime.contexts(id),
     transcript: (id, hash) => runtime.transcript(id, hash),
+    window: (id, request) => runtime.window(id, request),
     replay: async (id) => {
       const { events, stateHash } = runtime.run(id);
       return replay ?? { run: id, events, equal: true, stateHash, divergence: null };

@@ -1,10 +1,19 @@
-/** `claw context RUN [HASH]`: what agents with turns asked on, and one of these conversations whole. */
+/**
+ * `claw context RUN [HASH]`: what agents with turns asked on, and one of these
+ * conversations whole. With `--at`: the window of one generation.
+ */
 import type { Command } from 'commander';
 import { exitStatus } from '../../kernel/errors.ts';
 import type { ContextView, TranscriptView } from '../../runtime/views.ts';
 import { alignedRows } from '../aligned-rows.ts';
-import { type Host, newCommand, onAction } from '../command.ts';
+import { type Host, integer, newCommand, onAction } from '../command.ts';
 import { withReadOnly } from '../read-only.ts';
+import { windowText } from '../window-text.ts';
+
+interface WindowOptions {
+  readonly at?: number;
+  readonly actor?: string;
+}
 
 /** Of a hash; mostly enough to name a context of one run. */
 const hashCharactersShown = 12;
@@ -15,11 +24,21 @@ export function contextCommand(host: Host): Command {
     'list what the agents with turns of a run asked on, or show one conversation',
   )
     .argument('<run>', 'id of the run')
-    .argument('[hash]', 'of the context to show, or enough of its beginning');
-  return onAction(command, host, (context, { words: [run = '', hash] }) =>
+    .argument('[hash]', 'of the context to show, or enough of its beginning')
+    .option(
+      '--at <seq>',
+      'what the model was asked on in the last generation at or before this event, and what had left it',
+      integer({ min: 1, max: Number.MAX_SAFE_INTEGER }),
+    )
+    .option('--actor <id>', 'of this agent alone');
+  return onAction<WindowOptions>(command, host, (context, { words: [run = '', hash], options }) =>
     withReadOnly(context, async (journal) => {
       const { id } = journal.run(run);
-      if (hash === undefined) {
+      if (options.at !== undefined || options.actor !== undefined) {
+        const window = journal.window(run, options);
+        context.output.answer({ run: id, ...window });
+        context.output.print(windowText(window));
+      } else if (hash === undefined) {
         const contexts = journal.contexts(run);
         context.output.answer({ run: id, contexts });
         context.output.print(
