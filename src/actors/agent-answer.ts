@@ -2,6 +2,7 @@
 import type { Json } from '../kernel/json.ts';
 import type { Judgement } from './judge.ts';
 import type { StepResult } from './step-result.ts';
+import { sumOfValidations, type Validation } from './validation.ts';
 
 export interface Answer {
   readonly output: Json;
@@ -9,6 +10,8 @@ export interface Answer {
   readonly reasons: readonly string[];
   readonly confidence: number | null;
   readonly attempts: number;
+  /** Of an agent with `validate`. */
+  readonly validation?: Validation;
 }
 
 export function answerFrom(
@@ -40,6 +43,7 @@ function leastConfidence(answers: readonly Answer[]): number | null {
 /** `list` is true for a step with `each`: its output is the list of answers. */
 export function resultOf(answers: readonly Answer[], list: boolean): StepResult {
   const outputs = answers.map((answer) => answer.output);
+  const validation = sumOfValidations(answers.flatMap((answer) => answer.validation ?? []));
   return {
     verdict: verdictOf(answers),
     output: list ? outputs : (outputs[0] ?? null),
@@ -47,5 +51,6 @@ export function resultOf(answers: readonly Answer[], list: boolean): StepResult 
     reasons: [...new Set(answers.flatMap((answer) => answer.reasons))],
     confidence: leastConfidence(answers),
     attempts: answers.reduce((sum, answer) => sum + answer.attempts, 0),
+    ...(validation === null ? {} : { validation }),
   };
 }

@@ -8,6 +8,7 @@ import type { ActorId } from '../kernel/ids.ts';
 import { isJsonObject, type Json, type JsonObject } from '../kernel/json.ts';
 import { act } from './act.ts';
 import { type Answer, answerFrom, resultOf } from './agent-answer.ts';
+import { generation } from './agent-question.ts';
 import { objectivesOf, watched } from './agent-watch.ts';
 import type { ContextItem } from './context-node.ts';
 import {
@@ -28,14 +29,25 @@ import {
 } from './definition.ts';
 import type { Critique, SettleEvent, StepVariables, TimedEvent, WatchedDoubt } from './event.ts';
 import type { Intention } from './intention.ts';
-import { type Generation, type Judgement, judged } from './judge.ts';
+import { type Generation, type Judged, type Judgement, judged } from './judge.ts';
+import { mergedFrom } from './merge.ts';
 import type { AgentDefinition, PipelineDefinition, StepDefinition } from './pipeline-definition.ts';
+import {
+  groupAsElement,
+  type ReduceDefinition,
+  type Reduction,
+  reductionOf,
+  reductionOutput,
+} from './reduction.ts';
 import type { StepResult } from './step-result.ts';
 import { renderTemplate } from './template.ts';
 import { toolCallOf } from './tool-call.ts';
+import type { Validation } from './validation.ts';
 
 export const generateTag = 'generate';
 export const writeTag = 'write';
+/** Who doubts a merge that cites what nobody said. */
+const citationSource = 'citations';
 
 export interface AgentContext {
   readonly self: ActorId;
@@ -58,6 +70,8 @@ export interface AgentContext {
   readonly model?: string | null;
   /** Only of a critic: what it decides about. */
   readonly critic?: Critique;
+  /** What the panels of the present element took; only of an agent with `validate`. */
+  readonly validation?: Validation | null;
 }
 
 export type AgentArguments = { context: AgentContext; event: TimedEvent };
@@ -96,24 +110,34 @@ export function requireAgent(context: AgentContext): { plan: Plan; agent: AgentD
   return { plan, agent: plan.agent };
 }
 
-function currentElement(context: AgentContext): Json {
-  return elementsOf(planOf(context).step, context.variables)[context.answers.length] ?? null;
+function reductionFor({ answers, variables }: AgentContext, reduce: ReduceDefinition): Reduction {
+  return reductionOf(reduce, variables.items ?? [], answers);
+}
+
+export function currentElement(context: AgentContext): Json {
+  const { step } = planOf(context);
+  if (step.reduce !== undefined) return groupAsElement(reductionFor(context, step.reduce));
+  return elementsOf(step, context.variables)[context.answers.length] ?? null;
 }
 
 export function hasMoreElements({ context }: { context: AgentContext }): boolean {
   const { step, agent } = planOf(context);
+  if (step.reduce !== undefined) return reductionFor(context, step.reduce).group !== null;
   return agent !== null && context.answers.length < elementsOf(step, context.variables).length;
 }
 
-function questionOf(context: AgentContext): string {
+export function questionOf(context: AgentContext): string {
   const { agent } = requireAgent(context);
   return renderTemplate(agent.prompt, promptScope(context));
 }
 
-type Opening = Extract<ContextItem, { role: 'system' | 'user' | 'assistant' }>;
+/** A message as a model is asked it. */
+type Message = { readonly role: 'system' | 'user'; readonly content: string };
+
+export type Opening = Extract<ContextItem, { role: 'system' | 'user' | 'assistant' }> & Message;
 
 /** @param prompt What is asked; without it the question of the step. */
-function openingOf(context: AgentContext, prompt = questionOf(context)): Opening[] {
+export function openingOf(context: AgentContext, prompt = questionOf(context)): Opening[] {
   const { agent } = requireAgent(context);
   const user: Opening = { role: 'user', content: prompt };
   if (agent.system === undefined && agent.pins === undefined) return [user];
@@ -129,10 +153,11 @@ function openingOf(context: AgentContext, prompt = questionOf(context)): Opening
 }
 
 /** As messages: models know one system prompt, so the pins are the end of it. */
-function messagesOf(opening: readonly Opening[]): JsonObject[] {
+export function messagesOf(opening: readonly Opening[]): Message[] {
   const system = opening.filter(({ role }) => role === 'system').map(({ content }) => content);
   const rest = opening.filter(({ role }) => role !== 'system');
-  const first = system.length === 0 ? [] : [{ role: 'system', content: system.join('\n\n') }];
+  const first: Message[] =
+    system.length === 0 ? [] : [{ role: 'system', content: system.join('\n\n') }];
   return [...first, ...rest.map(({ role, content }) => ({ role, content }))];
 }
 
@@ -152,55 +177,18 @@ function askedOn(context: AgentContext): JsonObject {
   return { context: nodeToAsk(conversation, attemptOf(context)) as unknown as JsonObject };
 }
 
-/** Nothing where neither is said, so that such a question is what it always was. */
-function chosenBy(
-  { definition, step }: Plan,
-  agent: AgentDefinition,
-  model: string | null,
-): JsonObject {
-  const isPrivate = [step.privacy, agent.privacy].includes('local-only');
-  const { routing } = definition;
-  return {
-    ...(isPrivate ? { privacy: 'local-only' } : {}),
-    ...(routing === undefined || model !== null ? {} : { routing: routing as JsonObject }),
-  };
-}
-
-/** Only those that are set: what agents without them ask stays as it was in old journals. */
-function laterDetectors(supervise: AgentDefinition['supervise']): JsonObject {
-  const { spike, perplexity, collapse, nearRepetition, stall } = supervise;
-  const all = { spike, perplexity, collapse, nearRepetition, stall };
-  return Object.fromEntries(
-    Object.entries(all).filter((each): each is [string, number] => each[1] !== undefined),
-  );
-}
-
 export function generate(context: AgentContext): Intention {
   const { plan, agent } = requireAgent(context);
-  const model = context.model ?? agent.model ?? null;
-  return act(
-    generateTag,
-    { actuator: 'inference', operation: 'generate' },
-    {
-      ...askedOn(context),
-      model,
-      ...chosenBy(plan, agent, model),
-      schema: (agent.output as JsonObject | undefined) ?? null,
-      temperature: context.temperature ?? agent.temperature,
-      seed: context.attemptSeed,
-      maxTokens: agent.limits.maxTokens,
-      ...(agent.priority === undefined ? {} : { priority: agent.priority }),
-      ...(agent.supervise.resample === undefined
-        ? {}
-        : { correction: { ...agent.supervise.resample } }),
-      timeoutMs: agent.limits.timeoutMs,
-      detectors: {
-        minConfidence: agent.supervise.minConfidence ?? null,
-        repetition: agent.supervise.repetition ?? null,
-        ...laterDetectors(agent.supervise),
-      },
-    },
-  );
+  const { definition, step } = plan;
+  return generation(generateTag, {
+    definition,
+    step,
+    agent,
+    asked: askedOn(context),
+    model: context.model ?? agent.model ?? null,
+    temperature: context.temperature ?? agent.temperature,
+    seed: context.attemptSeed,
+  });
 }
 
 /** What the model was asked on, as one text; null in a conversation that only grows. */
@@ -225,11 +213,33 @@ export function judgeOutcome({ context, event }: AgentArguments): Partial<AgentC
   const { text } = generation;
   const asked = askedText(context);
   const promptTokens = generation.usage?.promptTokens ?? 0;
-  const judgement = watched(context, { agent, scope, document, asked, text }, answer);
+  const merged = judgeMerge(context, answer);
+  const judgement = watched(context, { agent, scope, document, asked, text }, merged);
   const { conversation } = context;
   return conversation === undefined
     ? { judgement }
     : { judgement, conversation: afterAnswer(conversation, text, promptTokens) };
+}
+
+/** A merge becomes statements with their sources; what it invents is a doubt. */
+function judgeMerge(context: AgentContext, { judgement, findings }: Judged): Judged {
+  const { reduce } = planOf(context).step;
+  if (reduce === undefined || !judgement.answered) return { judgement, findings };
+  const { group } = reductionFor(context, reduce);
+  assert(group !== null, 'a group was asked about');
+  const { statements, reasons } = mergedFrom(judgement.output, group, reduce);
+  const invented = reasons.map((evidence) => ({ source: citationSource, evidence }));
+  return {
+    judgement: {
+      ...judgement,
+      output: statements as unknown as Json,
+      // A merge of which nothing is left is none.
+      answered: statements.length > 0,
+      reasons: [...judgement.reasons, ...reasons],
+      retry: judgement.retry || reasons.length > 0,
+    },
+    findings: [...findings, ...invented],
+  };
 }
 
 export function judgementOf(context: AgentContext): Judgement {
@@ -255,14 +265,13 @@ export function nextElement(
   more: { output?: Json; reasons?: readonly string[]; answered?: false } = {},
 ): Partial<AgentContext> {
   const { reasons = [], ...instead } = more;
-  const { conversation } = context;
+  const { conversation, validation } = context;
   const attempts = (conversation?.generations ?? 0) + context.attempt + 1;
+  const answer = { ...answerFrom(judgementOf(context), attempts, reasons), ...instead };
   return {
-    answers: [
-      ...context.answers,
-      { ...answerFrom(judgementOf(context), attempts, reasons), ...instead },
-    ],
+    answers: [...context.answers, validation ? { ...answer, validation } : answer],
     ...fresh(context),
+    ...(validation ? { validation: null } : {}),
     ...(conversation === undefined ? {} : { conversation: noConversation }),
   };
 }
@@ -300,8 +309,25 @@ export function stepResult(context: AgentContext): StepResult {
   if (agent === null) {
     return { verdict: 'accepted', output: written, reasons: [], confidence: null, attempts: 0 };
   }
-  const result = resultOf(context.answers, step.each !== undefined);
+  const result =
+    step.reduce === undefined
+      ? resultOf(context.answers, step.each !== undefined)
+      : reducedResult(context, step.reduce);
   return written === null ? result : { ...result, output: { ...written, answer: result.output } };
+}
+
+/** What could not be merged is there unmerged, so that the step is never given up. */
+function reducedResult(context: AgentContext, reduce: ReduceDefinition): StepResult {
+  const { answers } = context;
+  const reduction = reductionFor(context, reduce);
+  const result = resultOf(answers, true);
+  const reasons = [...result.reasons, ...reduction.reasons];
+  return {
+    ...result,
+    verdict: reasons.length === 0 ? 'accepted' : 'flagged',
+    output: reductionOutput(reduction, answers.length),
+    reasons,
+  };
 }
 
 export function write(context: AgentContext): Intention {

@@ -3,9 +3,10 @@
  * if the answer says so, and writes the step's file. With `turns` it reads what
  * the call came to and goes on (conversation.ts). A doubtful answer waits for
  * its supervisor, who alone decides about another attempt, or takes it as it is.
+ * With `validate` a panel (panel.ts) examines what the agent's own checks do not doubt.
  *
  * Invariants
- *   A1. At most one external intention is open at a time.
+ *   A1. At most one external intention is open at a time, and none beside a panel.
  *   A2. An answer leaves the agent only judged: accepted, or with its doubts.
  *   A3. A definition that is amended while a question is open asks it again, if
  *       it is another one then.
@@ -17,6 +18,7 @@ import { assert } from '../kernel/assert.ts';
 import type { ActorId } from '../kernel/ids.ts';
 import type { JsonObject } from '../kernel/json.ts';
 import { asksAnother, beforeAsking } from './agent-amendment.ts';
+import { callPanel, cancelPanel, failureOf, needsPanel, takeFindings } from './agent-panel.ts';
 import {
   begin,
   endElement,
@@ -139,6 +141,7 @@ export const agentMachine = setup({
     judging: {
       always: [
         { guard: ({ context }) => isDoubtful(context), target: 'doubtful' },
+        { guard: ({ context }) => needsPanel(context), target: 'validating' },
         { guard: ({ context }) => mayCall(context), target: 'calling' },
         {
           guard: ({ context }) => mayTellRefusal(context),
@@ -175,6 +178,17 @@ export const agentMachine = setup({
           { target: 'choosing', actions: assign(({ context }) => nextElement(context)) },
         ],
         cancel: 'cancelled',
+      },
+    },
+    validating: {
+      entry: intend<AgentArguments>(({ context }) => [callPanel(context)]),
+      on: {
+        'panel-done': { target: 'judging', actions: assign(takeFindings) },
+        'panel-failed': 'failed',
+        cancel: {
+          target: 'cancelling',
+          actions: intend<AgentArguments>(({ context }) => [cancelPanel(context)]),
+        },
       },
     },
     calling: {
@@ -222,7 +236,15 @@ export const agentMachine = setup({
         },
       },
     },
-    cancelling: { on: { outcome: 'cancelled', 'outcome-unknown': 'cancelled' } },
+    cancelling: {
+      on: {
+        outcome: 'cancelled',
+        'outcome-unknown': 'cancelled',
+        'panel-done': 'cancelled',
+        'panel-failed': 'cancelled',
+        'panel-cancelled': 'cancelled',
+      },
+    },
     done: {
       type: 'final',
       entry: intend<AgentArguments>(({ context }) => [
@@ -235,24 +257,18 @@ export const agentMachine = setup({
     },
     failed: {
       type: 'final',
-      entry: intend<AgentArguments>(({ context, event }) => {
-        assert(
-          event.type === 'outcome' && event.outcome.status !== 'completed',
-          'a failed outcome',
-        );
-        return [
-          {
-            kind: 'send',
-            to: context.parent,
-            event: {
-              type: 'agent-failed',
-              step: context.step,
-              error: event.outcome.error,
-              ...progressOf(context),
-            },
+      entry: intend<AgentArguments>(({ context, event }) => [
+        {
+          kind: 'send',
+          to: context.parent,
+          event: {
+            type: 'agent-failed',
+            step: context.step,
+            error: failureOf(event),
+            ...progressOf(context),
           },
-        ];
-      }),
+        },
+      ]),
     },
     cancelled: {
       type: 'final',

@@ -12,12 +12,25 @@ import type { Finding } from './detectors/finding.ts';
 import type { Intervention } from './intervention.ts';
 import type { Outcome } from './outcome.ts';
 import type { StepResult } from './step-result.ts';
+import type { Validation } from './validation.ts';
+
+/** Where a part stands in its file. */
+export interface TextRange {
+  /** UTF-16 units from 0; the end is behind the last one. */
+  readonly start: number;
+  readonly end: number;
+  /** Of its first and last character, from 1. */
+  readonly firstLine: number;
+  readonly lastLine: number;
+}
 
 /** A document of a run, by reference: its text is a blob. */
 export interface DocumentReference {
   readonly name: string;
   readonly sha256: string;
   readonly part: { readonly index: number; readonly count: number } | null;
+  /** Only of a part; absent in runs of older programs. */
+  readonly range?: TextRange;
 }
 
 /**
@@ -89,11 +102,25 @@ export type StartAgentEvent = StartCommon & {
   readonly critic?: Critique;
 };
 
+/** An agent to a panel that examines one of its answers. */
+export type StartPanelEvent = StartCommon & {
+  readonly machine: 'panel';
+  readonly parent: ActorId;
+  readonly step: string;
+  readonly variables: StepVariables;
+  readonly each: Json;
+  /** The prompt of the step, and what the model was asked this time. */
+  readonly question: string;
+  readonly asked: readonly { readonly role: 'system' | 'user'; readonly content: string }[];
+  readonly answer: Json;
+};
+
 export type StartEvent =
   | StartRunEvent
   | StartDocumentEvent
   | StartSupervisorEvent
-  | StartAgentEvent;
+  | StartAgentEvent
+  | StartPanelEvent;
 
 /** The outcome of an external intention, delivered by the host. */
 export interface OutcomeEvent {
@@ -212,6 +239,25 @@ export interface AgentCancelledEvent {
   readonly step: string;
 }
 
+/** A panel to the agent whose answer it examined. */
+export interface PanelDoneEvent {
+  readonly type: 'panel-done';
+  /** The answer that stands, if any does: that at hand, or the one that won a vote. */
+  readonly output: Json;
+  /** Why it is doubted, one sentence each. */
+  readonly reasons: readonly string[];
+  readonly validation: Validation;
+}
+
+export interface PanelFailedEvent {
+  readonly type: 'panel-failed';
+  readonly error: ErrorMessage;
+}
+
+export interface PanelCancelledEvent {
+  readonly type: 'panel-cancelled';
+}
+
 /** Supervisor to its pipeline. */
 export interface StepDoneEvent {
   readonly type: 'step-done';
@@ -267,6 +313,9 @@ export type ActorEvent =
   | AgentDoneEvent
   | AgentFailedEvent
   | AgentCancelledEvent
+  | PanelDoneEvent
+  | PanelFailedEvent
+  | PanelCancelledEvent
   | StepDoneEvent
   | SupervisorStoppedEvent
   | SharedStepDoneEvent

@@ -17,7 +17,7 @@ import type { ActorEvent } from './event.ts';
  */
 export type EffectClass = 'pure' | 'idempotent' | 'once';
 
-export type MachineName = 'pipeline' | 'supervisor' | 'agent';
+export type MachineName = 'pipeline' | 'supervisor' | 'agent' | 'panel';
 
 export interface SendIntention {
   readonly kind: 'send';

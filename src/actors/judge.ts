@@ -34,6 +34,8 @@ export interface Judgement {
   readonly findings?: readonly Finding[];
   /** With findings: whether asking again could help, whatever the rules say. */
   readonly again?: boolean;
+  /** A panel has examined the answer; absent before, and of an agent without `validate`. */
+  readonly examined?: true;
 }
 
 export interface JudgeScope {

@@ -7,6 +7,7 @@ import type { AnyStateMachine } from 'xstate';
 import { assert } from '../kernel/assert.ts';
 import { agentMachine } from './agent.ts';
 import type { MachineName } from './intention.ts';
+import { panelMachine } from './panel.ts';
 import { pipelineMachine } from './pipeline.ts';
 import { supervisorMachine } from './supervisor.ts';
 
@@ -18,6 +19,7 @@ const versions: Readonly<Record<MachineName, AnyStateMachine[]>> = {
   pipeline: [pipelineMachine],
   supervisor: [supervisorMachine],
   agent: [agentMachine],
+  panel: [panelMachine],
 };
 
 const byVersion = new Map<MachineVersion, AnyStateMachine>();

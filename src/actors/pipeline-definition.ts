@@ -7,13 +7,10 @@
 import { z } from 'zod';
 import { limits } from '../kernel/limits.ts';
 import { contextPolicySchema } from './context-policy.ts';
+import { pipelineName as name } from './pipeline-name.ts';
 import { privacySchema, routingPolicySchema } from './routing-policy.ts';
 import { pinsSchema, runWatchShape } from './supervise-rule.ts';
-
-const name = z
-  .string()
-  .regex(/^[a-z][a-z0-9_-]*$/i, 'letters, digits, - and _, beginning with a letter')
-  .max(40);
+import { validateSchema } from './validate-definition.ts';
 
 const json: z.ZodType<unknown> = z.json();
 
@@ -95,7 +92,7 @@ const superviseSchema = z
       .string()
       .optional()
       .describe(
-        'Prompt template of a retry. {{facts}} are the sentences of the document that matter most to the question.',
+        'Prompt template of a retry. {{facts}} are the sentences of the document that matter most to the question; {{#reasons}} are the doubts.',
       ),
     ...runWatchShape,
   })
@@ -159,6 +156,7 @@ const agentSchema = z
     supervise: superviseSchema.prefault({}),
     pins: pinsSchema.optional(),
     checks: z.array(checkSchema).max(16).default([]),
+    validate: validateSchema.optional(),
   })
   .describe('An agent: a prompt, an answer format and the limits of both.');
 
@@ -201,6 +199,38 @@ const stepSchema = z
         'Path of a list, such as steps.extract.output.claims: the agent is asked once for each element, {{each}}.',
       ),
     privacy: privacySchema.optional(),
+    reduce: z
+      .strictObject({
+        step: name.describe('Step over each document whose results are merged.'),
+        atOnce: z
+          .number()
+          .int()
+          .min(2)
+          .max(limits.reduceAtOnceMax)
+          .default(8)
+          .describe('Results that one question merges, at most.'),
+        maxCharacters: z
+          .number()
+          .int()
+          .min(200)
+          .max(limits.documentBytesMax)
+          .default(4_000)
+          .describe('Characters of the statements of one question, at most.'),
+        support: z
+          .number()
+          .min(0)
+          .max(1)
+          .default(0.6)
+          .describe('Share of the words of a merged statement that its sources must have.'),
+        keep: z
+          .boolean()
+          .default(false)
+          .describe('Statements that no merged one cites go on as they are, so that none is lost.'),
+      })
+      .optional()
+      .describe(
+        'The agent merges the results of a step, some at once, until one is left: {{#each.statements}}[{{number}}] {{text}}{{/each.statements}}. Each line of its answer cites the numbers that it stands on.',
+      ),
     when: z
       .enum(['succeeded', 'always'])
       .default('succeeded')
@@ -249,7 +279,7 @@ export const pipelineDefinitionSchema = z.strictObject({
             })
             .optional()
             .describe(
-              'Longer documents are split at paragraphs and sentences; each part is handled as a document.',
+              'Longer documents are split at headings, paragraphs, list items and sentences; each part is handled as a document.',
             ),
         })
         .prefault({}),

@@ -201,11 +201,11 @@ function comparableSteps(context: PipelineContext): { [step: string]: Json } {
 
 /** How a document ended, as its pipeline reports it. */
 export function itemOf(context: PipelineContext): Omit<DocumentDoneEvent, 'type' | 'index'> {
-  const { name, part } = documentOf(context);
+  const { name, part, range } = documentOf(context);
   const own = ownSteps(context).map((step) => [step.id, resultOfStep(context, step.id)] as const);
   return {
     item: JSON.stringify({
-      document: { name, part: part?.index ?? 0 },
+      document: { name, part: part?.index ?? 0, ...(range === undefined ? {} : { range }) },
       steps: Object.fromEntries(own),
     }),
     digest: hashJson(comparableSteps(context)),

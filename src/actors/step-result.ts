@@ -1,4 +1,5 @@
 import type { Json } from '../kernel/json.ts';
+import type { Validation } from './validation.ts';
 
 /** What one step made of one document, as later steps and templates see it. */
 export interface StepResult {
@@ -18,4 +19,6 @@ export interface StepResult {
   readonly attempts: number;
   /** The technical failure behind an escalated result, where there is one. */
   readonly error?: { readonly code: string; readonly message: string };
+  /** What the examination of its answers took and found; of an agent with `validate` only. */
+  readonly validation?: Validation;
 }

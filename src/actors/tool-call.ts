@@ -26,7 +26,7 @@ function renderArguments(value: unknown, given: JsonObject): Json {
 }
 
 /** A generation may take longer than the sandbox lets any script run. */
-function sandboxLimits({ limits: own }: AgentDefinition): JsonObject {
+export function sandboxLimits({ limits: own }: AgentDefinition): JsonObject {
   const timeoutMs = Math.min(own.timeoutMs, limits.sandboxTimeoutMsMax);
   return { timeoutMs, memoryMb: own.memoryMb };
 }

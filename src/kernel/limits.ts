@@ -114,7 +114,9 @@ export const limits = {
 
   /** Largest document accepted as input. */
   documentBytesMax: 256 * KiB,
-  /** Most documents of one run. */
+  /** Largest file that is split into documents. */
+  splitDocumentBytesMax: 4 * MiB,
+  /** Most documents of one run, parts of files counted. */
   documentsMax: 500,
   /** Largest pipeline file. */
   pipelineBytesMax: 256 * KiB,
@@ -225,6 +227,19 @@ export const limits = {
   releasePromptCharactersMax: 16_384,
   /** How often a supervisor uses one rule in one step, at most. */
   interventionsPerRuleMax: 8,
+  /** Results that one question of a reduction merges. */
+  reduceAtOnceMax: 64,
+  /** Levels of a reduction, each of which at least halves most of what is left. */
+  reduceLevelsMax: 16,
+  /** Further answers that vote on one. */
+  voteSamplesMax: 16,
+  /** Agents that argue about one answer, and their rounds. */
+  debateOpponentsMax: 4,
+  debateRoundsMax: 8,
+  /** Characters of an answer or a critique that a reason quotes. */
+  quotedCharactersMax: 240,
+  /** Lines of evidence that a step's result keeps of its panels. */
+  evidenceLinesMax: 32,
   /** Characters of one prompt that is put together from a context: more than models read. */
   contextCharactersMax: 16 * MiB,
   /** Texts of contexts that the inference worker remembers. */

@@ -16,12 +16,15 @@ import type { RunIndex } from './run-index.ts';
 const directoryLoadMax = 0.5;
 
 /** What tells how many actors a run has. */
-export type RunSize = Pick<RunStartedBody, 'documents' | 'stepsTotal'>;
+export type RunSize = Pick<RunStartedBody, 'documents' | 'stepsTotal'> &
+  Partial<Pick<RunStartedBody, 'machines'>>;
 
 /** Most actors of a run that can be alive at once. */
-function actorsOf(started: RunSize): number {
-  // The run and each document have a pipeline and a supervisor; each step has an agent.
-  return 2 + 2 * started.documents.length + started.stepsTotal;
+function actorsOf({ documents, stepsTotal, machines = [] }: RunSize): number {
+  // The run and each document have a pipeline and a supervisor; each step has an agent,
+  // and at most one panel at a time where the run has any.
+  const hasPanels = machines.some((version) => version.startsWith('panel@'));
+  return 2 + 2 * documents.length + stepsTotal * (hasPanels ? 2 : 1);
 }
 
 export class Admission {

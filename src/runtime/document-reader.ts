@@ -4,6 +4,7 @@
  */
 import { realpathSync } from 'node:fs';
 import { join } from 'node:path';
+import type { TextRange } from '../actors/event.ts';
 import { RuntimeError } from '../kernel/errors.ts';
 import { type Sha256, sha256 } from '../kernel/hash.ts';
 import { limits } from '../kernel/limits.ts';
@@ -22,6 +23,13 @@ export interface InputDocument {
   readonly text: string;
   /** Which part of the file the text is; `index` from 1. Null for a whole file. */
   readonly part: { readonly index: number; readonly count: number } | null;
+  /** Where the part stands in the file; only of a part. */
+  readonly range?: TextRange;
+}
+
+/** Largest file; one that is split may be larger than a document. */
+export function documentBytesMax(isSplit: boolean): number {
+  return isSplit ? limits.splitDocumentBytesMax : limits.documentBytesMax;
 }
 
 /**
@@ -33,15 +41,17 @@ export function readDocument(
   name: string,
   splitCharactersMax: number | null,
 ): InputDocument[] {
-  const bytes = readFileBounded(resolveInside(folder, name), limits.documentBytesMax);
+  const bytesMax = documentBytesMax(splitCharactersMax !== null);
+  const bytes = readFileBounded(resolveInside(folder, name), bytesMax);
   const text = decodeText(bytes, join(folder, name));
   const file = { name, sha256: sha256(bytes), bytes: bytes.length };
-  const parts = splitCharactersMax === null ? [text] : splitText(text, splitCharactersMax);
-  if (parts.length === 1) return [{ ...file, text, part: null }];
-  return parts.map((part, position) => ({
+  const parts = splitCharactersMax === null ? [] : splitText(text, splitCharactersMax);
+  if (parts.length <= 1) return [{ ...file, text, part: null }];
+  return parts.map(({ text: part, ...range }, position) => ({
     ...file,
     text: part,
     part: { index: position + 1, count: parts.length },
+    range,
   }));
 }
 

@@ -13,7 +13,7 @@ import { join } from 'node:path';
 import type { PipelineDefinition } from '../actors/pipeline-definition.ts';
 import { RuntimeError } from '../kernel/errors.ts';
 import { limits } from '../kernel/limits.ts';
-import type { InputDocument } from './document-reader.ts';
+import { documentBytesMax, type InputDocument } from './document-reader.ts';
 import { isInside } from './path-inside.ts';
 import type { CpuPool } from './pool/client.ts';
 
@@ -60,7 +60,8 @@ async function findDocuments(
   input: InputDefinition,
 ): Promise<{ root: string; names: string[] }> {
   const { root, entries } = await readFolder(folder);
-  const { include } = input.documents;
+  const { include, split } = input.documents;
+  const bytesMax = documentBytesMax(split !== undefined);
   const accepted = entries.filter(
     (name) => !name.startsWith('.') && include.some((pattern) => matchesName(pattern, name)),
   );
@@ -70,10 +71,10 @@ async function findDocuments(
   for (const name of accepted) {
     const size = await documentSize(root, name);
     if (size === null) continue;
-    if (size > limits.documentBytesMax) {
+    if (size > bytesMax) {
       throw new RuntimeError(
         'DOCUMENT_TOO_LARGE',
-        `The document ${join(folder, name)} is larger than ${limits.documentBytesMax / 1024} KiB; split it or leave it out.`,
+        `The document ${join(folder, name)} is larger than ${bytesMax / 1024} KiB; split it or leave it out.`,
       );
     }
     names.push(name);

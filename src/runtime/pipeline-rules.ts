@@ -3,7 +3,7 @@
  * steps, answer formats that are JSON Schemas. Pure.
  */
 import { Ajv2020 } from 'ajv/dist/2020.js';
-import type { PipelineDefinition } from '../actors/pipeline-definition.ts';
+import type { PipelineDefinition, StepDefinition } from '../actors/pipeline-definition.ts';
 import { findCycle } from '../actors/step-graph.ts';
 import { limits } from '../kernel/limits.ts';
 import {
@@ -14,6 +14,7 @@ import {
 } from './pipeline-problem.ts';
 import { findTemplateProblems } from './pipeline-variables.ts';
 import { ruleProblems } from './rule-problems.ts';
+import { validateProblems } from './validate-rules.ts';
 
 /** All problems, each once, in no particular order; none means that the pipeline can run. */
 export function findPipelineProblems(
@@ -24,6 +25,7 @@ export function findPipelineProblems(
     ...agentProblems(definition, knownChecks),
     ...stepProblems(definition),
     ...cycleProblems(definition),
+    ...validateProblems(definition),
     ...findTemplateProblems(definition),
   ];
   const unique = new Map(problems.map((problem) => [JSON.stringify(problem), problem]));
@@ -84,9 +86,43 @@ function* stepProblems(definition: PipelineDefinition): Generator<PipelineProble
         'a step without an agent has nobody to ask for each element',
       );
     }
+    if (step.reduce !== undefined) yield* reduceProblems([...path, 'reduce'], definition, step);
     for (const [position, need] of step.needs.entries()) {
       if (!ids.includes(need)) yield unknownName([...path, 'needs', position], 'step', need, ids);
     }
+  }
+}
+
+/** A step that merges works over all documents, and on nothing else. */
+function* reduceProblems(
+  path: PipelinePath,
+  { agents, steps }: PipelineDefinition,
+  { reduce, map, each, needs, agent: name }: StepDefinition,
+): Generator<PipelineProblem> {
+  if (map !== undefined)
+    yield invalid(path, 'a step that merges is one over all documents; remove map');
+  if (each !== undefined)
+    yield invalid(path, 'a step that merges has its own elements; remove each');
+  const agent = name === undefined ? undefined : agents[name];
+  if (name === undefined) yield invalid(path, 'a step that merges needs an agent');
+  if (agent !== undefined && agent.tools.length > 0) {
+    yield invalid(
+      path,
+      `the agent "${name}" has tools, and a merge calls none; name another agent`,
+    );
+  }
+  if (agent?.validate?.pattern === 'vote') {
+    yield invalid(
+      path,
+      `the agent "${name}" votes about its answers, and merges differ in words; use another pattern`,
+    );
+  }
+  const mapped = steps.filter((step) => step.map !== undefined).map(({ id }) => id);
+  const merged = reduce?.step ?? '';
+  if (!mapped.includes(merged)) {
+    yield unknownName([...path, 'step'], 'step over each document', merged, mapped);
+  } else if (!needs.includes(merged)) {
+    yield invalid([...path, 'step'], `the step does not need "${merged}"; add it to needs`);
   }
 }
 

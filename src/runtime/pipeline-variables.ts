@@ -5,6 +5,7 @@
  * section a name may belong to the element of a list, whose shape only the run
  * knows; there only the step ids behind `steps.` are checked.
  */
+import { type PanelMember, panelMembers } from '../actors/panel-members.ts';
 import type { PipelineDefinition, StepDefinition } from '../actors/pipeline-definition.ts';
 import { ancestors } from '../actors/step-graph.ts';
 import { type TemplateReference, templateReferences } from '../actors/template.ts';
@@ -24,7 +25,7 @@ type Names = readonly (readonly [string, readonly string[] | null])[];
 
 const documentNames = ['name', 'text', 'part'];
 const runNames = ['name', 'seed'];
-const resultNames = ['verdict', 'output', 'reasons', 'confidence', 'attempts'];
+const resultNames = ['verdict', 'output', 'reasons', 'confidence', 'attempts', 'validation'];
 const pathPattern = /^[a-z][a-z0-9_-]*(\.[a-z0-9_-]+)*$/i;
 
 export function findTemplateProblems(definition: PipelineDefinition): PipelineProblem[] {
@@ -57,7 +58,8 @@ function stepScope(definition: PipelineDefinition, step: StepDefinition, extra: 
 }
 
 function eachNames(step: StepDefinition): Names {
-  return step.each === undefined ? [] : [['each', null]];
+  const has = step.each !== undefined || step.reduce !== undefined;
+  return has ? [['each', null]] : [];
 }
 
 function* stepTemplates(
@@ -102,8 +104,25 @@ function* agentTemplates(
     definition,
     [...path, 'supervise', 'grounding'],
     agent?.supervise.grounding,
-    stepScope(definition, step, [...eachNames(step), ['facts', null]]),
+    stepScope(definition, step, [...eachNames(step), ['facts', null], ['reasons', null]]),
   );
+  if (agent?.validate === undefined) return;
+  for (const member of panelMembers(agent.validate))
+    yield* memberTemplates(definition, step, member);
+}
+
+/** Who examines the answers of a step reads what its agent reads, and the answer. */
+function* memberTemplates(
+  definition: PipelineDefinition,
+  step: StepDefinition,
+  { agent: name, reads }: PanelMember,
+): Generator<PipelineProblem> {
+  const member = Object.hasOwn(definition.agents, name) ? definition.agents[name] : undefined;
+  const extra = ['question', 'answer', ...reads].map((each) => [each, null] as const);
+  const scope = stepScope(definition, step, [...eachNames(step), ...extra]);
+  const path = ['agents', name];
+  yield* templateProblems(definition, [...path, 'prompt'], member?.prompt, scope);
+  yield* templateProblems(definition, [...path, 'system'], member?.system, scope);
 }
 
 /** What the rules for an agent ask: prompts of repetitions, and critics. */
@@ -137,7 +156,13 @@ function* ruleTemplates(
 
 /** Nobody renders the templates of an agent without a step, but they should still be templates. */
 function* unusedAgents(definition: PipelineDefinition): Generator<PipelineProblem> {
-  const used = new Set(definition.steps.map((step) => step.agent));
+  const used = new Set(
+    definition.steps.flatMap(({ agent: name }) => {
+      const validate = name === undefined ? undefined : definition.agents[name]?.validate;
+      const members = validate === undefined ? [] : panelMembers(validate);
+      return [name, ...members.map(({ agent }) => agent)];
+    }),
+  );
   for (const [name, agent] of Object.entries(definition.agents)) {
     if (used.has(name)) continue;
     for (const [part, text] of [

@@ -47,8 +47,8 @@ export async function prepareFork(
   const changed = JSON.parse(definition) as PipelineDefinition;
   if (definition !== before) refuseUnservable(changed, context.model);
   const outcomes = changedOutcomes(set, inspection.open);
-  const { documents, stepsTotal, workspace: initial } = entry.started;
-  context.admit({ documents, stepsTotal });
+  const { documents, stepsTotal, machines, workspace: initial } = entry.started;
+  context.admit({ documents, stepsTotal, machines });
   const run = newRunId();
   try {
     const { changes } = inspection;

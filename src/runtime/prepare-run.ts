@@ -7,7 +7,7 @@ import { dirname, join, resolve } from 'node:path';
 import type { Envelope } from '../actors/actor.ts';
 import { checks } from '../actors/checks/index.ts';
 import type { DocumentReference } from '../actors/event.ts';
-import { newestVersion } from '../actors/machines.ts';
+import { type MachineVersion, newestVersion } from '../actors/machines.ts';
 import type { PipelineDefinition } from '../actors/pipeline-definition.ts';
 import { toGrammarSchema } from '../inference/grammar-schema.ts';
 import { type ModelInfo, refuseOtherModel } from '../inference/model-port.ts';
@@ -98,6 +98,13 @@ function countSteps(definition: PipelineDefinition, documents: number): number {
   return mapped * documents + (definition.steps.length - mapped);
 }
 
+/** The newest version of every machine that the run can start. */
+function machinesOf({ agents }: PipelineDefinition): readonly MachineVersion[] {
+  const always = ['pipeline', 'supervisor', 'agent'] as const;
+  const validates = Object.values(agents).some(({ validate }) => validate !== undefined);
+  return [...always, ...(validates ? (['panel'] as const) : [])].map(newestVersion);
+}
+
 /**
  * @throws RuntimeError of the pipeline (PIPELINE_…), the input (INPUT_…,
  *   DOCUMENT_…, TOO_MANY_DOCUMENTS), the request (REQUEST_INVALID) or the model
@@ -114,14 +121,15 @@ export async function prepareRun(
   refuseUnservable(definition, context.model);
   const found = await readDocuments(resolve(request.input.folder), definition.input, context.pool);
   const texts = new Map<Sha256, Buffer>();
-  const documents = found.map(({ name, text, part }): DocumentReference => {
+  const documents = found.map(({ name, text, part, range }): DocumentReference => {
     const bytes = Buffer.from(text);
     const hash = sha256(bytes);
     texts.set(hash, bytes);
-    return { name, sha256: hash, part };
+    return { name, sha256: hash, part, ...(range === undefined ? {} : { range }) };
   });
   const stepsTotal = countSteps(definition, documents.length);
-  context.admit({ documents, stepsTotal });
+  const machines = machinesOf(definition);
+  context.admit({ documents, stepsTotal, machines });
   const run = newRunId();
   const target = join(workspacesFolder(context.dataDirectory), run);
   const folder = definition.input.workspace;
@@ -139,7 +147,7 @@ export async function prepareRun(
       model: modelText(context.model),
       documents,
       workspace: workspace.files,
-      machines: [newestVersion('pipeline'), newestVersion('supervisor'), newestVersion('agent')],
+      machines,
       stepsTotal,
     },
   };

@@ -1,4 +1,6 @@
 /** What is counted of a run, event by event. */
+import { generateTag } from '../actors/agent-work.ts';
+import { generatePrefix } from '../actors/panel-work.ts';
 import type { EventBody } from './event-record.ts';
 import { rootActor } from './root-actor.ts';
 import type { PauseView, Usage } from './views.ts';
@@ -27,12 +29,17 @@ function generationUsage(value: unknown): { promptTokens: number; answerTokens: 
   return { promptTokens: usage?.promptTokens ?? 0, answerTokens: usage?.answerTokens ?? 0 };
 }
 
+/** Of an agent, or of a panel, which has several open. */
+function isGeneration(tag: string): boolean {
+  return tag === generateTag || tag.startsWith(generatePrefix);
+}
+
 /** The same object where the event changes nothing. */
 function withEvent(usage: Usage, { event }: EventBody): Usage {
   if (event.type === 'retry') return { ...usage, interventions: usage.interventions + 1 };
   if (event.type !== 'outcome') return usage;
   if (event.tag === 'tool') return { ...usage, toolCalls: usage.toolCalls + 1 };
-  if (event.tag !== 'generate' || event.outcome.status !== 'completed') return usage;
+  if (!isGeneration(event.tag) || event.outcome.status !== 'completed') return usage;
   const { promptTokens, answerTokens } = generationUsage(event.outcome.value);
   return {
     ...usage,

@@ -36,6 +36,16 @@ function begin(machine: MachineName, agent: object = {}): StepEffects {
     agent: { ...common, machine: 'agent', step: 'work', variables } satisfies StartAgentEvent,
     supervisor: { ...common, machine: 'supervisor' },
     pipeline: { ...common, machine: 'pipeline', scope: 'run', documents: [] },
+    panel: {
+      ...common,
+      machine: 'panel',
+      step: 'work',
+      variables,
+      each: null,
+      question: 'Say A.',
+      asked: [{ role: 'user', content: 'Say A.' }],
+      answer: 'A',
+    },
   };
   return applyEvent(
     newActor(run, self, machine),
@@ -62,11 +72,15 @@ function asked({ acts }: StepEffects): JsonObject {
 const contextOf = ({ state }: Actor) => stateToJson(state).context;
 
 describe('an amended definition', () => {
-  test.each<MachineName>(['agent', 'supervisor', 'pipeline'])('holds for a %s', (machine) => {
-    const text = definition({ prompt: 'Say B.' });
-    const { actor } = amend(begin(machine).actor, text);
-    expect(contextOf(actor).definition).toBe(text);
-  });
+  test.each<MachineName>(['agent', 'supervisor', 'pipeline', 'panel'])(
+    'holds for a %s',
+    (machine) => {
+      const validate = { pattern: 'code', source: 'true' };
+      const text = definition({ prompt: 'Say B.', validate });
+      const { actor } = amend(begin(machine, { validate }).actor, text);
+      expect(contextOf(actor).definition).toBe(text);
+    },
+  );
 
   test('asks an open question again when it is another one, and aborts the first', () => {
     const before = begin('agent');

@@ -5,6 +5,7 @@ import { agentMachine } from '../../src/actors/agent.ts';
 import { noConversation } from '../../src/actors/conversation.ts';
 import type { ActorEvent, StepVariables } from '../../src/actors/event.ts';
 import type { Intervention } from '../../src/actors/intervention.ts';
+import { panelMachine } from '../../src/actors/panel.ts';
 import { pipelineMachine } from '../../src/actors/pipeline.ts';
 import { supervisorMachine } from '../../src/actors/supervisor.ts';
 import type { ErrorMessage } from '../../src/kernel/errors.ts';
@@ -35,6 +36,14 @@ const definitions = [
   { turns: 1, output: { output: { type: 'object' } } },
   { turns: 3, output: { output: { type: 'object' } }, recovery: true },
   { turns: 3, output: { output: { type: 'object' } }, rules: true },
+  { turns: 1, output: { validate: { pattern: 'vote', samples: 2 } } },
+  {
+    turns: 1,
+    output: {
+      validate: { pattern: 'debate', opponents: ['one', 'two'], judge: 'chair', rounds: 1 },
+    },
+  },
+  { turns: 1, output: { validate: { pattern: 'code', source: 'true' } } },
 ].map((each) =>
   definitionText({
     name: 'demo',
@@ -50,6 +59,9 @@ const definitions = [
         ...each.output,
         ...(each.turns > 1 ? { turns: each.turns } : {}),
       },
+      one: { prompt: 'For {{answer}}' },
+      two: { prompt: 'Against {{answer}}' },
+      chair: { prompt: '{{debate}}', output: { type: 'object' } },
     },
     tools: {
       calc: {
@@ -73,7 +85,7 @@ const definitions = [
     ],
   }),
 );
-const [definition = '', other = '', third = '', ruled = ''] = definitions;
+const [definition = '', other = '', third = '', ruled = '', vote = '', debate = ''] = definitions;
 
 const variables: StepVariables = {
   document: { name: 'm.txt', text: 'The key is in Bonn. The sun is out.', part: 0 },
@@ -95,8 +107,16 @@ const common: readonly ActorEvent[] = [
   { type: 'amend', definition: other },
   { type: 'amend', definition: third },
   { type: 'amend', definition: ruled },
+  { type: 'amend', definition: vote },
+  { type: 'amend', definition: debate },
   { type: 'amend', definition: 'not a definition' },
 ];
+
+function found(reasons: readonly string[]): ActorEvent {
+  const cost = { panels: 1, generations: 1, promptTokens: 3, answerTokens: 1, programs: 0 };
+  const validation = { pattern: 'vote', ...cost, evidence: ['said'] } as const;
+  return { type: 'panel-done', output: 'Bonn', reasons, validation };
+}
 
 const ofAgent: readonly ActorEvent[] = [
   answer('Bonn'),
@@ -119,7 +139,26 @@ const ofAgent: readonly ActorEvent[] = [
   { type: 'settle', handOver: true, intervention },
   { type: 'hold', intervention },
   { type: 'accept', intervention },
+  found([]),
+  found(['Not so.']),
+  { type: 'panel-failed', error: late },
+  { type: 'panel-cancelled' },
 ];
+
+const lost: ErrorMessage = { code: 'SANDBOX_CRASHED', message: 'gone', retryable: true };
+const generation = { status: 'completed', minConfidence: 0.9, halt: null };
+const usage = { promptTokens: 3, answerTokens: 1 };
+
+const ofPanel: readonly ActorEvent[] = ['0-0', '0-1', '1-0'].flatMap((place): ActorEvent[] => [
+  completed(`generate:${place}`, { ...generation, text: 'Bonn', usage }),
+  completed(`generate:${place}`, { ...generation, text: '{"supported":true}', usage }),
+  completed(`generate:${place}`, { ...generation, text: 'Bonn', minConfidence: 0.1 }),
+  completed(`program:${place}`, true),
+  completed(`program:${place}`, ['no']),
+  failed(`program:${place}`),
+  failed(`program:${place}`, lost),
+  failed(`generate:${place}`, late),
+]);
 
 const ofSupervisor: readonly ActorEvent[] = steps.flatMap((step): ActorEvent[] => [
   { type: 'run-step', step, variables },
@@ -208,7 +247,8 @@ const ofPipeline: readonly ActorEvent[] = [
 
 function startOf(name: string, roll: (sides: number) => number): ActorEvent {
   // Sometimes that of another machine, which every machine refuses.
-  const machine = roll(25) === 0 ? (['agent', 'supervisor', 'pipeline'][roll(3)] ?? name) : name;
+  const machine =
+    roll(25) === 0 ? (['agent', 'supervisor', 'pipeline', 'panel'][roll(4)] ?? name) : name;
   const text = definitions[roll(definitions.length)] ?? '';
   const start = { type: 'start', self: actorId('run/it'), definition: text, seed: 7 } as const;
   switch (machine) {
@@ -216,6 +256,18 @@ function startOf(name: string, roll: (sides: number) => number): ActorEvent {
       return { ...start, machine, parent, step: steps[roll(2)] ?? '', variables };
     case 'supervisor':
       return { ...start, machine, parent };
+    case 'panel':
+      return {
+        ...start,
+        machine,
+        parent,
+        step: steps[roll(2)] ?? '',
+        variables,
+        each: null,
+        question: 'Where?',
+        asked: [{ role: 'user', content: 'Where?' }],
+        answer: 'Bonn',
+      };
     default:
       return roll(2) === 0
         ? { ...start, machine: 'pipeline', scope: 'run', documents: documents.slice(0, roll(3)) }
@@ -238,6 +290,7 @@ describe.each([
   ['agent', agentMachine, ofAgent],
   ['supervisor', supervisorMachine, ofSupervisor],
   ['pipeline', pipelineMachine, ofPipeline],
+  ['panel', panelMachine, ofPanel],
 ] as const)('the %s', (name, machine, pool) => {
   test(`does the same in ${sequences} random sequences, which reach all its states`, () => {
     const dice = diceOf(name.length);
@@ -262,7 +315,8 @@ describe.each([
     }
     // What rests nowhere is passed on the way: `choosing`, `judging`.
     const passing = statesOf(machine).filter((state) => !reached.has(state));
-    expect(passing).toEqual(name === 'agent' ? ['choosing', 'judging'] : []);
+    const onTheWay = { agent: ['choosing', 'judging'], panel: ['deciding'] };
+    expect(passing).toEqual(onTheWay[name as keyof typeof onTheWay] ?? []);
     for (const count of Object.values(seen)) expect(count).toBeGreaterThan(100);
   }, 120_000);
 });

@@ -8,6 +8,7 @@ import { evidence } from './evidence.ts';
 import { fields } from './fields.ts';
 import { labelEvidence } from './label-evidence.ts';
 import { parts } from './parts.ts';
+import { quotes } from './quotes.ts';
 import { toolRequest } from './tool-request.ts';
 
 export const checks: Readonly<Record<string, Check>> = {
@@ -19,5 +20,6 @@ export const checks: Readonly<Record<string, Check>> = {
   fields,
   'label-evidence': labelEvidence,
   parts,
+  quotes,
   'tool-request': toolRequest,
 };

@@ -1,0 +1,82 @@
+/**
+ * How an agent has its answers examined: it starts a panel for an answer that its
+ * own checks do not doubt, and what the panel finds becomes part of the
+ * judgement. An objection is a doubt like any other.
+ */
+import { assert } from '../kernel/assert.ts';
+import type { ErrorMessage } from '../kernel/errors.ts';
+import { type ActorId, childActorId } from '../kernel/ids.ts';
+import {
+  type AgentArguments,
+  type AgentContext,
+  currentElement,
+  isDoubted,
+  judgementOf,
+  messagesOf,
+  openingOf,
+  questionOf,
+  requireAgent,
+} from './agent-work.ts';
+import type { TimedEvent } from './event.ts';
+import type { Intention } from './intention.ts';
+import { afterAnother } from './validation.ts';
+
+/** A doubted answer is not examined: it goes to the supervisor, or a human, as it is. */
+export function needsPanel(context: AgentContext): boolean {
+  const { agent } = requireAgent(context);
+  if (agent.validate === undefined || isDoubted(context)) return false;
+  const { answered, examined } = judgementOf(context);
+  return answered && examined !== true;
+}
+
+/** Its own for each answer: a panel ends with its finding. */
+function panelOf(context: AgentContext): ActorId {
+  const element = context.answers.length + 1;
+  const number = (context.validation?.panels ?? 0) + 1;
+  return childActorId(context.self, `panel-${element}-${number}`);
+}
+
+export function callPanel(context: AgentContext): Intention {
+  const to = panelOf(context);
+  const { self: parent, definition, step, variables, attemptSeed: seed } = context;
+  return {
+    kind: 'spawn',
+    to,
+    machine: 'panel',
+    event: {
+      type: 'start',
+      machine: 'panel',
+      self: to,
+      parent,
+      definition,
+      seed,
+      step,
+      variables,
+      each: currentElement(context),
+      question: questionOf(context),
+      asked: messagesOf(openingOf(context, context.grounding ?? undefined)),
+      answer: judgementOf(context).output,
+    },
+  };
+}
+
+export function cancelPanel(context: AgentContext): Intention {
+  return { kind: 'send', to: panelOf(context), event: { type: 'cancel' } };
+}
+
+export function takeFindings({ context, event }: AgentArguments): Partial<AgentContext> {
+  assert(event.type === 'panel-done', 'a panel is done');
+  const { output, reasons, validation } = event;
+  const retry = reasons.length > 0;
+  return {
+    judgement: { ...judgementOf(context), output, reasons, retry, examined: true },
+    validation: afterAnother(context.validation, validation),
+  };
+}
+
+/** The technical failure that an event tells of: of the agent's own intention, or of its panel's. */
+export function failureOf(event: TimedEvent): ErrorMessage {
+  if (event.type === 'panel-failed') return event.error;
+  assert(event.type === 'outcome' && event.outcome.status !== 'completed', 'a failed outcome');
+  return event.outcome.error;
+}

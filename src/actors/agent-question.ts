@@ -1,0 +1,67 @@
+/**
+ * What an agent asks a model, as an intention: pure, and for agents that use none of the
+ * later settings word for word what it was before there were any.
+ */
+import type { JsonObject } from '../kernel/json.ts';
+import { act } from './act.ts';
+import type { ActIntention } from './intention.ts';
+import type { AgentDefinition, PipelineDefinition, StepDefinition } from './pipeline-definition.ts';
+
+export interface AgentQuestion {
+  readonly definition: PipelineDefinition;
+  /** The step in which it is asked: its privacy holds for whoever is asked there. */
+  readonly step: StepDefinition;
+  readonly agent: AgentDefinition;
+  /** Messages, or a context. */
+  readonly asked: JsonObject;
+  /** By name; null: whichever serves. */
+  readonly model: string | null;
+  readonly temperature: number;
+  readonly seed: number;
+}
+
+/** What the model is asked by an agent, under its limits. */
+export function generation(tag: string, question: AgentQuestion): ActIntention {
+  const { agent, asked, model, temperature, seed } = question;
+  return act(
+    tag,
+    { actuator: 'inference', operation: 'generate' },
+    {
+      ...asked,
+      model,
+      ...chosenBy(question),
+      schema: (agent.output as JsonObject | undefined) ?? null,
+      temperature,
+      seed,
+      maxTokens: agent.limits.maxTokens,
+      ...(agent.priority === undefined ? {} : { priority: agent.priority }),
+      ...(agent.supervise.resample === undefined
+        ? {}
+        : { correction: { ...agent.supervise.resample } }),
+      timeoutMs: agent.limits.timeoutMs,
+      detectors: {
+        minConfidence: agent.supervise.minConfidence ?? null,
+        repetition: agent.supervise.repetition ?? null,
+        ...laterDetectors(agent.supervise),
+      },
+    },
+  );
+}
+
+/** Nothing where neither is said. */
+function chosenBy({ definition, step, agent, model }: AgentQuestion): JsonObject {
+  const isPrivate = [step.privacy, agent.privacy].includes('local-only');
+  const { routing } = definition;
+  return {
+    ...(isPrivate ? { privacy: 'local-only' } : {}),
+    ...(routing === undefined || model !== null ? {} : { routing: routing as JsonObject }),
+  };
+}
+
+function laterDetectors(supervise: AgentDefinition['supervise']): JsonObject {
+  const { spike, perplexity, collapse, nearRepetition, stall } = supervise;
+  const all = { spike, perplexity, collapse, nearRepetition, stall };
+  return Object.fromEntries(
+    Object.entries(all).filter((each): each is [string, number] => each[1] !== undefined),
+  );
+}
