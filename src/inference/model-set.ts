@@ -111,9 +111,10 @@ export class ModelSet implements ModelPort {
     }
   }
 
-  /** The default model first, the others as they are configured. */
-  models(): Promise<readonly ModelStatus[]> {
-    return Promise.all(this.#slots.map((slot) => slot.status()));
+  /** All at one instant: the default model first, the others as they are configured. */
+  async models(): Promise<readonly ModelStatus[]> {
+    await Promise.all(this.#slots.map((slot) => slot.measureOnce()));
+    return this.#slots.map((slot) => slot.status());
   }
 
   /** Of the default model, where it is loaded; `models` tells of each. */

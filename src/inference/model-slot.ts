@@ -79,8 +79,13 @@ export class ModelSlot {
     return this.#size;
   }
 
-  async status(): Promise<ModelStatus> {
-    const size = this.#size ?? (await this.measure().catch(() => null));
+  /** So that its status tells a size; a file that cannot be read has none. */
+  async measureOnce(): Promise<void> {
+    if (this.#size === null) await this.measure().catch(() => undefined);
+  }
+
+  status(): ModelStatus {
+    const size = this.#size;
     const { model } = this.#settings;
     return {
       name: this.name,

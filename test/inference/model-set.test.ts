@@ -202,7 +202,7 @@ describe('a set of models', () => {
       const loaded = (await set.models()).filter(({ state }) => state !== 'closed');
       used.push(loaded.reduce((sum, { memoryBytes }) => sum + (memoryBytes ?? 0), 0));
     };
-    const answers = Array.from({ length: 24 }, async (_, index) => {
+    const answers = Array.from({ length: 12 }, async (_, index) => {
       const model = names[(index * 7 + (index >> 2)) % names.length] ?? null;
       const outcome = await set.generate(request(`Hello ${index}`, { model, maxTokens: 3 }));
       await look();

@@ -9,7 +9,9 @@ export const draftModelFile = join(import.meta.dirname, '../../models/tiny-agent
 export function longRequest(changes: Partial<GenerationRequest> = {}): GenerationRequest {
   return request('Hello!', {
     schema: { type: 'array', items: { type: 'string' }, minItems: 900 },
-    maxTokens: 1_024,
+    maxTokens: 300,
+    // On a busy machine too.
+    timeoutMs: 110_000,
     ...changes,
   });
 }
