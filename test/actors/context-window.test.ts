@@ -77,6 +77,9 @@ describe('a context that is too large', () => {
     const asking: ContextItem[] = [...items, { role: 'user', content: 'Once more.' }];
     const found = kept({ keep: { lastTurns: 1 }, shrinkTo: 0.8 }, asking);
     expect(found?.places).toEqual([0, 1, 2, 3, 4, 9, 10, 11]);
+    expect(kept({ keep: { lastTurns: 1 }, shrinkTo: 0.1 }, asking)?.places).toEqual([
+      0, 1, 2, 9, 10, 11,
+    ]);
     // Once answered it belongs to its turn.
     const answered = [...asking, ...turn('five.txt', 'Nothing.')];
     expect(kept({ keep: { lastTurns: 1 }, shrinkTo: 0.3 }, answered)?.places).toEqual([

@@ -66,6 +66,30 @@ describe('a rule', () => {
     expect(problemOf(rule, {}, { judge: blind })).toMatch(/no variable "moon"/);
   });
 
+  test('a budget is for agents with turns, and in one measure', () => {
+    const problem = (context: object, more: object = {}) => {
+      const worker = { prompt: 'x', context, ...more };
+      return problemOf({ when: 'any', do: 'human' }, {}, { worker });
+    };
+    const tools = {
+      turns: 3,
+      tools: ['read'],
+    };
+    expect(problem({ budget: { characters: 500 } })).toMatch(/context: an agent without turns/);
+    expect(problem({ budget: { characters: 500, tokens: 500 } }, tools)).toMatch(/either/);
+    expect(problem({ budget: {} }, tools)).toMatch(/either characters or tokens/);
+    expect(problem({ budget: { tokens: 500 } }, tools)).toMatch(/no tool "read"/);
+  });
+
+  test('a pin is a text, or text and words', () => {
+    const worker = { prompt: 'x', pins: [{ text: '{{moon}}', words: [] }] };
+    expect(problemOf({ when: 'any', do: 'human' }, {}, { worker })).toMatch(/no variable "moon"/);
+    const wrong = { prompt: 'x', pins: [3] };
+    expect(problemOf({ when: 'any', do: 'human' }, {}, { worker: wrong })).toMatch(
+      /a text, or text and words/,
+    );
+  });
+
   test('calls are watched of agents with turns alone', () => {
     expect(problemOf({ when: 'tool-loop', do: 'human' }, { toolLoop: 3 })).toMatch(/without turns/);
   });
