@@ -114,12 +114,13 @@ export class ModelSet implements ModelPort {
   /** All at one instant: the default model first, the others as they are configured. */
   async models(): Promise<readonly ModelStatus[]> {
     await Promise.all(this.#slots.map((slot) => slot.measureOnce()));
-    return this.#slots.map((slot) => slot.status());
+    const usages = await Promise.all(this.#slots.map((slot) => slot.usage()));
+    return this.#slots.map((slot, index) => slot.status(usages[index] ?? null));
   }
 
   /** Of the default model, where it is loaded; `models` tells of each. */
   async usage(): Promise<ModelUsage | null> {
-    return (await this.#default.status()).usage;
+    return this.#default.usage();
   }
 
   async forget(queueKey: string): Promise<void> {
@@ -144,7 +145,7 @@ export class ModelSet implements ModelPort {
         await next.port;
         if (slot.instance !== next) slot.replace(next)?.retire(); // (N3)
         this.#reloaded = true;
-        return slot.status();
+        return slot.status(await slot.usage());
       },
       { signal },
     );

@@ -84,7 +84,8 @@ export class ModelSlot {
     if (this.#size === null) await this.measure().catch(() => undefined);
   }
 
-  status(): ModelStatus {
+  /** @param usage as `usage` told it just before */
+  status(usage: ModelUsage | null): ModelStatus {
     const size = this.#size;
     const { model } = this.#settings;
     return {
@@ -100,14 +101,16 @@ export class ModelSlot {
       sequences: this.remote ? null : (model.sequences ?? limits.sequencesDefault),
       generations: this.#instance?.holders ?? 0,
       tokensPerSecond: this.speed.tokensPerSecond,
-      usage: await this.#usage(),
+      usage,
     };
   }
 
-  async #usage(): Promise<ModelUsage | null> {
+  /** Null while it is not loaded. */
+  async usage(): Promise<ModelUsage | null> {
     const instance = this.#instance;
     if (instance === null || instance.info === null) return null;
-    return (await instance.port).usage();
+    // It may be closed meanwhile.
+    return (await instance.port).usage().catch(() => null);
   }
 
   #state(): ModelState {
