@@ -32,7 +32,7 @@ const eagerFalseMax = 0.1;
 
 const { quick } = benchOptions();
 const asker = await Asker.open();
-const items = readItems(quick ? 12 : 1);
+const items = readItems(quick ? 16 : 1);
 
 async function answersOf(half: Item['half']) {
   const answers = [];
