@@ -21,6 +21,9 @@ import type { TimedEvent } from './event.ts';
 import type { Intention } from './intention.ts';
 import { afterAnother } from './validation.ts';
 
+/** Who doubts an answer that a panel objects to. */
+export const panelSource = 'validate';
+
 /** A doubted answer is not examined: it goes to the supervisor, or a human, as it is. */
 export function needsPanel(context: AgentContext): boolean {
   const { agent } = requireAgent(context);
@@ -68,8 +71,14 @@ export function takeFindings({ context, event }: AgentArguments): Partial<AgentC
   assert(event.type === 'panel-done', 'a panel is done');
   const { output, reasons, validation } = event;
   const retry = reasons.length > 0;
+  const judgement = judgementOf(context);
+  const objections = reasons.map((evidence) => ({ source: panelSource, evidence }));
+  // Rules ask who doubts an answer; an agent without any keeps no findings.
+  const { findings } = judgement;
+  const watched =
+    findings === undefined ? {} : { findings: [...findings, ...objections], again: retry };
   return {
-    judgement: { ...judgementOf(context), output, reasons, retry, examined: true },
+    judgement: { ...judgement, output, reasons, retry, examined: true, ...watched },
     validation: afterAnother(context.validation, validation),
   };
 }

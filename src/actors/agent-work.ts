@@ -47,7 +47,7 @@ import type { Validation } from './validation.ts';
 export const generateTag = 'generate';
 export const writeTag = 'write';
 /** Who doubts a merge that cites what nobody said. */
-const citationSource = 'citations';
+export const citationSource = 'citations';
 
 export interface AgentContext {
   readonly self: ActorId;

@@ -108,9 +108,12 @@ function messagesTo(context: PanelContext, name: string, variables: JsonObject):
   return { messages: [{ role: 'system', content: renderTemplate(system, scope) }, user] };
 }
 
+/** Whoever speaks reads what the agent of the step has read, so its privacy holds for all. */
 function whereOf(context: PanelContext) {
   const definition = definitionOf(context.definition);
-  return { definition, step: stepOf(definition, context.step) };
+  const step = stepOf(definition, context.step);
+  const isPrivate = agentOf(definition, step)?.privacy === 'local-only';
+  return { definition, step: isPrivate ? ({ ...step, privacy: 'local-only' } as const) : step };
 }
 
 function questionTo(context: PanelContext, ask: Ask, seat: number): ActIntention {

@@ -17,7 +17,7 @@ const ruleSchema = z
       .min(1)
       .max(40)
       .describe(
-        'Who doubts the answer: tool-loop, failing-calls, contradiction, forgetting, confidence, repetition, format (not the JSON that was asked for), the name of a check of the agent, or any.',
+        'Who doubts the answer: tool-loop, failing-calls, contradiction, forgetting, a detector of tokens (confidence, repetition, spike, perplexity, collapse, near-repetition, stall), format (not the JSON that was asked for), validate (a panel objects), citations, the name of a check of the agent, or any.',
       ),
     do: z
       .enum(deeds)

@@ -1,8 +1,11 @@
 /** What the rules for a supervisor must obey beyond their schema. Pure. */
+import { panelSource } from '../actors/agent-panel.ts';
+import { citationSource } from '../actors/agent-work.ts';
 import { runDetectors } from '../actors/detectors/finding.ts';
 import { formatSource } from '../actors/judge.ts';
 import type { AgentDefinition, PipelineDefinition } from '../actors/pipeline-definition.ts';
 import type { Deed, SuperviseRule } from '../actors/supervise-rule.ts';
+import { detectorNames } from '../inference/model-port.ts';
 import {
   invalid,
   type PipelinePath,
@@ -56,7 +59,7 @@ function* deedProblems(
 }
 
 /** Who doubts an answer besides checks and the detectors of a run. */
-const otherDoubts = ['any', formatSource, 'confidence', 'repetition'];
+const otherDoubts = ['any', formatSource, panelSource, citationSource, ...detectorNames];
 
 const asking: readonly Deed[] = ['resample', 'ground', 'switch-model'];
 type RuleSetting = 'temperature' | 'seed' | 'model' | 'prompt' | 'agent';

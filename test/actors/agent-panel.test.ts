@@ -147,6 +147,15 @@ describe('an answer that no check doubts', () => {
     });
   });
 
+  test('that it objects to is a doubt that a rule can be for', () => {
+    const rules = [{ when: 'validate', do: 'human' }];
+    const { of } = start({ supervise: { rules } });
+    of.send(answer('Köln'));
+    expect(told(of.send(found(['Not so.'], 'Köln', ['no'])))).toMatchObject({
+      watched: { findings: [{ source: 'validate', evidence: 'Not so.' }], again: true },
+    });
+  });
+
   test('that stays doubted goes to a human with the reasons', () => {
     const { of } = start();
     of.send(answer('Köln'));

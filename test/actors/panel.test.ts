@@ -438,3 +438,13 @@ describe('another definition (N4)', () => {
     expect(reported(of.send(says('1-0', { supported: true })))).toMatchObject({ reasons: [] });
   });
 });
+
+test('whoever speaks is shown what only this machine may see, and is asked here', () => {
+  const validate = { pattern: 'critic', critic: 'critic', judge: 'judge' };
+  for (const privacy of ['local-only', 'any'] as const) {
+    const { intentions } = start(validate, 'Bonn', { privacy });
+    expect(acts(intentions)[0]?.arguments.privacy).toBe(
+      privacy === 'local-only' ? 'local-only' : undefined,
+    );
+  }
+});
