@@ -2,7 +2,9 @@
  * What another definition means for an agent that has just asked: its question
  * may be another one now.
  */
-import { type AgentContext, generate } from './agent-work.ts';
+
+import type { AgentContext } from './agent-context.ts';
+import { generate } from './agent-work.ts';
 import { noConversation } from './conversation.ts';
 
 /**

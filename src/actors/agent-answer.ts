@@ -1,5 +1,6 @@
 /** Answers of one agent to the elements of its step, and the result that they add up to. */
 import type { Json } from '../kernel/json.ts';
+import type { Handover } from './handoff.ts';
 import type { Judgement } from './judge.ts';
 import type { StepResult } from './step-result.ts';
 import { sumOfValidations, type Validation } from './validation.ts';
@@ -12,6 +13,8 @@ export interface Answer {
   readonly attempts: number;
   /** Of an agent with `validate`. */
   readonly validation?: Validation;
+  /** Where another step goes on from it. */
+  readonly handover?: Handover;
 }
 
 export function answerFrom(
@@ -52,5 +55,6 @@ export function resultOf(answers: readonly Answer[], list: boolean): StepResult 
     confidence: leastConfidence(answers),
     attempts: answers.reduce((sum, answer) => sum + answer.attempts, 0),
     ...(validation === null ? {} : { validation }),
+    ...(list || answers[0]?.handover === undefined ? {} : { handover: answers[0].handover }),
   };
 }

@@ -10,13 +10,10 @@ import {
   type AgentArguments,
   type AgentContext,
   currentElement,
-  isDoubted,
-  judgementOf,
-  messagesOf,
-  openingOf,
-  questionOf,
   requireAgent,
-} from './agent-work.ts';
+} from './agent-context.ts';
+import { messagesOf, openingOf, questionOf } from './agent-opening.ts';
+import { isDoubted, judgementOf } from './agent-work.ts';
 import type { TimedEvent } from './event.ts';
 import type { Intention } from './intention.ts';
 import { afterAnother } from './validation.ts';

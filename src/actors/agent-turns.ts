@@ -5,19 +5,10 @@
  */
 import { assert } from '../kernel/assert.ts';
 import { isJsonObject } from '../kernel/json.ts';
+import { type AgentArguments, type AgentContext, planOf, requireAgent } from './agent-context.ts';
+import { attemptOf } from './agent-opening.ts';
 import { callIn } from './agent-watch.ts';
-import {
-  type AgentArguments,
-  type AgentContext,
-  attemptOf,
-  fresh,
-  isDoubted,
-  judgementOf,
-  nextElement,
-  planOf,
-  requireAgent,
-  toolCall,
-} from './agent-work.ts';
+import { fresh, isDoubted, judgementOf, nextElement, toolCall } from './agent-work.ts';
 import {
   afterAsking,
   beforeAsking,

@@ -7,7 +7,7 @@
  *       would have without this file.
  */
 import { isJsonObject } from '../kernel/json.ts';
-import type { AgentContext } from './agent-work.ts';
+import type { AgentContext } from './agent-context.ts';
 import type { TemplateScope } from './definition.ts';
 import { contradictions } from './detectors/contradiction.ts';
 import type { Finding } from './detectors/finding.ts';

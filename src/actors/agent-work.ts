@@ -4,169 +4,37 @@
  */
 import { assert } from '../kernel/assert.ts';
 import { canonicalJson } from '../kernel/hash.ts';
-import type { ActorId } from '../kernel/ids.ts';
 import { isJsonObject, type Json, type JsonObject } from '../kernel/json.ts';
 import { act } from './act.ts';
-import { type Answer, answerFrom, resultOf } from './agent-answer.ts';
+import { answerFrom, resultOf } from './agent-answer.ts';
+import {
+  type AgentArguments,
+  type AgentContext,
+  currentElement,
+  planOf,
+  promptScope,
+  reductionFor,
+  requireAgent,
+} from './agent-context.ts';
+import { attemptOf, messagesOf, openingOf, questionOf } from './agent-opening.ts';
 import { generation } from './agent-question.ts';
 import { objectivesOf, watched } from './agent-watch.ts';
-import type { ContextItem } from './context-node.ts';
-import {
-  type Attempt,
-  afterAnswer,
-  askedItems,
-  type Conversation,
-  noConversation,
-  nodeToAsk,
-} from './conversation.ts';
-import {
-  agentOf,
-  definitionOf,
-  elementsOf,
-  stepOf,
-  type TemplateScope,
-  templateScope,
-} from './definition.ts';
-import type { Critique, SettleEvent, StepVariables, TimedEvent, WatchedDoubt } from './event.ts';
+import { afterAnswer, askedItems, noConversation, nodeToAsk } from './conversation.ts';
+import { templateScope } from './definition.ts';
+import type { SettleEvent, WatchedDoubt } from './event.ts';
+import { type Handover, isHandedOver } from './handoff.ts';
 import type { Intention } from './intention.ts';
 import { type Generation, type Judged, type Judgement, judged } from './judge.ts';
 import { mergedFrom } from './merge.ts';
-import type { AgentDefinition, PipelineDefinition, StepDefinition } from './pipeline-definition.ts';
-import {
-  groupAsElement,
-  type ReduceDefinition,
-  type Reduction,
-  reductionOf,
-  reductionOutput,
-} from './reduction.ts';
+import { type ReduceDefinition, reductionOutput } from './reduction.ts';
 import type { StepResult } from './step-result.ts';
 import { renderTemplate } from './template.ts';
 import { toolCallOf } from './tool-call.ts';
-import type { Validation } from './validation.ts';
 
 export const generateTag = 'generate';
 export const writeTag = 'write';
 /** Who doubts a merge that cites what nobody said. */
 export const citationSource = 'citations';
-
-export interface AgentContext {
-  readonly self: ActorId;
-  readonly parent: ActorId;
-  readonly definition: string;
-  readonly step: string;
-  readonly variables: StepVariables;
-  readonly seed: number;
-  /** Answers to the elements before the present one. */
-  readonly answers: readonly Answer[];
-  readonly attempt: number;
-  readonly temperature: number | null;
-  readonly attemptSeed: number;
-  readonly grounding: string | null;
-  readonly judgement: Judgement | null;
-  readonly written: JsonObject | null;
-  /** Only of an agent with `turns`. */
-  readonly conversation?: Conversation;
-  /** Who is asked in place of the agent's model; only once a supervisor has said so. */
-  readonly model?: string | null;
-  /** Only of a critic: what it decides about. */
-  readonly critic?: Critique;
-  /** What the panels of the present element took; only of an agent with `validate`. */
-  readonly validation?: Validation | null;
-}
-
-export type AgentArguments = { context: AgentContext; event: TimedEvent };
-
-interface Plan {
-  readonly definition: PipelineDefinition;
-  readonly step: StepDefinition;
-  readonly agent: AgentDefinition | null;
-}
-
-export function planOf(context: AgentContext): Plan {
-  const definition = definitionOf(context.definition);
-  const { critic } = context;
-  const step =
-    critic === undefined ? stepOf(definition, context.step) : criticStep(definition, critic);
-  return { definition, step, agent: agentOf(definition, step) };
-}
-
-/** A critic asks once, in the place of the step's agent, and writes nothing. */
-function criticStep(definition: PipelineDefinition, { of, agent }: Critique): StepDefinition {
-  const { each: _each, write: _write, ...step } = stepOf(definition, of);
-  return { ...step, agent };
-}
-
-/** What the agent's templates see. */
-function promptScope(context: AgentContext): TemplateScope {
-  const { critic, variables } = context;
-  if (critic === undefined) return templateScope(variables, currentElement(context));
-  const { each, question, answer, reasons } = critic;
-  return { ...templateScope(variables, each), question, answer, reasons };
-}
-
-export function requireAgent(context: AgentContext): { plan: Plan; agent: AgentDefinition } {
-  const plan = planOf(context);
-  assert(plan.agent !== null, 'a step without an agent asks nothing');
-  return { plan, agent: plan.agent };
-}
-
-function reductionFor({ answers, variables }: AgentContext, reduce: ReduceDefinition): Reduction {
-  return reductionOf(reduce, variables.items ?? [], answers);
-}
-
-export function currentElement(context: AgentContext): Json {
-  const { step } = planOf(context);
-  if (step.reduce !== undefined) return groupAsElement(reductionFor(context, step.reduce));
-  return elementsOf(step, context.variables)[context.answers.length] ?? null;
-}
-
-export function hasMoreElements({ context }: { context: AgentContext }): boolean {
-  const { step, agent } = planOf(context);
-  if (step.reduce !== undefined) return reductionFor(context, step.reduce).group !== null;
-  return agent !== null && context.answers.length < elementsOf(step, context.variables).length;
-}
-
-export function questionOf(context: AgentContext): string {
-  const { agent } = requireAgent(context);
-  return renderTemplate(agent.prompt, promptScope(context));
-}
-
-/** A message as a model is asked it. */
-type Message = { readonly role: 'system' | 'user'; readonly content: string };
-
-export type Opening = Extract<ContextItem, { role: 'system' | 'user' | 'assistant' }> & Message;
-
-/** @param prompt What is asked; without it the question of the step. */
-export function openingOf(context: AgentContext, prompt = questionOf(context)): Opening[] {
-  const { agent } = requireAgent(context);
-  const user: Opening = { role: 'user', content: prompt };
-  if (agent.system === undefined && agent.pins === undefined) return [user];
-  const scope = promptScope(context);
-  const system: Opening[] =
-    agent.system === undefined
-      ? []
-      : [{ role: 'system', content: renderTemplate(agent.system, scope) }];
-  const pins = objectivesOf(agent, scope).map(
-    ({ text }): Opening => ({ role: 'system', content: text, pin: true }),
-  );
-  return [...system, ...pins, user];
-}
-
-/** As messages: models know one system prompt, so the pins are the end of it. */
-export function messagesOf(opening: readonly Opening[]): Message[] {
-  const system = opening.filter(({ role }) => role === 'system').map(({ content }) => content);
-  const rest = opening.filter(({ role }) => role !== 'system');
-  const first: Message[] =
-    system.length === 0 ? [] : [{ role: 'system', content: system.join('\n\n') }];
-  return [...first, ...rest.map(({ role, content }) => ({ role, content }))];
-}
-
-export function attemptOf(context: AgentContext): Attempt {
-  const { attempt, grounding } = context;
-  const policy = requireAgent(context).agent.context;
-  const opening = () => openingOf(context);
-  return { attempt, grounding, opening, ...(policy === undefined ? {} : { policy }) };
-}
 
 /** What the model is to continue: all of it, or the context that it is added to. */
 function askedOn(context: AgentContext): JsonObject {
@@ -267,13 +135,28 @@ export function nextElement(
   const { reasons = [], ...instead } = more;
   const { conversation, validation } = context;
   const attempts = (conversation?.generations ?? 0) + context.attempt + 1;
-  const answer = { ...answerFrom(judgementOf(context), attempts, reasons), ...instead };
+  const left = handoverOf(context);
+  const answer = {
+    ...answerFrom(judgementOf(context), attempts, reasons),
+    ...instead,
+    ...(left === null ? {} : { handover: left }),
+  };
   return {
     answers: [...context.answers, validation ? { ...answer, validation } : answer],
     ...fresh(context),
     ...(validation ? { validation: null } : {}),
     ...(conversation === undefined ? {} : { conversation: noConversation }),
   };
+}
+
+function handoverOf(context: AgentContext): Handover | null {
+  const { plan, agent } = requireAgent(context);
+  if (!isHandedOver(plan.definition, context.step)) return null; // (H3)
+  const { conversation } = context;
+  const [said] = conversation?.pending ?? [];
+  const answer = typeof said?.content === 'string' ? said.content : '';
+  const objectives = objectivesOf(agent, promptScope(context)).map(({ text }) => text);
+  return { context: conversation?.asked ?? null, answer, objectives };
 }
 
 /** No more attempts: the answer with its doubts, or nothing but work for a human. */

@@ -18,6 +18,12 @@ import { assert } from '../kernel/assert.ts';
 import type { ActorId } from '../kernel/ids.ts';
 import type { JsonObject } from '../kernel/json.ts';
 import { asksAnother, beforeAsking } from './agent-amendment.ts';
+import {
+  type AgentArguments,
+  type AgentContext,
+  hasMoreElements,
+  planOf,
+} from './agent-context.ts';
 import { callPanel, cancelPanel, failureOf, needsPanel, takeFindings } from './agent-panel.ts';
 import {
   begin,
@@ -30,17 +36,13 @@ import {
   tellRefusal,
 } from './agent-turns.ts';
 import {
-  type AgentArguments,
-  type AgentContext,
   doubt,
   generate,
   generateTag,
-  hasMoreElements,
   isDoubtful,
   judgementOf,
   judgeOutcome,
   nextElement,
-  planOf,
   settled,
   stepResult,
   takeToolOutcome,

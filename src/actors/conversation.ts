@@ -60,8 +60,8 @@ export interface Attempt {
   readonly attempt: number;
   /** The prompt of a repetition, or null. */
   readonly grounding: string | null;
-  /** What a conversation begins with. */
-  readonly opening: () => readonly ContextItem[];
+  /** What a conversation begins with: a node of its own, or on top of another conversation. */
+  readonly opening: () => ContextNode;
   /** How the context is kept small; without it it grows. */
   readonly policy?: ContextPolicy;
 }
@@ -108,9 +108,7 @@ function asking(
 function appending(conversation: Conversation, attempt: Attempt): ContextNode {
   const { head, asked, pending } = conversation;
   if (attempt.attempt === 0) {
-    return asked === null
-      ? { parent: null, items: attempt.opening() }
-      : { parent: asked, items: pending };
+    return asked === null ? attempt.opening() : { parent: asked, items: pending };
   }
   const { grounding } = attempt;
   const items: ContextItem[] = grounding === null ? [] : [{ role: 'user', content: grounding }];

@@ -7,6 +7,7 @@
 import { z } from 'zod';
 import { limits } from '../kernel/limits.ts';
 import { contextPolicySchema } from './context-policy.ts';
+import { handoffSchema } from './handoff.ts';
 import { pipelineName as name } from './pipeline-name.ts';
 import { privacySchema, routingPolicySchema } from './routing-policy.ts';
 import { pinsSchema, runWatchShape } from './supervise-rule.ts';
@@ -199,6 +200,7 @@ const stepSchema = z
         'Path of a list, such as steps.extract.output.claims: the agent is asked once for each element, {{each}}.',
       ),
     privacy: privacySchema.optional(),
+    handoff: handoffSchema.optional(),
     reduce: z
       .strictObject({
         step: name.describe('Step over each document whose results are merged.'),

@@ -1,4 +1,5 @@
 import type { Json } from '../kernel/json.ts';
+import type { Handover } from './handoff.ts';
 import type { Validation } from './validation.ts';
 
 /** What one step made of one document, as later steps and templates see it. */
@@ -21,4 +22,6 @@ export interface StepResult {
   readonly error?: { readonly code: string; readonly message: string };
   /** What the examination of its answers took and found; of an agent with `validate` only. */
   readonly validation?: Validation;
+  /** For a step that goes on from this one. */
+  readonly handover?: Handover;
 }

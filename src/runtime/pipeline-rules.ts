@@ -6,6 +6,7 @@ import { Ajv2020 } from 'ajv/dist/2020.js';
 import type { PipelineDefinition, StepDefinition } from '../actors/pipeline-definition.ts';
 import { findCycle } from '../actors/step-graph.ts';
 import { limits } from '../kernel/limits.ts';
+import { handoffProblems } from './handoff-rules.ts';
 import {
   invalid,
   type PipelinePath,
@@ -86,6 +87,7 @@ function* stepProblems(definition: PipelineDefinition): Generator<PipelineProble
         'a step without an agent has nobody to ask for each element',
       );
     }
+    yield* handoffProblems([...path, 'handoff'], definition, step);
     if (step.reduce !== undefined) yield* reduceProblems([...path, 'reduce'], definition, step);
     for (const [position, need] of step.needs.entries()) {
       if (!ids.includes(need)) yield unknownName([...path, 'needs', position], 'step', need, ids);

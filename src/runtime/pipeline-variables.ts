@@ -25,7 +25,15 @@ type Names = readonly (readonly [string, readonly string[] | null])[];
 
 const documentNames = ['name', 'text', 'part'];
 const runNames = ['name', 'seed'];
-const resultNames = ['verdict', 'output', 'reasons', 'confidence', 'attempts', 'validation'];
+const resultNames = [
+  'verdict',
+  'output',
+  'reasons',
+  'confidence',
+  'attempts',
+  'validation',
+  'handover',
+];
 const pathPattern = /^[a-z][a-z0-9_-]*(\.[a-z0-9_-]+)*$/i;
 
 export function findTemplateProblems(definition: PipelineDefinition): PipelineProblem[] {

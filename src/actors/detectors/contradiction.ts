@@ -47,7 +47,8 @@ function otherQuantity(statement: string, fact: KnownFact, facts: GroundedFacts)
   return null;
 }
 
-function namesOf(sentence: string): string[] {
+/** Capitalized words that stand for somebody or something; not the first of a sentence. */
+export function namesOf(sentence: string): string[] {
   const found = sentence.match(name) ?? [];
   return found.map((each) => each.replace(noNames, '')).filter((each) => each !== '');
 }
