@@ -11,6 +11,8 @@
  * thresholds that nothing crosses: no token is less than 0 certain, and no
  * answer has 64 repetitions in a row.
  *
+ * And how long an agent that comes back waits for its first token.
+ *
  * Tokens for each second of processor time are compared as well: other work on
  * the machine disturbs those less.
  *
@@ -22,6 +24,7 @@ import { benchOptions, report } from './harness.ts';
 import { measureAgents } from './inference/agents.ts';
 import { embeddedModelFile, makeRandomModel } from './inference/models.ts';
 import { conversationsInTurns, request } from './inference/prompts.ts';
+import { measureResume } from './inference/resume.ts';
 
 const { quick, repetitions } = benchOptions();
 
@@ -52,6 +55,8 @@ try {
   const figures = [
     ...(await measureAgents(embedded, repetitions)),
     ...(await measureAgents(large, repetitions)),
+    ...(await measureResume({ ...embedded, sizes: quick ? [1_024] : [512, 1_024] }, repetitions)),
+    ...(await measureResume({ ...large, sizes: quick ? [512] : [512, 1_024, 2_048] }, repetitions)),
   ];
   report('inference', figures, ['node-llama-cpp']);
 } finally {

@@ -18,7 +18,7 @@ import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
-const randomSha256 = '4bfb1ec0bd922c1a85745b05cacf6b50c3efd0a18992095dc04888d72fcb35ef';
+const randomSha256 = '18954ec7ae27a86c6625d821c27f1cd0edf0f042301ed4521905cab98395ee53';
 const here = dirname(fileURLToPath(import.meta.url));
 const outputBytesMax = 64 * 1024 * 1024;
 

@@ -18,7 +18,7 @@ const shape = {
   heads: 12,
   keyValueHeads: 4,
   feedForward: 2_048,
-  contextTokens: 2_048,
+  contextTokens: 4_096,
 };
 const alignment = 32;
 

@@ -90,7 +90,7 @@ export interface EndpointServer {
 }
 
 /** What it serves; a request for another model is refused. */
-const models = ['first-model', 'm', 'far'];
+const models = ['first-model', 'm', 'far', 'large'];
 
 /** @param key Whoever does not show it is refused; null: nobody is asked for one, as by local servers. */
 export async function startEndpointServer(

@@ -25,7 +25,7 @@ describe('the model with random weights', () => {
     const card = readFileSync(join(models, 'MODEL_CARD.md'), 'utf8');
     expect(card).toContain(`SHA-256 \`${model.info.sha256}\``);
     expect(readFileSync(join(models, 'train/make.mjs'), 'utf8')).toContain(model.info.sha256);
-    expect(model.info).toMatchObject({ name: 'random-50m', contextTokens: 2048 });
+    expect(model.info).toMatchObject({ name: 'random-50m', contextTokens: 4096 });
     const answers = ['Hello', 'Where does Priya live?'].map(async (question) => {
       const outcome = await model.generate(request(question, { maxTokens: 24 }));
       expect(outcome).toMatchObject({ finish: 'length', usage: { answerTokens: 24 } });
