@@ -174,7 +174,12 @@ test.each([
   { context: { parent: null, items: [] } },
   { context: { parent: 'x', items: [] } },
   { context: { parent: null, items: [{ role: 'tool', content: '' }] } },
-  { context: { parent: null, items: Array(5).fill({ role: 'user', content: '' }) } },
+  {
+    context: {
+      parent: null,
+      items: Array(limits.contextItemsMax + 1).fill({ role: 'user', content: '' }),
+    },
+  },
   { messages: [{ role: 'user', content: 'both' }] },
 ])('takes no context that is not one (%#)', (wrong) => {
   const { generate } = inferenceActuator(
