@@ -25,7 +25,7 @@ export async function measureModel(settings: ModelSettings): Promise<ModelSize> 
   const path = settings.modelFile ?? settings.embeddedModelFile;
   const file = await inspectModelFile(path, await import('node-llama-cpp'));
   const contextTokens = Math.min(file.contextTokens, limits.contextTokensMax);
-  const sequences = settings.sequences ?? 1;
+  const { sequences = limits.sequencesDefault } = settings;
   return {
     bytes: file.weightsBytes + file.valueBytesPerToken * contextTokens * sequences,
     parameters: file.parameters,

@@ -44,7 +44,7 @@ test('claw models without a server lists those of the configuration, and loads n
   const { status, stdout } = await run(['models', '--json']);
   expect(status).toBe(exitStatus.ok);
   expect(JSON.parse(stdout)).toMatchObject({
-    models: [{ default: true, state: 'closed', memoryBytes: 6_734_272, sequences: 1 }],
+    models: [{ default: true, state: 'closed', memoryBytes: 14_598_592, sequences: 4 }],
   });
 });
 

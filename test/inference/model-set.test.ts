@@ -15,7 +15,7 @@ import { draftModelFile, embeddedModelFile, longRequest, request } from './reque
 const roomForOne = 7;
 const roomForBoth = 8;
 
-const base = { embeddedModelFile, cores: 2, deterministic: true };
+const base = { embeddedModelFile, cores: 2, deterministic: true, sequences: 1 };
 const large: ModelSetSettings['default'] = { model: base, tier: 'large' };
 const small = { name: 'draft', model: { ...base, modelFile: draftModelFile, trusted: true } };
 

@@ -18,7 +18,7 @@ import { draftModelFile, embeddedModelFile, longRequest, request } from './reque
 
 /** As their files have it. */
 const parameters = { small: 436_896, large: 3_803_904 };
-const base = { embeddedModelFile, cores: 2, deterministic: true };
+const base = { embeddedModelFile, cores: 2, deterministic: true, sequences: 1 };
 const file = (name: string, modelFile: string) => ({
   name,
   model: { ...base, modelFile, trusted: true },

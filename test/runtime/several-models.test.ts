@@ -38,7 +38,11 @@ describe('a runtime with several models', () => {
   test('asks each agent’s own, journals which, and replays without any', async () => {
     const { dataDirectory, request } = makeDesk(['Hello!', 'Good morning!']);
     const models = [{ name: 'draft', file: draftModelFile }];
-    const runtime = await openRuntime(dataDirectory, { models, modelMemoryMb: 7 });
+    const runtime = await openRuntime(dataDirectory, {
+      model: { sequences: 1 },
+      models,
+      modelMemoryMb: 7,
+    });
     const run = await runToEnd(runtime, { ...request, pipeline });
     expect(run.status).toBe('succeeded');
     const [usual, draft] = await runtime.models();
