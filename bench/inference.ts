@@ -41,6 +41,7 @@ try {
   const embedded = {
     name: 'embedded',
     file: embeddedModelFile,
+    flashAttention: false,
     goal: 0.8,
     questions,
     perPass: quick ? 4 : 32,
@@ -48,6 +49,7 @@ try {
   const large = {
     name: '51.9 M',
     file: random.file,
+    flashAttention: 'auto' as const,
     goal: 0.92,
     questions: questions.map((each) => ({ ...each, maxTokens: quick ? 12 : 32 })),
     perPass: quick ? 2 : 12,

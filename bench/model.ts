@@ -2,7 +2,7 @@
  * Tokens per second of the embedded model through `ModelPort` (a confidence
  * for every token, detectors on, texts decoded as they come) against plain
  * node-llama-cpp (`sequence.evaluate` without confidences, decoded at the
- * end): the same prompts in the same run on one thread. Every answer of one is
+ * end): the same prompts, cut in the same places, in the same run on one thread. Every answer of one is
  * compared with the other's.
  *
  * Free answers carry the goal. Under a grammar a confidence needs the grammar
@@ -12,6 +12,7 @@
 import type { LlamaGrammar } from 'node-llama-cpp';
 import { openLlamaModel } from '../src/inference/llama-model.ts';
 import type { GenerationRequest } from '../src/inference/model-port.ts';
+import { wholePieces } from '../src/inference/reuse-policy.ts';
 import { assert } from '../src/kernel/assert.ts';
 import type { JsonObject } from '../src/kernel/json.ts';
 import { benchOptions, figure, interleave, ratios, report } from './harness.ts';
@@ -20,7 +21,13 @@ import { PlainModel } from './inference/plain-model.ts';
 import { conversations, maxTokens, request } from './inference/prompts.ts';
 
 const { quick, repetitions } = benchOptions();
-const port = await openLlamaModel({ file: embeddedModelFile, trusted: true, gpu: false, cores: 2 });
+const port = await openLlamaModel({
+  file: embeddedModelFile,
+  trusted: true,
+  gpu: false,
+  cores: 2,
+  deterministic: true,
+});
 const plainModel = await PlainModel.open();
 
 interface Workload {
@@ -56,7 +63,11 @@ async function plain(work: Workload): Promise<number> {
   const started = performance.now();
   for (const [index, each] of work.requests.entries()) {
     const limit = work.grammar === null ? maxTokens : (work.answers[index]?.tokens ?? maxTokens);
-    const answer = await plainModel.generate(each.messages, { grammar: work.grammar, limit });
+    const answer = await plainModel.generate(each.messages, {
+      grammar: work.grammar,
+      limit,
+      pieceTokens: wholePieces.pieceTokens,
+    });
     tokens += answer.tokens;
     checkAnswer(work, index, answer.text, answer.tokens);
   }

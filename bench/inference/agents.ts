@@ -3,8 +3,8 @@
  * node-llama-cpp alone, and the speed of both.
  *
  * Invariants
- *   A1. Both sides get the same questions, agents, sequences and threads, and one
- *       context window for each sequence.
+ *   A1. Both sides get the same questions, agents, sequences, threads and kind of attention,
+ *       and one context window for each sequence.
  *   A2. Only one side works at a time.
  *   A3. No question is asked twice while there are others: the port would not
  *       read again what its sequences hold, and plain node-llama-cpp would.
@@ -23,6 +23,8 @@ export interface Workload {
   /** Begins the names of its figures. */
   readonly name: string;
   readonly file: string;
+  /** As the port has it. */
+  readonly flashAttention: boolean | 'auto';
   /** Ratio to reach. */
   readonly goal: number;
   readonly questions: readonly GenerationRequest[];
@@ -66,9 +68,14 @@ async function ask(
 }
 
 /** Both sides of one model with so many sequences. */
-async function openSides(file: string, agents: number) {
+async function openSides({ file, flashAttention }: Workload, agents: number) {
   const port = await openLlamaModel({ file, trusted: true, gpu: false, cores, sequences: agents });
-  const plain = await PlainModel.open({ file, threads, sequences: agents });
+  const plain = await PlainModel.open({
+    file,
+    threads,
+    sequences: agents,
+    flashAttention,
+  });
   const sides: Record<'port' | 'plain', Answer> = {
     async port(question, agent) {
       const { text, usage, halt } = await port.generate(question, {
@@ -138,7 +145,7 @@ async function measure(
   agents: number,
   { alone, repetitions }: { alone: Alone; repetitions: number },
 ): Promise<Figure[]> {
-  const { sides, close } = await openSides(workload.file, agents);
+  const { sides, close } = await openSides(workload, agents);
   const port = passes(workload, { agents, answer: sides.port, alone });
   const plain = passes(workload, { agents, answer: sides.plain, alone });
   try {

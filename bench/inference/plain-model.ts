@@ -32,14 +32,22 @@ export class PlainModel {
     file = embeddedModelFile,
     threads = 1,
     sequences = 1,
+    flashAttention = false,
   }: {
     file?: string;
     threads?: number;
     sequences?: number;
+    /** As the port has it for a small model on a processor. */
+    flashAttention?: boolean | 'auto';
   } = {}): Promise<PlainModel> {
     const llama = await getLlama({ gpu: false, build: 'never', logLevel: LlamaLogLevel.error });
     const native = await llama.loadModel({ modelPath: file });
-    const context = await native.createContext({ contextSize: contextTokens, sequences, threads });
+    const context = await native.createContext({
+      contextSize: contextTokens,
+      sequences,
+      threads,
+      flashAttention,
+    });
     const all = Array.from({ length: sequences }, () => context.getSequence());
     return new PlainModel(llama, native, all);
   }
@@ -61,7 +69,14 @@ export class PlainModel {
       sequence = this.sequences[0],
       grammar = null,
       limit = maxTokens,
-    }: { sequence?: LlamaContextSequence; grammar?: LlamaGrammar | null; limit?: number } = {},
+      pieceTokens = Number.POSITIVE_INFINITY,
+    }: {
+      sequence?: LlamaContextSequence;
+      grammar?: LlamaGrammar | null;
+      limit?: number;
+      /** The prompt is read in pieces of this length: how it is cut changes the last bits. */
+      pieceTokens?: number;
+    } = {},
   ): Promise<PlainAnswer> {
     if (sequence === undefined) throw new Error('the model has a sequence');
     await sequence.clearHistory();
@@ -75,7 +90,13 @@ export class PlainModel {
               grammar,
             }),
           };
-    for await (const token of sequence.evaluate(this.#render(messages), options)) {
+    const prompt = this.#render(messages);
+    let from = 0;
+    while (from + pieceTokens < prompt.length) {
+      await sequence.evaluateWithoutGeneratingNewTokens(prompt.slice(from, from + pieceTokens));
+      from += pieceTokens;
+    }
+    for await (const token of sequence.evaluate(prompt.slice(from), options)) {
       answer.push(token);
       if (answer.length >= limit) break;
     }

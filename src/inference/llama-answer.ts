@@ -31,7 +31,7 @@ type LlamaModule = typeof import('node-llama-cpp');
 type Finish = GenerationOutcome['finish'];
 
 /** Every so many tokens one is looked at closely, at least. */
-const closeTokensMin = 8;
+const closeTokensMin = 16;
 /** A vocabulary so much larger makes a closer look so much dearer. */
 const vocabularyPerToken = 256;
 /** Tokens that are looked at closely once a detector stirs. */

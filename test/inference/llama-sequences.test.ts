@@ -167,7 +167,7 @@ describe('a closer look', () => {
       ),
     );
     const looked = tokens.map(({ entropy }) => entropy !== null);
-    expect(looked.slice(0, 17)).toEqual(Array.from({ length: 17 }, (_, place) => place % 8 === 0));
+    expect(looked.slice(0, 17)).toEqual(Array.from({ length: 17 }, (_, place) => place % 16 === 0));
     for (const { entropy, margin, confidence } of tokens.filter(
       (token) => token.entropy !== null,
     )) {
