@@ -1,4 +1,4 @@
-/** Asks the embedded model, each request once: the same request has the same answer. */
+/** Asks a model file, each request once: the same request has the same answer. */
 import { openLlamaModel } from '../../src/inference/llama-model.ts';
 import type {
   ChatMessage,
@@ -27,9 +27,9 @@ export class Asker {
   readonly #known = new Map<string, Promise<GenerationOutcome>>();
 
   /** One generation at a time, each with the same tokens in every run. */
-  static async open(): Promise<Asker> {
+  static async open(file: string = embeddedModelFile): Promise<Asker> {
     const model = await openLlamaModel({
-      file: embeddedModelFile,
+      file,
       trusted: true,
       gpu: false,
       cores: 2,

@@ -16,6 +16,8 @@ export interface Item {
   readonly condition: Condition;
   readonly half: 'calibration' | 'test';
   readonly messages: ChatMessage[];
+  /** The text that the question is about; null where it is the question. */
+  readonly document: string | null;
   /** The question over the sentences of the whole document that matter to it; null where it has none. */
   readonly grounded: ChatMessage[] | null;
   readonly temperature: number;
@@ -118,6 +120,7 @@ function formsOf(question: Question, documents: readonly Grounds[]): Item[] {
     condition: 'plain',
     half: place % 2 === 0 ? 'calibration' : 'test',
     messages: ask(prompt),
+    document: grounds?.document ?? null,
     grounded: grounds === null ? null : about(relevantFacts(grounds.document, grounds.asked)),
     temperature: 0,
     want,
