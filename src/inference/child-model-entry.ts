@@ -52,6 +52,12 @@ async function generate(message: Extract<ToModelProcess, { type: 'generate' }>):
   }
 }
 
+async function tellUsage(): Promise<void> {
+  // Asked while the model still loads, or is being freed: then nothing is held.
+  const usage = (await model?.usage().catch(() => null)) ?? null;
+  say({ type: 'usage', usage });
+}
+
 async function close(): Promise<void> {
   await model?.close();
   process.exit(0);
@@ -69,7 +75,7 @@ process.on('message', (message: ToModelProcess) => {
       jobs.get(message.call)?.abort();
       return;
     case 'usage':
-      void model?.usage().then((usage) => say({ type: 'usage', usage }));
+      void tellUsage();
       return;
     case 'forget':
       void model?.forget(message.queueKey);

@@ -1,5 +1,12 @@
 /** A model in a process of its own: real processes, ended by real signals. */
-import { copyFileSync, mkdtempSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
+import {
+  copyFileSync,
+  mkdtempSync,
+  readdirSync,
+  rmSync,
+  truncateSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, onTestFinished, test } from 'vitest';
@@ -14,6 +21,7 @@ interface Choice {
   readonly process?: 'thread' | 'child';
   readonly modelFile?: string;
   readonly sequences?: number;
+  readonly stateFolder?: string;
 }
 
 async function open(choice: Choice = { process: 'child' }) {
@@ -51,6 +59,32 @@ async function errorOf(failing: Promise<unknown>): Promise<RuntimeError | null> 
 }
 
 describe('a model in a child process', () => {
+  test('keeps what its agents had read, tells of it, and leaves nothing when it is killed', async () => {
+    const stateFolder = join(folder(), 'states');
+    const child = await open({ process: 'child', sequences: 1, stateFolder });
+    const long = (name: string) =>
+      request(`Summarise: ${`${name} is in Bonn. `.repeat(40)}`, { maxTokens: 4 });
+    const places: number[] = [];
+    const onToken = (_: unknown, place: number) => places.push(place);
+    await child.generate(long('Ada'), { parks: true, queueKey: 'one', onToken });
+    expect(places).toEqual(places.map((_, index) => index));
+    expect(places.length).toBeGreaterThan(1);
+    await child.generate(long('Bob'), { queueKey: 'two' });
+    expect(await child.usage()).toMatchObject({ offloaded: 1, files: { files: 1 } });
+    await child.forget('one');
+    expect(await child.usage()).toMatchObject({ files: { files: 0 } });
+    await child.generate(long('Cid'), { parks: true, queueKey: 'one' });
+    await child.generate(long('Bob'), { queueKey: 'two' });
+    expect(readdirSync(stateFolder)).toHaveLength(1);
+    const died = errorOf(child.generate(longRequest(), { onToken: killOnce('SIGKILL') }));
+    expect(await died).toMatchObject({ code: 'INFERENCE_UNAVAILABLE' });
+    // Of the next process, which may still be loading.
+    await child.usage();
+    await child.generate(long('Ada'));
+    expect(await child.usage()).toMatchObject({ offloaded: 0, files: { files: 0 } });
+    expect(readdirSync(stateFolder)).toHaveLength(1);
+  });
+
   test('introduces itself and answers as the one in this thread, token for token', async () => {
     const [child, thread] = [await open(), await open({ process: 'thread' })];
     expect(child.info).toEqual(thread.info);
