@@ -1,6 +1,6 @@
 /** Answers of one agent to the elements of its step, and the result that they add up to. */
 import type { Json } from '../kernel/json.ts';
-import type { Handover } from './handoff.ts';
+import type { Handover } from './handover.ts';
 import type { Judgement } from './judge.ts';
 import type { StepResult } from './step-result.ts';
 import { sumOfValidations, type Validation } from './validation.ts';

@@ -7,7 +7,8 @@ import { objectivesOf } from './agent-watch.ts';
 import type { ContextItem, ContextNode } from './context-node.ts';
 import type { Attempt } from './conversation.ts';
 import { agentOf, stepOf } from './definition.ts';
-import { contextObstacle, continued, type Handover, handoffSnapshot } from './handoff.ts';
+import { contextObstacle, continued, handoffSnapshot } from './handoff.ts';
+import type { Handover } from './handover.ts';
 import { renderTemplate } from './template.ts';
 
 /** The prompt of the step, with what another step hands over before it. */

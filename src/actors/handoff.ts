@@ -9,13 +9,13 @@
  *   H3. A step that nobody goes on from has the result that it always had.
  */
 import { z } from 'zod';
-import type { Sha256 } from '../kernel/hash.ts';
 import { isJsonObject, type Json } from '../kernel/json.ts';
 import type { ContextNode } from './context-node.ts';
 import { namesOf } from './detectors/contradiction.ts';
 import { quantitiesOf } from './detectors/quantities.ts';
 import { textsOf } from './detectors/run-knowledge.ts';
 import { relevantFacts } from './facts.ts';
+import type { Handover } from './handover.ts';
 import type { AgentDefinition, PipelineDefinition } from './pipeline-definition.ts';
 import { pipelineName } from './pipeline-name.ts';
 import { sentencesOf } from './sentences.ts';
@@ -32,16 +32,6 @@ export const handoffSchema = z
       ),
   })
   .describe('The agent goes on where the agent of another step has ended.');
-
-/** What the agent of a step leaves for another; JSON. */
-export interface Handover {
-  /** What it was asked on last (H1); null without a conversation. */
-  readonly context: Sha256 | null;
-  /** What it answered last. */
-  readonly answer: string;
-  /** Its pins. */
-  readonly objectives: readonly string[];
-}
 
 /** Whether a step of the pipeline goes on from this one (H3). */
 export function isHandedOver({ steps }: PipelineDefinition, step: string): boolean {

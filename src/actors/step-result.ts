@@ -1,5 +1,5 @@
 import type { Json } from '../kernel/json.ts';
-import type { Handover } from './handoff.ts';
+import type { Handover } from './handover.ts';
 import type { Validation } from './validation.ts';
 
 /** What one step made of one document, as later steps and templates see it. */

@@ -4,6 +4,7 @@
  * the token limit is reached. A backend that can take tokens back may rewind it.
  */
 import { assert } from '../kernel/assert.ts';
+import { type Detected, DetectorRun } from './detector-run.ts';
 import { JsonEndScanner } from './json-end.ts';
 import type {
   Correction,
@@ -13,7 +14,6 @@ import type {
   GenerationRequest,
   Intervention,
 } from './model-port.ts';
-import { type Detected, DetectorRun } from './token-detector.ts';
 
 type Finish = GenerationOutcome['finish'];
 

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { DetectorRun } from '../../src/inference/detector-run.ts';
 import type { DetectorHalt, GeneratedToken } from '../../src/inference/model-port.ts';
-import { DetectorRun } from '../../src/inference/token-detector.ts';
 
 function token(text: string, confidence: number | null = 1, forced = false): GeneratedToken {
   return { text, confidence, forced, entropy: null, margin: null };

@@ -1,5 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { DetectorRun } from '../../src/inference/detector-run.ts';
 import {
   auroc,
   effectOf,
@@ -9,7 +10,6 @@ import {
 } from '../../src/inference/discrimination.ts';
 import type { DetectorSettings, GeneratedToken } from '../../src/inference/model-port.ts';
 import { signals } from '../../src/inference/signals.ts';
-import { DetectorRun } from '../../src/inference/token-detector.ts';
 import { made, madeOf } from './made-tokens.ts';
 
 const labelled = fc.array(

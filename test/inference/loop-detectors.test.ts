@@ -1,10 +1,10 @@
 /** Detectors of what goes on without getting on: near repetition and stall. */
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { type Detected, DetectorRun } from '../../src/inference/detector-run.ts';
 import type { DetectorSettings, GeneratedToken } from '../../src/inference/model-port.ts';
 import { nearRepetitionMeasure } from '../../src/inference/near-repetition-detector.ts';
 import { stallMeasure } from '../../src/inference/stall-detector.ts';
-import { type Detected, DetectorRun } from '../../src/inference/token-detector.ts';
 import { peakOf } from '../../src/inference/token-measure.ts';
 import { made, madeWords } from './made-tokens.ts';
 

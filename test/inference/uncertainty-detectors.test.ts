@@ -2,10 +2,10 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { collapseMeasure } from '../../src/inference/collapse-detector.ts';
+import { type Detected, DetectorRun } from '../../src/inference/detector-run.ts';
 import type { DetectorSettings, GeneratedToken } from '../../src/inference/model-port.ts';
 import { perplexityMeasure } from '../../src/inference/perplexity-detector.ts';
 import { spikeMeasure } from '../../src/inference/spike-detector.ts';
-import { type Detected, DetectorRun } from '../../src/inference/token-detector.ts';
 import { peakOf } from '../../src/inference/token-measure.ts';
 import { made, madeOf, madeWords } from './made-tokens.ts';
 
