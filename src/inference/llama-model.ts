@@ -8,7 +8,7 @@
  *       values differ in their last bits.
  *   L2. A stop (abort, time limit, close) takes effect between two tokens or
  *       two pieces of a prompt; llama.cpp is never interrupted inside a call.
- *   L3. Nothing of llama.cpp is freed while a generation runs.
+ *   L3. Nothing of llama.cpp is freed while a generation runs, or what was kept is forgotten.
  */
 import type { LlamaContextSequence, Token } from 'node-llama-cpp';
 import { RuntimeError } from '../kernel/errors.ts';
@@ -103,6 +103,7 @@ export class LlamaModel implements ModelPort {
     const first = !this.#closing.signal.aborted;
     this.#closing.abort();
     await this.#turns.idle(); // (L3)
+    await this.#sequences.close(); // (L3)
     if (!first) return;
     await this.#parts.context.dispose();
     await this.#parts.draft?.context.dispose();

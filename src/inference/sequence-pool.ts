@@ -12,6 +12,8 @@
  *   P3. What a sequence holds is taken over only as the reuse policy allows it.
  *   P4. Sequences are prepared one after the other, so that nobody takes what is
  *       just being stored.
+ *   P5. After a close no sequence is touched: its context is freed then, and llama.cpp
+ *       ends the process that uses what is freed.
  */
 import { assert } from '../kernel/assert.ts';
 import type { ReusePolicy, SequenceState } from './reuse-policy.ts';
@@ -94,6 +96,7 @@ export class SequencePool<Token, Sequence extends PooledSequence<Token>> {
   readonly #readers = new Set<Reader<Token>>();
   readonly #counts = { tokensRead: 0, tokensHeld: 0, offloaded: 0, restored: 0 };
   #prepared: Promise<unknown> = Promise.resolve();
+  #closed = false;
 
   constructor(
     sequences: readonly Sequence[],
@@ -155,14 +158,21 @@ export class SequencePool<Token, Sequence extends PooledSequence<Token>> {
     }
   }
 
-  /** Forgets whatever it holds for an owner whom nobody serves at this moment. */
+  /** Forgets whatever it holds for an owner whom nobody serves at this moment; nothing once it is closed. */
   async forget(owner: string): Promise<void> {
     await this.#oneByOne(async () => {
+      if (this.#closed) return; // (P5)
       for (const place of this.#free.filter((each) => each.owner === owner)) {
         await this.#clear(place);
       }
       await this.#store?.forget(owner);
     });
+  }
+
+  /** Once nobody uses a sequence: resolves when none is touched any more. */
+  async close(): Promise<void> {
+    this.#closed = true;
+    await this.#prepared; // (P5)
   }
 
   /** Whoever is reading the same beginning at this moment, and will store it. */

@@ -278,3 +278,19 @@ describe('what a detector no longer finds good', () => {
     expect(first?.discardedTokens).toBeGreaterThan(1);
   });
 });
+
+describe('a model that closes while it is told to forget', () => {
+  it('lets go of its sequences first, and touches none afterwards', async () => {
+    for (let time = 0; time < 6; time += 1) {
+      const model = await open({ sequences: 4 });
+      const asked = longConversations(4).map((each, index) =>
+        model.generate({ ...each, maxTokens: 1 }, { parks: true, queueKey: `run ${index}` }),
+      );
+      await Promise.all(asked);
+      const forgotten = [0, 1, 2, 3].map((index) => model.forget(`run ${index}`));
+      const closed = model.close();
+      await Promise.all([...forgotten, closed, model.forget('run 0')]);
+      await model.forget('run 1');
+    }
+  });
+});
