@@ -36,6 +36,9 @@ const questions = conversationsInTurns()
   .filter((messages) => !quick || characters(messages) <= shortCharactersMax)
   .map((messages) => request(messages, null));
 
+/** The short form leaves out what lies between. */
+const counts = quick ? [1, 8] : [1, 2, 4, 8];
+
 const random = makeRandomModel();
 try {
   const embedded = {
@@ -55,8 +58,8 @@ try {
     perPass: quick ? 2 : 12,
   };
   const figures = [
-    ...(await measureAgents(embedded, repetitions)),
-    ...(await measureAgents(large, repetitions)),
+    ...(await measureAgents(embedded, counts, repetitions)),
+    ...(await measureAgents(large, counts, repetitions)),
     ...(await measureResume({ ...embedded, sizes: quick ? [1_024] : [512, 1_024] }, repetitions)),
     ...(await measureResume({ ...large, sizes: quick ? [512] : [512, 1_024, 2_048] }, repetitions)),
   ];

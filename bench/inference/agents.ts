@@ -169,11 +169,15 @@ async function measure(
   }
 }
 
-/** Figures of one model with 1, 2, 4 and 8 agents. */
-export async function measureAgents(workload: Workload, repetitions: number): Promise<Figure[]> {
+/** Figures of one model with so many agents, one first. */
+export async function measureAgents(
+  workload: Workload,
+  counts: readonly number[],
+  repetitions: number,
+): Promise<Figure[]> {
   const alone: Alone = new Map();
   const figures: Figure[] = [];
-  for (const agents of [1, 2, 4, 8]) {
+  for (const agents of counts) {
     figures.push(...(await measure(workload, agents, { alone, repetitions })));
   }
   return figures;
