@@ -8,6 +8,7 @@ import {
   agentOf,
   definitionOf,
   elementsOf,
+  isLocalOnly,
   stepOf,
   type TemplateScope,
   templateScope,
@@ -61,8 +62,10 @@ export function planOf(context: AgentContext): Plan {
 
 /** A critic asks once, in the place of the step's agent, and writes nothing. */
 function criticStep(definition: PipelineDefinition, { of, agent }: Critique): StepDefinition {
-  const { each: _each, write: _write, handoff: _handoff, ...step } = stepOf(definition, of);
-  return { ...step, agent };
+  const asked = stepOf(definition, of);
+  const { each: _each, write: _write, handoff: _handoff, ...step } = asked;
+  // It reads what that agent has read.
+  return { ...step, agent, ...(isLocalOnly(definition, asked) ? { privacy: 'local-only' } : {}) };
 }
 
 /** What the agent's templates see. */

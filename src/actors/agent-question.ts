@@ -4,12 +4,13 @@
  */
 import type { JsonObject } from '../kernel/json.ts';
 import { act } from './act.ts';
+import { isLocalOnly } from './definition.ts';
 import type { ActIntention } from './intention.ts';
 import type { AgentDefinition, PipelineDefinition, StepDefinition } from './pipeline-definition.ts';
 
 export interface AgentQuestion {
   readonly definition: PipelineDefinition;
-  /** The step in which it is asked: its privacy holds for whoever is asked there. */
+  /** The step in which it is asked: what is private there is so for whoever is asked. */
   readonly step: StepDefinition;
   readonly agent: AgentDefinition;
   /** Messages, or a context. */
@@ -50,7 +51,7 @@ export function generation(tag: string, question: AgentQuestion): ActIntention {
 
 /** Nothing where neither is said. */
 function chosenBy({ definition, step, agent, model }: AgentQuestion): JsonObject {
-  const isPrivate = [step.privacy, agent.privacy].includes('local-only');
+  const isPrivate = agent.privacy === 'local-only' || isLocalOnly(definition, step);
   const { routing } = definition;
   return {
     ...(isPrivate ? { privacy: 'local-only' } : {}),

@@ -38,6 +38,14 @@ export function agentOf(
   return found;
 }
 
+/** Whoever reads what a step reads, or goes on from it, keeps it as private as the step does. */
+export function isLocalOnly(definition: PipelineDefinition, step: StepDefinition): boolean {
+  const labels = [step.privacy, agentOf(definition, step)?.privacy];
+  if (labels.includes('local-only')) return true;
+  const { handoff } = step;
+  return handoff !== undefined && isLocalOnly(definition, stepOf(definition, handoff.from));
+}
+
 /** What templates see. */
 export interface TemplateScope {
   readonly [name: string]: unknown;

@@ -108,46 +108,27 @@ function messagesTo(context: PanelContext, name: string, variables: JsonObject):
   return { messages: [{ role: 'system', content: renderTemplate(system, scope) }, user] };
 }
 
-/** Whoever speaks reads what the agent of the step has read, so its privacy holds for all. */
-function whereOf(context: PanelContext) {
-  const definition = definitionOf(context.definition);
-  const step = stepOf(definition, context.step);
-  const isPrivate = agentOf(definition, step)?.privacy === 'local-only';
-  return { definition, step: isPrivate ? ({ ...step, privacy: 'local-only' } as const) : step };
-}
-
 function questionTo(context: PanelContext, ask: Ask, seat: number): ActIntention {
   const place = `${context.stage}-${seat}`;
   const seed = seedOf(context, seat);
   const { matter } = settingsOf(context);
+  const definition = definitionOf(context.definition);
+  const step = stepOf(definition, context.step);
+  const generate = (agent: AgentDefinition, asked: JsonObject, temperature: number) => {
+    const model = agent.model ?? null;
+    const question = { definition, step, agent, asked, model, temperature, seed };
+    return generation(`${generatePrefix}${place}`, question);
+  };
   switch (ask.kind) {
     case 'again': {
       // What is unsure shows in the votes; a halted sample would have none.
       const supervise = { ...matter.agent.supervise, minConfidence: undefined };
-      const asked = { messages: context.asked.map((message) => ({ ...message })) };
-      const { temperature } = ask;
-      const agent = { ...matter.agent, supervise };
-      return generation(`${generatePrefix}${place}`, {
-        ...whereOf(context),
-        agent,
-        asked,
-        model: agent.model ?? null,
-        temperature,
-        seed,
-      });
+      const messages = context.asked.map((message) => ({ ...message }));
+      return generate({ ...matter.agent, supervise }, { messages }, ask.temperature);
     }
     case 'agent': {
       const agent = memberOf(context, ask.name);
-      const asked = messagesTo(context, ask.name, ask.variables);
-      const { temperature } = agent;
-      return generation(`${generatePrefix}${place}`, {
-        ...whereOf(context),
-        agent,
-        asked,
-        model: agent.model ?? null,
-        temperature,
-        seed,
-      });
+      return generate(agent, messagesTo(context, ask.name, ask.variables), agent.temperature);
     }
     case 'program':
       return act(

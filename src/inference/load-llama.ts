@@ -25,7 +25,7 @@ export interface LlamaModelSettings {
   readonly cores: number;
   /** Contexts that are held at once, 1 unless given; each has a window of its own in memory. */
   readonly sequences?: number;
-  /** One generation at a time, each with the same tokens whatever else is asked (L1). */
+  /** One generation at a time, each with the same tokens whatever else is asked. */
   readonly deterministic?: boolean;
   /** How tokens are guessed ahead while that is faster; not in deterministic mode. 'off' without it. */
   readonly speculation?: SpeculationKind;
@@ -33,7 +33,7 @@ export interface LlamaModelSettings {
   readonly alwaysSpeculates?: boolean;
   /** GGUF file of the same vocabulary, for the kind 'draft'. */
   readonly draftFile?: string;
-  /** Folder for states that no sequence has room for; what is in it is removed. Without it they are read again. */
+  /** Where a folder is made for states that no sequence has room for. Without it they are read again. */
   readonly stateFolder?: string;
 }
 

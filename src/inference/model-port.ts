@@ -248,7 +248,7 @@ export interface GenerateOptions {
   signal?: AbortSignal;
   /** Whose call it is. Keys that wait are served in turns. */
   queueKey?: string;
-  /** A call with the greater one is served first, but nobody waits for ever; 'normal' without it. */
+  /** The more urgent call is served first, but nobody waits for ever; 'normal' without it. */
   priority?: Priority;
   /** Who asks will be back with more, so what was read for it is kept, in a file if need be. */
   parks?: boolean;

@@ -36,7 +36,7 @@ export interface ModelSettings {
   /** How tokens are guessed ahead while that is faster; from the prompt without it. */
   readonly speculation?: SpeculationKind;
   readonly draftFile?: string;
-  /** Folder for what no sequence has room for, this model's alone. */
+  /** Where a folder is made for what no sequence has room for. */
   readonly stateFolder?: string;
   /** Where a model file is loaded: in this thread unless said. An endpoint is another process anyway. */
   readonly process?: 'thread' | 'child';

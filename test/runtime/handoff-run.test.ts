@@ -1,5 +1,5 @@
 /** One agent goes on where another has ended: by the whole conversation, or by what matters of it. */
-import { mkdirSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import { pipelineDefinitionSchema } from '../../src/actors/pipeline-definition.ts';
@@ -139,6 +139,49 @@ describe('a conversation that goes on', () => {
     expect(tokensHeld).toBeGreaterThan(40);
     expect(tokensRead).toBeLessThan(run.usage.promptTokens);
     expect(tokensHeld + tokensRead).toBe(run.usage.promptTokens);
+  });
+});
+
+describe('what only this machine may see', () => {
+  test.each(['context', 'snapshot'] as const)(
+    'is not handed to an endpoint as a %s',
+    async (as) => {
+      const server = await serve();
+      const writer = { turns: undefined, tools: [], model: 'far' };
+      const agents = {
+        reader: { privacy: 'local-only', output: undefined },
+        writer: as === 'snapshot' ? { ...writer, output: undefined } : { output: undefined },
+      };
+      const definition = pipeline({ from: 'read', as }, agents);
+      const { dataDirectory, request } = desk(definition);
+      const runtime = await openRuntime(dataDirectory, {
+        models: [{ name: 'far', baseUrl: server.baseUrl, model: 'far' }],
+      });
+      const run = await runToEnd(runtime, request);
+      expect(server.calls).toEqual([]);
+      expect(run.progress.handedToHuman).toBe(as === 'snapshot' ? 1 : 0);
+    },
+  );
+});
+
+describe('what a run has kept of its conversations', () => {
+  test('is in files under the data directory while it goes on, and gone when it ends', async () => {
+    const agents = { reader: { output: undefined }, writer: { output: undefined } };
+    const { dataDirectory, request } = desk(pipeline({ from: 'read' }, agents));
+    const { folder } = request.input;
+    for (const name of ['b', 'c', 'd']) {
+      writeFileSync(join(folder, `${name}.txt`), `${name}: ${document.repeat(4)}`);
+    }
+    const states = join(dataDirectory, 'states');
+    await (await openRuntime(dataDirectory)).stop();
+    writeFileSync(join(states, 'left by a killed process'), 'readable');
+    const runtime = await openRuntime(dataDirectory, { model: { sequences: 1 } });
+    expect(readdirSync(states)).not.toContain('left by a killed process');
+    const run = await runToEnd(runtime, request);
+    expect(run.status).toBe('succeeded');
+    const usage = async () => (await runtime.models())[0]?.usage;
+    expect((await usage())?.offloaded).toBeGreaterThan(0);
+    await expect.poll(usage).toMatchObject({ parked: 0, files: { files: 0 } });
   });
 });
 
