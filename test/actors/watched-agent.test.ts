@@ -191,3 +191,21 @@ test('a critic asks once about the answer, and writes nothing', () => {
     result: { verdict: 'accepted', output: { accept: true } },
   });
 });
+
+test.each(['local-only', 'any'])(
+  'a critic keeps what it reads %s, as the agent does',
+  (privacy) => {
+    const critic = {
+      agent: 'critic',
+      of: 'work',
+      each: null,
+      question: 'What rises?',
+      answer: 'The rent.',
+      reasons: ['Unsure.'],
+    };
+    const { intentions } = start({ privacy }, { step: 'critic:work', critic });
+    const [asked] = intentions;
+    if (asked?.kind !== 'act') throw new Error('a critic asks');
+    expect(asked.arguments.privacy).toBe(privacy === 'local-only' ? 'local-only' : undefined);
+  },
+);
