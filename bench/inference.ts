@@ -11,7 +11,7 @@
  * thresholds that nothing crosses: no token is less than 0 certain, and no
  * answer has 64 repetitions in a row.
  *
- * And how long an agent that comes back waits for its first token.
+ * And how long an agent that comes back after 50 ms, as from a tool, waits for its first token.
  *
  * Tokens for each second of processor time are compared as well: other work on
  * the machine disturbs those less.

@@ -24,7 +24,7 @@ const { quick, repetitions } = benchOptions();
 const port = await openLlamaModel({
   file: embeddedModelFile,
   trusted: true,
-  gpu: false,
+  device: 'cpu',
   cores: 2,
   deterministic: true,
 });

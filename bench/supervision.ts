@@ -11,8 +11,12 @@
  * chance. Arms: `human` hands a doubtful answer over at once, `again` asks again at
  * 0.4, then 0.7, `facts` asks over the sentences of the whole document that matter
  * (at 0.4 where there is no document), `rollback` takes the doubtful tokens back
- * and samples again, at most twice; each hands over what is doubtful to the end. `eager`
- * has thresholds that stop more, chosen on the calibration half too.
+ * and samples again, at most twice; `source` also doubts an answer that the detectors let pass
+ * where the check `quotes` does not find it in the whole text, or says that there is no answer
+ * though a sentence speaks of the question, in the tasks that copy, which the calibration half
+ * tells, asks as `facts` does, and hands circles over at once; each hands over what is doubtful to the end. The usual
+ * thresholds stop at most 3 % of the right answers of the calibration half, those of `limit` 5 %, which is
+ * the goal, and those of `eager` 10 %.
  *
  * One generation at a time, deterministic: the figures are the same in each run.
  */
@@ -23,10 +27,13 @@ import { arms, supervised, unsupervised } from './supervision/arms.ts';
 import { Asker } from './supervision/asker.ts';
 import { calibrate, type LabelledAnswer, valuesOf } from './supervision/calibrate.ts';
 import { conditions, type Item, readItems } from './supervision/items.ts';
+import { copyingTasks } from './supervision/source-check.ts';
 import { type Pair, tally, tallyFigures } from './supervision/tally.ts';
 
 /** Of the right answers of the calibration half. The goal is 5 % of the test half; of some 240 answers the rest is chance. */
 const falseMax = 0.03;
+/** Of an arm that goes as far as the goal lets it. */
+const limitFalseMax = 0.05;
 /** Of an arm that gives most right answers back. */
 const eagerFalseMax = 0.1;
 
@@ -39,7 +46,7 @@ async function answersOf(half: Item['half']) {
   for (const item of items.filter((each) => each.half === half)) {
     const { outcome, delivered } = await unsupervised(asker, item);
     const right = delivered.verdict === 'right';
-    answers.push({ item, delivered, right, tokens: outcome.tokens });
+    answers.push({ item, delivered, right, text: outcome.text, tokens: outcome.tokens });
   }
   return answers;
 }
@@ -55,9 +62,12 @@ const figures: Figure[] = [];
 const calibration = await answersOf('calibration');
 const chosenDetectors = {
   usual: calibrate(calibration, falseMax),
+  limit: calibrate(calibration, limitFalseMax),
   eager: calibrate(calibration, eagerFalseMax),
 };
 process.stdout.write(`detectors ${JSON.stringify(chosenDetectors)}\n`);
+const copying = copyingTasks(calibration, falseMax);
+process.stdout.write(`checked against their source: ${[...copying].join(', ')}\n`);
 const test = await answersOf('test');
 for (const name of ['all', ...conditions] as const) {
   const chosen = test.filter(({ item }) => name === 'all' || item.condition === name);
@@ -66,16 +76,18 @@ for (const name of ['all', ...conditions] as const) {
   figures.push(...areasOf(name, chosen));
 }
 for (const arm of arms) {
-  const detectors = arm.eager === true ? chosenDetectors.eager : chosenDetectors.usual;
+  const detectors = chosenDetectors[arm.thresholds ?? 'usual'];
   const pairs: (Pair & { readonly item: Item })[] = [];
   for (const { item, delivered } of test) {
     pairs.push({
       item,
       before: delivered,
-      after: await supervised(asker, item, { arm, detectors }),
+      after: await supervised(asker, item, { arm, detectors, copying }),
     });
   }
-  figures.push(...tallyFigures(arm.name, tally(pairs), arm.eager === true ? 'lost' : 'all'));
+  figures.push(
+    ...tallyFigures(arm.name, tally(pairs), arm.thresholds === 'eager' ? 'lost' : 'all'),
+  );
   for (const condition of conditions) {
     const found = tally(pairs.filter(({ item }) => item.condition === condition));
     process.stdout.write(`${arm.name}, ${condition}: ${JSON.stringify(found)}\n`);

@@ -69,7 +69,13 @@ async function ask(
 
 /** Both sides of one model with so many sequences. */
 async function openSides({ file, flashAttention }: Workload, agents: number) {
-  const port = await openLlamaModel({ file, trusted: true, gpu: false, cores, sequences: agents });
+  const port = await openLlamaModel({
+    file,
+    trusted: true,
+    device: 'cpu',
+    cores,
+    sequences: agents,
+  });
   const plain = await PlainModel.open({
     file,
     threads,

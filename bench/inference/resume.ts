@@ -10,6 +10,7 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { setTimeout } from 'node:timers/promises';
 import { handoffSnapshot } from '../../src/actors/handoff.ts';
 import { type LlamaModel, openLlamaModel } from '../../src/inference/llama-model.ts';
 import type { ChatMessage } from '../../src/inference/model-port.ts';
@@ -56,6 +57,9 @@ async function firstToken(
   return { ms, text, promptTokens: usage.promptTokens };
 }
 
+/** Time that a tool takes at least, in which the agent waits. */
+const toolMs = 50;
+
 /** The next turn of an agent whose first had so many tokens. @returns milliseconds to its first token */
 async function comeBack(bench: Bench, tokens: number, way: Way): Promise<number> {
   const first: ChatMessage[] = [{ role: 'user', content: digits(bench, tokens) }];
@@ -68,6 +72,7 @@ async function comeBack(bench: Bench, tokens: number, way: Way): Promise<number>
     }
   }
   if (way === 'read again') await bench.model.forget(key);
+  await setTimeout(toolMs);
   const before = await bench.model.usage();
   const next: ChatMessage[] = [
     ...first,
@@ -118,7 +123,7 @@ export async function measureResume(
   const model = await openLlamaModel({
     file,
     trusted: true,
-    gpu: false,
+    device: 'cpu',
     cores: 2,
     sequences,
     stateFolder,

@@ -6,17 +6,24 @@ import type {
 } from '../../src/inference/model-port.ts';
 import { type Asker, noDetectors } from './asker.ts';
 import type { Item } from './items.ts';
+import { standsInSource } from './source-check.ts';
 
 export interface Arm {
   readonly name: string;
-  /** Its thresholds stop three times as many right answers: those that come back right are not lost. */
-  readonly eager?: true;
+  /** More right answers are stopped with them: those that come back right are not lost. */
+  readonly thresholds?: 'limit' | 'eager';
   /** Tokens are taken back and sampled again within the generation. */
   readonly correction?: Correction;
+  /**
+   * An answer that passes the detectors is doubted where it does not stand in its source; one that
+   * goes in circles is handed over at once, because asking again does not help it.
+   */
+  readonly source?: true;
   /** What is asked after a doubtful answer, in order; then it is handed to a human. */
   readonly next: readonly ('again' | 'hotter' | 'facts')[];
 }
 
+const circles: readonly unknown[] = ['repetition', 'near-repetition', 'collapse'];
 const correction: Correction = { times: 2, temperature: 0.4 };
 
 export const arms: readonly Arm[] = [
@@ -24,8 +31,23 @@ export const arms: readonly Arm[] = [
   { name: 'again', next: ['again', 'hotter'] },
   { name: 'facts', next: ['facts'] },
   { name: 'rollback', correction, next: [] },
-  { name: 'rollback, eager', eager: true, correction, next: [] },
+  { name: 'rollback, eager', thresholds: 'eager', correction, next: [] },
   { name: 'rollback, facts', correction, next: ['facts'] },
+  { name: 'rollback, source', correction, source: true, next: ['facts'] },
+  {
+    name: 'rollback, source, limit',
+    thresholds: 'limit',
+    correction,
+    source: true,
+    next: ['facts'],
+  },
+  {
+    name: 'rollback, source, eager',
+    thresholds: 'eager',
+    correction,
+    source: true,
+    next: ['facts'],
+  },
 ];
 
 export interface Delivered {
@@ -38,24 +60,24 @@ export interface Delivered {
   readonly written: number;
 }
 
-function verdictOf({ status, text }: GenerationOutcome, want: string): Delivered['verdict'] {
-  if (status === 'halted') return 'human';
-  return text === want ? 'right' : 'wrong';
-}
-
 export async function unsupervised(asker: Asker, item: Item) {
   const { messages, temperature, want } = item;
   const outcome = await asker.ask({ messages, temperature, seed: 1, detectors: noDetectors });
-  return { outcome, delivered: delivered([outcome], want) };
+  return { outcome, delivered: delivered([outcome], want, ({ status }) => status === 'halted') };
 }
 
-function delivered(outcomes: readonly GenerationOutcome[], want: string): Delivered {
+function delivered(
+  outcomes: readonly GenerationOutcome[],
+  want: string,
+  isDoubtful: (outcome: GenerationOutcome) => boolean,
+): Delivered {
   const last = outcomes.at(-1);
+  const answered = last?.text === want ? 'right' : 'wrong';
   const corrections = outcomes.flatMap(({ interventions = [] }) => interventions);
   const sum = (of: readonly number[]) => of.reduce((total, each) => total + each, 0);
   return {
-    verdict: last === undefined ? 'human' : verdictOf(last, want),
-    intervened: corrections.length > 0 || outcomes.some(({ status }) => status === 'halted'),
+    verdict: last === undefined || isDoubtful(last) ? 'human' : answered,
+    intervened: corrections.length > 0 || outcomes.some(isDoubtful),
     read: sum(outcomes.map(({ usage }) => usage.promptTokens)),
     written:
       sum(outcomes.map(({ usage }) => usage.answerTokens)) +
@@ -67,16 +89,30 @@ function delivered(outcomes: readonly GenerationOutcome[], want: string): Delive
 export async function supervised(
   asker: Asker,
   item: Item,
-  { arm, detectors }: { readonly arm: Arm; readonly detectors: DetectorSettings },
+  {
+    arm,
+    detectors,
+    copying,
+  }: {
+    readonly arm: Arm;
+    readonly detectors: DetectorSettings;
+    /** Tasks whose answers are checked against their source. */
+    readonly copying: ReadonlySet<string>;
+  },
 ): Promise<Delivered> {
   const { messages, grounded, temperature, want } = item;
+  const isChecked = arm.source === true && copying.has(item.task);
+  const isDoubtful = ({ status, text }: GenerationOutcome): boolean =>
+    status === 'halted' || (isChecked && !standsInSource(text, item));
   const common = {
     detectors,
     ...(arm.correction === undefined ? {} : { correction: arm.correction }),
   };
   const outcomes = [await asker.ask({ ...common, messages, temperature, seed: 1 })];
   for (const next of arm.next) {
-    if (outcomes.at(-1)?.status !== 'halted') break;
+    const last = outcomes.at(-1);
+    if (last === undefined || !isDoubtful(last)) break;
+    if (arm.source === true && circles.includes(last.halt?.detector)) break;
     const seed = outcomes.length + 1;
     const again = { ...common, messages, temperature: next === 'hotter' ? 0.7 : 0.4, seed };
     outcomes.push(
@@ -87,5 +123,5 @@ export async function supervised(
       ),
     );
   }
-  return delivered(outcomes, want);
+  return delivered(outcomes, want, isDoubtful);
 }

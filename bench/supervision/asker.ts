@@ -31,7 +31,7 @@ export class Asker {
     const model = await openLlamaModel({
       file,
       trusted: true,
-      gpu: false,
+      device: 'cpu',
       cores: 2,
       deterministic: true,
     });

@@ -18,6 +18,10 @@ export interface Item {
   readonly messages: ChatMessage[];
   /** The text that the question is about; null where it is the question. */
   readonly document: string | null;
+  /** What is asked about the document; null without one. */
+  readonly asked: string | null;
+  /** Everything that the question was about before it was damaged. */
+  readonly source: string;
   /** The question over the sentences of the whole document that matter to it; null where it has none. */
   readonly grounded: ChatMessage[] | null;
   readonly temperature: number;
@@ -121,6 +125,8 @@ function formsOf(question: Question, documents: readonly Grounds[]): Item[] {
     half: place % 2 === 0 ? 'calibration' : 'test',
     messages: ask(prompt),
     document: grounds?.document ?? null,
+    asked: grounds?.asked ?? null,
+    source: [...before.map(({ content }) => content), prompt].join('\n'),
     grounded: grounds === null ? null : about(relevantFacts(grounds.document, grounds.asked)),
     temperature: 0,
     want,

@@ -10,6 +10,7 @@
  *   draft    OUT/tiny-agent-draft.gguf  (needs PyTorch)
  *   heldout  OUT/heldout.jsonl, which must be eval/heldout.jsonl byte for byte
  *   random   OUT/random-50m.gguf, whose SHA-256 must be the one below
+ *   embedding  OUT/tiny-embed.gguf and its figures (needs PyTorch)
  *   check    evaluate.mjs and verify.mjs over the two models in OUT
  */
 import { spawnSync } from 'node:child_process';
@@ -65,6 +66,12 @@ const steps = {
   heldout() {
     python('generate.py', ['40'], { to: at('heldout.jsonl') });
     same(at('heldout.jsonl'), '../eval/heldout.jsonl');
+  },
+  embedding() {
+    python('embedding/train_embedding.py', [out], { threads: '1' });
+    const set = join(here, '../eval/embedding.jsonl');
+    const files = [at('tiny-embed.gguf'), set, at('tokens.jsonl')];
+    for (const more of [[], ['--matches-only']]) node('embedding/evaluate_embedding.mjs', [...files, ...more]);
   },
   random() {
     node('random.mjs', [at('random-50m.gguf')]);

@@ -93,7 +93,7 @@ const superviseSchema = z
       .string()
       .optional()
       .describe(
-        'Prompt template of a retry. {{facts}} are the sentences of the document that matter most to the question; {{#reasons}} are the doubts.',
+        'Prompt template of a retry. {{facts}} are the sentences of the document that matter most to the question, {{results}} those of accepted results of earlier steps; {{#reasons}} are the doubts.',
       ),
     ...runWatchShape,
   })

@@ -41,6 +41,10 @@ export const routingPolicySchema = z
       .enum(['last', 'never'])
       .optional()
       .describe('Endpoints are asked last, unless a class prefers them, or never.'),
+    device: z
+      .enum(['cpu', 'gpu'])
+      .optional()
+      .describe('Only models that work there are asked; an endpoint does not say where it works.'),
     escalate: z
       .strictObject({
         below: z

@@ -38,7 +38,7 @@ const ruleSchema = z
       .string()
       .optional()
       .describe(
-        'Of ground: the prompt template of the next attempt, over {{facts}}, {{reasons}} and {{pins}} too. Without it supervise.grounding.',
+        'Of ground: the prompt template of the next attempt, over {{facts}}, {{results}}, {{reasons}} and {{pins}} too. Without it supervise.grounding.',
       ),
     agent: z
       .string()

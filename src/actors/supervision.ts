@@ -7,6 +7,7 @@ import type { ErrorMessage } from '../kernel/errors.ts';
 import { type ActorId, childActorId } from '../kernel/ids.ts';
 import { act } from './act.ts';
 import { agentOf, definitionOf, stepOf, templateScope } from './definition.ts';
+import { relevantResults } from './detectors/run-knowledge.ts';
 import type {
   AgentDoubtEvent,
   AgentProgress,
@@ -125,11 +126,12 @@ export function groundingFor(
   const grounding = prompt ?? agentDefinition(context, event.step).supervise.grounding;
   if (grounding === undefined) return null;
   const { variables } = childOf(context, event.step);
-  const facts = relevantFacts(variables.document?.text ?? '', event.question);
+  const scope = templateScope(variables, event.each);
   return renderTemplate(grounding, {
-    ...templateScope(variables, event.each),
+    ...scope,
     ...more,
-    facts,
+    facts: relevantFacts(variables.document?.text ?? '', event.question),
+    results: relevantResults(scope.steps, event.question),
     reasons: event.reasons,
   });
 }
@@ -199,7 +201,8 @@ export function backoff({ context, event }: SupervisorArguments): readonly Inten
   assert(event.type === 'agent-failed', 'a failure is retried');
   const policy = stepOf(definitionOf(context.definition), event.step).retry;
   const { failures } = childOf(context, event.step);
-  const delayMs = policy.backoffMs * policy.factor ** (failures - 1);
+  const { retryAfterMs = 0 } = event.error;
+  const delayMs = Math.max(policy.backoffMs * policy.factor ** (failures - 1), retryAfterMs);
   return [
     act(
       `${backoffPrefix}${event.step}`,

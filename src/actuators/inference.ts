@@ -66,6 +66,7 @@ const outcomeSchema: z.ZodType<JournaledGeneration> = z.strictObject({
     .optional(),
   usage: z.strictObject({ promptTokens: count, answerTokens: count }),
   served: z.strictObject({ model: z.string(), sha256: z.string().nullable() }).optional(),
+  grown: z.strictObject({ from: count, to: count }).optional(),
   routing: routeRecordSchema.optional(),
 });
 

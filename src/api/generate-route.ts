@@ -7,6 +7,7 @@ import { Readable } from 'node:stream';
 import type { FastifyInstance, FastifyReply } from 'fastify';
 import { z } from 'zod';
 import { privacySchema } from '../actors/routing-policy.ts';
+import { contentPartsSchema } from '../inference/model-port.ts';
 import { type ErrorMessage, toErrorMessage } from '../kernel/errors.ts';
 import type { JsonObject } from '../kernel/json.ts';
 import { limits } from '../kernel/limits.ts';
@@ -29,11 +30,15 @@ const generateSchema = z.strictObject({
   maxTokens: z.number().int().min(1).max(limits.answerTokensMax).optional(),
   model: z.string().min(1).max(200).optional(),
   privacy: privacySchema.optional(),
+  parts: contentPartsSchema.optional(),
   stream: z.boolean().default(false),
 });
 
 export function addGenerateRoute(app: FastifyInstance, runtime: RuntimePort): void {
-  app.post('/v1/generate', async (request, reply) => {
+  // Images and recordings come inside the body.
+  const bodyLimit =
+    limits.requestBodyBytesMax + limits.messagePartsMax * limits.messagePartCharactersMax;
+  app.post('/v1/generate', { bodyLimit }, async (request, reply) => {
     const { stream, schema, ...rest } = parseRequest(
       generateSchema,
       request.body,

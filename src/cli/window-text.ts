@@ -29,11 +29,14 @@ function leftCells(item: LeftItemView): string[] {
 }
 
 export function windowText(window: WindowView): string {
-  const { actor, sequence, characters, promptTokens, budget, previous, items, left } = window;
+  const { actor, sequence, characters, promptTokens, budget, previous, grown, items, left } =
+    window;
   const tokens = promptTokens === null ? '' : `, ${promptTokens} tokens`;
   const allowed = budget === null ? '' : `, shortened for a budget of ${budget}`;
+  const larger =
+    grown === null ? '' : `, the context grew from ${grown.from} to ${grown.to} tokens for it`;
   const inside = [
-    `Asked by ${actor} at event ${sequence}: ${characters} characters${tokens}${allowed}`,
+    `Asked by ${actor} at event ${sequence}: ${characters} characters${tokens}${allowed}${larger}`,
     ...alignedRows([header, ...items.map((item) => [...cells(item), contentText(item)])]),
   ];
   if (previous === null) return [...inside, 'It is the first question of this agent.'].join('\n');

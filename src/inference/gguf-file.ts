@@ -96,7 +96,7 @@ function contextCost(metadata: ContextMetadata) {
   const headWidth = width / Math.max(1, heads);
   const keyAndValue = (attention.key_length ?? headWidth) + (attention.value_length ?? headWidth);
   return {
-    contextTokens: metadata.context_length ?? limits.contextTokensMax,
+    contextTokens: metadata.context_length ?? limits.contextTokensDefault,
     valueBytesPerToken: Math.ceil(layers * valueHeads * keyAndValue * valueBytes),
   };
 }

@@ -10,9 +10,10 @@
  *       two pieces of a prompt; llama.cpp is never interrupted inside a call.
  *   L3. Nothing of llama.cpp is freed while a generation runs, or what was kept is forgotten.
  */
-import type { LlamaContextSequence, Token } from 'node-llama-cpp';
+import type { LlamaContext, LlamaContextSequence, Token } from 'node-llama-cpp';
 import { RuntimeError } from '../kernel/errors.ts';
 import { AnswerRecorder } from './answer-recorder.ts';
+import { GrowingContext } from './growing-context.ts';
 import { type AnswerParts, LlamaAnswer } from './llama-answer.ts';
 import { GrammarCache } from './llama-grammar.ts';
 import { createPromptRenderer } from './llama-prompt.ts';
@@ -35,8 +36,9 @@ import { TurnQueue } from './turn-queue.ts';
 const evaluationPriorities = { high: 5, normal: 3, low: 1 } as const;
 
 export class LlamaModel implements ModelPort {
-  readonly info: ModelInfo;
+  readonly #info: ModelInfo;
   readonly #parts: LlamaParts;
+  readonly #context: GrowingContext;
   readonly #sequences: SequencePool<Token, LlamaContextSequence>;
   readonly #policy: ReusePolicy;
   readonly #render: ReturnType<typeof createPromptRenderer>;
@@ -46,23 +48,31 @@ export class LlamaModel implements ModelPort {
 
   /** Use {@link openLlamaModel}. */
   constructor(parts: LlamaParts, info: ModelInfo) {
-    this.info = info;
+    this.#info = info;
     this.#parts = parts;
     const count = parts.context.totalSequences;
-    const { module, context, speculation, draft } = parts;
-    const draftSequence = draft === null ? null : () => draft.context.getSequence();
-    const sequences = Array.from({ length: count }, () =>
-      speculation.sequence(module, context, draftSequence),
-    );
+    const sequencesOf = sequencesFor(parts, count);
     this.#policy = parts.deterministic ? wholePieces : anyReuse;
     this.#sequences = new SequencePool<Token, LlamaContextSequence>(
-      sequences,
+      sequencesOf(parts.context),
       this.#policy,
       parts.states,
     );
+    const { context, openContext: open, contextTokensMax: tokensMax } = parts;
+    this.#context = new GrowingContext({
+      context,
+      tokensMax,
+      open,
+      sequencesOf,
+      pool: this.#sequences,
+    });
     this.#turns = new TurnQueue(parts.deterministic ? 1 : count); // (L1)
     this.#render = createPromptRenderer(parts.module, parts.model, parts.file);
     this.#grammars = new GrammarCache(parts.llama);
+  }
+
+  get info(): ModelInfo {
+    return { ...this.#info, contextTokens: this.#context.window.tokensMax };
   }
 
   async generate(
@@ -85,13 +95,14 @@ export class LlamaModel implements ModelPort {
   }
 
   async usage(): Promise<ModelUsage> {
-    const { llama, context, model, states } = this.#parts;
+    const { llama, model, states } = this.#parts;
     const { used } = await llama.getVramState();
     return {
       ...this.#sequences.usage,
       speculation: this.#parts.speculation.usage,
       files: states?.usage ?? { files: 0, bytes: 0, refused: 0 },
-      memory: { weights: model.size, contexts: context.stateSize, vram: used },
+      window: this.#context.window,
+      memory: { weights: model.size, contexts: this.#context.stateSize, vram: used },
     };
   }
 
@@ -105,7 +116,7 @@ export class LlamaModel implements ModelPort {
     await this.#turns.idle(); // (L3)
     await this.#sequences.close(); // (L3)
     if (!first) return;
-    await this.#parts.context.dispose();
+    await this.#context.dispose();
     await this.#parts.draft?.context.dispose();
     await this.#parts.draft?.model.dispose();
     await this.#parts.model.dispose();
@@ -121,11 +132,24 @@ export class LlamaModel implements ModelPort {
     refuseOtherModel(request.model, this.info);
     refuseOtherParts(request.messages, this.info);
     const prompt = this.#render(request.messages);
-    const room = this.#parts.context.contextSize - prompt.tokens.length;
-    if (room < 1) throw this.#tooLong(prompt.tokens.length);
+    const promptTokens = prompt.tokens.length;
+    this.#roomFor(promptTokens, this.#context.window.tokensMax);
     const grammar =
       request.schema === null ? null : await this.#grammars.grammarFor(request.schema);
     time.check();
+    const needed = promptTokens + request.maxTokens;
+    return this.#context.with(needed, time, async (growth) => {
+      const outcome = await this.#answer(request, options, { prompt, grammar, time });
+      return growth === null ? outcome : { ...outcome, grown: growth };
+    });
+  }
+
+  async #answer(
+    request: GenerationRequest,
+    options: GenerateOptions,
+    { prompt, grammar, time }: Pick<AnswerParts, 'prompt' | 'grammar' | 'time'>,
+  ): Promise<GenerationOutcome> {
+    const room = this.#roomFor(prompt.tokens.length, this.#context.window.tokens);
     const maxTokens = Math.min(request.maxTokens, room);
     const recorder = new AnswerRecorder({ ...request, maxTokens }, options.onToken);
     const { module, model } = this.#parts;
@@ -159,14 +183,27 @@ export class LlamaModel implements ModelPort {
     return recorder.outcome(finish, prompt.tokens.length);
   }
 
-  #tooLong(promptTokens: number): RuntimeError {
-    const contextTokens = this.#parts.context.contextSize;
-    return new RuntimeError(
+  /** Tokens that an answer may have. @throws RuntimeError CONTEXT_TOO_LONG */
+  #roomFor(promptTokens: number, contextTokens: number): number {
+    if (promptTokens < contextTokens) return contextTokens - promptTokens;
+    throw new RuntimeError(
       'CONTEXT_TOO_LONG',
       `The prompt has ${promptTokens} tokens and the context window of the model ${contextTokens}; split the document or use a model with a larger window.`,
       { details: { promptTokens, contextTokens } },
     );
   }
+}
+
+/** The sequences of each context that comes. Those of the draft model stay the same. */
+function sequencesFor(
+  { module, speculation, draft }: LlamaParts,
+  count: number,
+): (context: LlamaContext) => LlamaContextSequence[] {
+  const drafts = Array.from({ length: count }, () => draft?.context.getSequence() ?? null);
+  return (context) => {
+    speculation.forgetSequences();
+    return drafts.map((draftSequence) => speculation.sequence(module, context, draftSequence));
+  };
 }
 
 /**

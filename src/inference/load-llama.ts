@@ -2,6 +2,7 @@
 import type { Llama, LlamaContext, LlamaModel as NativeModel } from 'node-llama-cpp';
 import { RuntimeError } from '../kernel/errors.ts';
 import { limits } from '../kernel/limits.ts';
+import { type Device, declaredDevice } from './device.ts';
 import { hashModelFile, inspectModelFile, type ModelFile } from './gguf-file.ts';
 import { survivesLoading } from './load-probe.ts';
 import type { ModelInfo } from './model-port.ts';
@@ -13,18 +14,25 @@ type LlamaModule = typeof import('node-llama-cpp');
 /** A second thread costs a smaller model more than it brings. */
 const singleThreadParametersMax = 50_000_000;
 
+export interface ContextTokens {
+  readonly start?: number | undefined;
+  readonly max?: number | undefined;
+}
+
 export interface LlamaModelSettings {
   readonly file: string;
   /** The file came with the package; any other one is loaded in a process of its own first. */
   readonly trusted: boolean;
-  /** Use a GPU when there is one. */
-  readonly gpu: boolean;
+  /** Where it is worked with; 'auto' uses a GPU when there is one. */
+  readonly device: Device;
   /** Marks the model as understanding the bundled prompt formats only. */
   readonly demonstration?: boolean;
   /** Processor cores of the machine, at least 1. */
   readonly cores: number;
   /** Contexts that are held at once, 1 unless given; each has a window of its own in memory. */
   readonly sequences?: number;
+  /** Tokens of a window at the beginning, and at most; limits.contextTokensStart and contextTokensDefault without it. */
+  readonly contextTokens?: ContextTokens | undefined;
   /** One generation at a time, each with the same tokens whatever else is asked. */
   readonly deterministic?: boolean;
   /** How tokens are guessed ahead while that is faster; not in deterministic mode. 'off' without it. */
@@ -43,17 +51,17 @@ export interface LlamaParts {
   readonly llama: Llama;
   readonly model: NativeModel;
   readonly context: LlamaContext;
+  /** Opens another context of the same kind with a window of so many tokens. */
+  readonly openContext: (tokens: number) => Promise<LlamaContext>;
+  readonly contextTokensMax: number;
   readonly file: ModelFile;
   readonly deterministic: boolean;
   readonly states: StateFiles | null;
   readonly speculation: Speculation;
-  readonly draft: ModelInMemory | null;
+  readonly draft: Pick<ModelInMemory, 'model' | 'context'> | null;
 }
 
-interface ModelInMemory {
-  readonly model: NativeModel;
-  readonly context: LlamaContext;
-}
+type ModelInMemory = Pick<LlamaParts, 'model' | 'context' | 'openContext' | 'contextTokensMax'>;
 
 /**
  * Loads a model file.
@@ -67,7 +75,7 @@ export async function loadLlama(
   if (!settings.trusted && !(await survivesLoading(settings.file))) {
     throw modelInvalid(settings.file, 'llama.cpp crashes on it');
   }
-  const llama = await startLlama(module, settings.gpu);
+  const llama = await startLlama(module, settings);
   const hash = hashModelFile(settings.file);
   try {
     const { deterministic = false, stateFolder } = settings;
@@ -87,7 +95,8 @@ export async function loadLlama(
       name: file.name,
       backend: 'llama.cpp',
       sha256: await hash,
-      contextTokens: parts.context.contextSize,
+      contextTokens: parts.contextTokensMax,
+      device: llama.gpu === false ? 'cpu' : 'gpu',
       demonstration: settings.demonstration ?? false,
       capabilities: {
         confidence: true,
@@ -123,7 +132,22 @@ async function importLlama(): Promise<LlamaModule> {
   }
 }
 
-async function startLlama(module: LlamaModule, gpu: boolean): Promise<Llama> {
+/** @throws RuntimeError NATIVE_PACKAGE_MISSING, DEVICE_UNAVAILABLE */
+async function startLlama(
+  module: LlamaModule,
+  { device, file }: Pick<LlamaModelSettings, 'device' | 'file'>,
+): Promise<Llama> {
+  const llama = await getLlama(module, device !== 'cpu');
+  if (declaredDevice(device) !== 'gpu' || llama.gpu !== false) return llama;
+  await llama.dispose();
+  throw new RuntimeError(
+    'DEVICE_UNAVAILABLE',
+    `The model file ${file} is pinned to ${device}, and llama.cpp finds no GPU here; install its driver, or say device: auto.`,
+    { details: { path: file } },
+  );
+}
+
+async function getLlama(module: LlamaModule, gpu: boolean): Promise<Llama> {
   try {
     return await module.getLlama({
       gpu: gpu ? 'auto' : false,
@@ -163,27 +187,48 @@ async function loadDraft(
   if (!trusted && !(await survivesLoading(draftFile))) {
     throw modelInvalid(draftFile, 'llama.cpp crashes on it');
   }
-  return loadModel(llama, file, settings);
+  const { cores, sequences, contextTokens } = settings;
+  // What the other model has in its window it must have too.
+  const max = contextTokens?.max ?? limits.contextTokensDefault;
+  return loadModel(llama, file, { cores, sequences, contextTokens: { start: max, max } });
 }
 
 async function loadModel(
   llama: Llama,
   file: ModelFile,
-  { cores, sequences = 1 }: Pick<LlamaModelSettings, 'cores' | 'sequences'>,
+  {
+    cores,
+    sequences = 1,
+    contextTokens = {},
+  }: {
+    readonly cores: number;
+    readonly sequences?: number | undefined;
+    readonly contextTokens?: ContextTokens | undefined;
+  },
 ): Promise<ModelInMemory> {
   const model = await llama.loadModel({ modelPath: file.path });
   const isSmall = file.parameters < singleThreadParametersMax;
   const threads = isSmall ? 1 : Math.max(1, cores - 1);
-  const contextTokensMax = Math.min(model.trainContextSize, limits.contextTokensMax);
-  const context = await model.createContext({
-    contextSize: { max: contextTokensMax },
-    sequences,
-    threads,
-    // On a processor it halves the time to read a long prompt of a small model, and costs more than
-    // twice as much for each token and short turn on top of one.
-    flashAttention: isSmall && llama.gpu === false ? false : 'auto',
-  });
-  return { model, context };
+  const openContext = (tokens: number) =>
+    model.createContext({
+      contextSize: { max: tokens },
+      sequences,
+      threads,
+      // On a processor it halves the time to read a long prompt of a small model, and costs more than
+      // twice as much for each token and short turn on top of one.
+      flashAttention: isSmall && llama.gpu === false ? false : 'auto',
+    });
+  const { start, max } = windowOf(model.trainContextSize, contextTokens);
+  return { model, context: await openContext(start), openContext, contextTokensMax: max };
+}
+
+/** Tokens of the window of a model at the beginning and at most. */
+export function windowOf(
+  trainedTokens: number,
+  { start = limits.contextTokensStart, max = limits.contextTokensDefault }: ContextTokens,
+): { readonly start: number; readonly max: number } {
+  const most = Math.min(trainedTokens, max);
+  return { start: Math.min(start, most), max: most };
 }
 
 function firstLine(error: unknown): string {

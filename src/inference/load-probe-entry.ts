@@ -6,5 +6,5 @@ import { openLlamaModel } from './llama-model.ts';
 
 const [, , file] = process.argv;
 if (file === undefined) throw new Error('the probe takes a model file');
-const model = await openLlamaModel({ file, trusted: true, gpu: false, cores: 2 });
+const model = await openLlamaModel({ file, trusted: true, device: 'cpu', cores: 2 });
 await model.close();

@@ -8,11 +8,12 @@
 import { assert } from '../kernel/assert.ts';
 import { limits } from '../kernel/limits.ts';
 import { inspectModelFile } from './gguf-file.ts';
+import { windowOf } from './load-llama.ts';
 import type { ModelSettings } from './open-model.ts';
 
 const mebibyte = 1024 * 1024;
 
-/** An estimate: weights as large as the file, and keys and values of every sequence. */
+/** An estimate: weights as large as the file, and keys and values of every sequence once its window has grown. */
 export interface ModelSize {
   readonly bytes: number;
   readonly parameters: number | null;
@@ -24,7 +25,7 @@ export async function measureModel(settings: ModelSettings): Promise<ModelSize> 
   if (settings.baseUrl !== undefined) return { bytes: 0, parameters: null, contextTokens: null };
   const path = settings.modelFile ?? settings.embeddedModelFile;
   const file = await inspectModelFile(path, await import('node-llama-cpp'));
-  const contextTokens = Math.min(file.contextTokens, limits.contextTokensMax);
+  const { max: contextTokens } = windowOf(file.contextTokens, settings.contextTokens ?? {});
   const { sequences = limits.sequencesDefault } = settings;
   return {
     bytes: file.weightsBytes + file.valueBytesPerToken * contextTokens * sequences,

@@ -17,6 +17,7 @@ import {
 import { RuntimeError } from '../kernel/errors.ts';
 import type { JsonObject } from '../kernel/json.ts';
 import { limits } from '../kernel/limits.ts';
+import type { WindowUsage } from './growing-context.ts';
 import type { RouteRecord } from './route-record.ts';
 import type { PoolUsage } from './sequence-pool.ts';
 import type { SpeculationUsage } from './speculation.ts';
@@ -38,6 +39,8 @@ const contentPartSchema = z.discriminatedUnion('type', [
   z.strictObject({ type: z.literal('audio'), format: z.enum(['wav', 'mp3']), base64 }),
 ]);
 
+export const contentPartsSchema = z.array(contentPartSchema).min(1).max(limits.messagePartsMax);
+
 /** An image or a recording; the bytes themselves, so that nobody has to fetch anything. */
 export type ContentPart = z.output<typeof contentPartSchema>;
 
@@ -46,7 +49,7 @@ const chatMessageSchema = z
     role: z.enum(['system', 'user', 'assistant']),
     content: z.string(),
     /** Follow the text. */
-    parts: z.array(contentPartSchema).min(1).max(limits.messagePartsMax).optional(),
+    parts: contentPartsSchema.optional(),
   })
   .refine(({ role, parts }) => parts === undefined || role === 'user', {
     path: ['parts'],
@@ -196,6 +199,8 @@ export interface GenerationOutcome {
   usage: { promptTokens: number; answerTokens: number };
   /** Which model answered, where several serve or one was reloaded. */
   served?: { readonly model: string; readonly sha256: string | null } | undefined;
+  /** The context window became larger for it, in tokens. */
+  grown?: { readonly from: number; readonly to: number } | undefined;
   /** How its model was chosen, where one was. */
   routing?: RouteRecord | undefined;
 }
@@ -205,7 +210,10 @@ export interface ModelInfo {
   backend: 'llama.cpp' | 'openai-compatible';
   /** Hash of the model file; null when there is no file or it is too large to hash at start. */
   sha256: string | null;
+  /** Of the largest window that it can have. */
   contextTokens: number | null;
+  /** Where it is worked with; absent of an endpoint. */
+  device?: 'cpu' | 'gpu';
   /** The embedded model, which understands the bundled prompt formats only. */
   demonstration: boolean;
   /** What messages may hold beside text; absent: nothing. */
@@ -231,6 +239,8 @@ export interface ModelUsage extends PoolUsage {
   /** States of sequences in files; `refused` were not as they were written, so their tokens were read again. */
   readonly files: { readonly files: number; readonly bytes: number; readonly refused: number };
   readonly speculation: SpeculationUsage;
+  /** Of each sequence. */
+  readonly window: WindowUsage;
   /** In bytes: the weights, what the sequences hold at this moment, and what all of this process takes of a GPU. */
   readonly memory: {
     readonly weights: number;

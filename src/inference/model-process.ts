@@ -15,6 +15,7 @@ import { fromErrorMessage, RuntimeError } from '../kernel/errors.ts';
 import { limits } from '../kernel/limits.ts';
 import { siblingModule } from '../kernel/module-url.ts';
 import type { FromModelProcess, ToModelProcess } from './child-model-protocol.ts';
+import { visibleGpu } from './device.ts';
 import type {
   GenerateOptions,
   GenerationOutcome,
@@ -59,6 +60,7 @@ export class ModelProcess {
       stdio: ['ignore', 'ignore', 'pipe', 'ipc'],
       serialization: 'advanced',
       windowsHide: true,
+      env: { ...process.env, ...visibleGpu(settings.device ?? 'auto') },
     });
     const said = keepLastWords(this.#child);
     const ended = Promise.withResolvers<string>();

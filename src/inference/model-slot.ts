@@ -1,6 +1,7 @@
 /** One model of a set: how it is opened, what is loaded of it, and what was seen of it. */
 import type { Clock } from '../kernel/clock.ts';
 import { limits } from '../kernel/limits.ts';
+import { declaredDevice } from './device.ts';
 import type { ModelInstance } from './model-instance.ts';
 import { type ModelSize, measureModel } from './model-memory.ts';
 import type { ModelInfo, ModelPort, ModelUsage } from './model-port.ts';
@@ -98,6 +99,7 @@ export class ModelSlot {
       memoryBytes: size?.bytes ?? null,
       parameters: size?.parameters ?? null,
       contextTokens: this.info?.contextTokens ?? size?.contextTokens ?? null,
+      device: this.info?.device ?? this.#declaredDevice(),
       sequences: this.remote ? null : (model.sequences ?? limits.sequencesDefault),
       generations: this.#instance?.holders ?? 0,
       tokensPerSecond: this.speed.tokensPerSecond,
@@ -111,6 +113,13 @@ export class ModelSlot {
     if (instance === null || instance.info === null) return null;
     // It may be closed meanwhile.
     return (await instance.port).usage().catch(() => null);
+  }
+
+  #declaredDevice(): 'cpu' | 'gpu' | null {
+    const { baseUrl, modelFile, device = 'auto' } = this.#settings.model;
+    if (baseUrl !== undefined) return null;
+    // The embedded model is never on a GPU.
+    return modelFile === undefined ? 'cpu' : declaredDevice(device);
   }
 
   #state(): ModelState {

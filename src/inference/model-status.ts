@@ -20,6 +20,8 @@ export interface ModelStatus {
   readonly memoryBytes: number | null;
   readonly parameters: number | null;
   readonly contextTokens: number | null;
+  /** Where it works; null of an endpoint, and before the first load where nobody has said. */
+  readonly device: 'cpu' | 'gpu' | null;
   /** Generations at once; null for an endpoint, which says for itself. */
   readonly sequences: number | null;
   /** Generations that run or wait for their turn. */

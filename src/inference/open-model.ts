@@ -3,11 +3,14 @@
  * embedded demonstration model, in this order.
  */
 import { z } from 'zod';
+import { defined } from '../kernel/defined.ts';
 import { RuntimeError } from '../kernel/errors.ts';
 import { limits } from '../kernel/limits.ts';
 import { openChildModel } from './child-model.ts';
+import type { Device } from './device.ts';
 import { EndpointClient } from './endpoint-client.ts';
 import { openLlamaModel } from './llama-model.ts';
+import type { ContextTokens } from './load-llama.ts';
 import type { ModelPort } from './model-port.ts';
 import { OpenAiModel } from './openai-model.ts';
 import type { SpeculationKind } from './speculation.ts';
@@ -31,6 +34,10 @@ export interface ModelSettings {
   readonly cores: number;
   /** Contexts that a model file holds at once; limits.sequencesDefault without it. */
   readonly sequences?: number;
+  /** Tokens of each of them at the beginning and at most. */
+  readonly contextTokens?: ContextTokens;
+  /** What works with the user's file; the embedded one always works on the processor. */
+  readonly device?: Device;
   /** One generation at a time, each with the same tokens whatever else is asked. */
   readonly deterministic?: boolean;
   /** How tokens are guessed ahead while that is faster; from the prompt without it. */
@@ -63,24 +70,24 @@ export async function openModel(settings: ModelSettings): Promise<ModelPort> {
   }
   if (settings.process === 'child') return openChildModel(settings);
   const { cores, sequences = limits.sequencesDefault, deterministic = false } = settings;
-  const { stateFolder, draftFile, speculation = 'prompt-lookup' } = settings;
+  const { stateFolder, draftFile, contextTokens, device = 'auto' } = settings;
+  const { speculation = 'prompt-lookup', trusted = false } = settings;
   const common = {
     cores,
     sequences,
     deterministic,
     speculation,
-    ...(draftFile === undefined ? {} : { draftFile }),
-    ...(stateFolder === undefined ? {} : { stateFolder }),
+    ...defined({ draftFile, stateFolder, contextTokens }),
   };
   return modelFile === undefined
     ? openLlamaModel({
         ...common,
         file: settings.embeddedModelFile,
         trusted: true,
-        gpu: false,
+        device: 'cpu',
         demonstration: true,
       })
-    : openLlamaModel({ ...common, file: modelFile, trusted: settings.trusted ?? false, gpu: true });
+    : openLlamaModel({ ...common, file: modelFile, trusted, device });
 }
 
 async function firstModel(endpoint: EndpointClient): Promise<string> {

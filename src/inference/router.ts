@@ -41,6 +41,7 @@ type Candidate = Pick<
   | 'tier'
   | 'state'
   | 'contextTokens'
+  | 'device'
   | 'parameters'
   | 'sequences'
   | 'generations'
@@ -95,6 +96,11 @@ function exclusionOf(
   if (candidate.tier === 'remote') {
     if (question.privacy === 'local-only') return 'the prompt is local-only, this is an endpoint';
     if (policy.remote === 'never') return 'the policy asks no endpoint';
+  }
+  if (policy.device !== undefined && policy.device !== candidate.device) {
+    return candidate.device === null
+      ? `the policy wants the ${policy.device}, and nobody has said where it works`
+      : `the policy wants the ${policy.device}, it works on the ${candidate.device}`;
   }
   if (policy.maxCost === undefined) return null;
   const cost = costOf(question, candidate);

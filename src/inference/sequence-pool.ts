@@ -3,7 +3,8 @@
  * the fewest tokens are read, now and when whoever it held comes back. So a conversation
  * goes on without reading all of it again, and does not lose its place to another
  * that only begins in the same way. What an agent that will be back loses all the same is
- * stored in a file first, and what several ask at once is read by the first of them.
+ * stored in a file first, and what several ask at once is read by the first of them. While places
+ * are being lost in this way, the one that is next is stored before anybody comes for it.
  *
  * Invariants
  *   P1. A sequence has one user at a time.
@@ -78,6 +79,8 @@ interface Place<Sequence> {
   /** Tokens at its start that were read as pieces of a prompt. */
   read: number;
   parked: boolean;
+  /** What it holds is stored, as it is. */
+  stored: boolean;
   owner: string | undefined;
 }
 
@@ -97,6 +100,8 @@ export class SequencePool<Token, Sequence extends PooledSequence<Token>> {
   readonly #counts = { tokensRead: 0, tokensHeld: 0, offloaded: 0, restored: 0 };
   #prepared: Promise<unknown> = Promise.resolve();
   #closed = false;
+  /** Uses since somebody lost the place that was held for them. */
+  #usesSinceLoss = Number.POSITIVE_INFINITY;
 
   constructor(
     sequences: readonly Sequence[],
@@ -104,12 +109,7 @@ export class SequencePool<Token, Sequence extends PooledSequence<Token>> {
     store: StateStore<Token, Sequence> | null = null,
   ) {
     assert(sequences.length > 0, 'a context has a sequence');
-    this.#free = sequences.map((sequence) => ({
-      sequence,
-      read: 0,
-      parked: false,
-      owner: undefined,
-    }));
+    this.#free = sequences.map((sequence) => placeFor(sequence));
     this.#count = sequences.length;
     this.#policy = policy;
     this.#store = store;
@@ -148,6 +148,8 @@ export class SequencePool<Token, Sequence extends PooledSequence<Token>> {
     use: (taken: TakenSequence<Sequence>) => Promise<Result>,
   ): Promise<Result> {
     place.owner = owner;
+    place.stored = false;
+    this.#usesSinceLoss += 1;
     try {
       const hasRead = () => this.#hasRead(place, reader);
       const result = await use({ sequence: place.sequence, held, hasRead });
@@ -155,7 +157,21 @@ export class SequencePool<Token, Sequence extends PooledSequence<Token>> {
       return result;
     } finally {
       this.#free.push(place);
+      this.#storeAhead();
     }
+  }
+
+  /** So that the next who comes need not wait for it. */
+  #storeAhead(): void {
+    if (this.#store === null || this.#usesSinceLoss > this.#count) return;
+    void this.#oneByOne(async () => {
+      const [next] = this.#free;
+      if (this.#closed || next === undefined || next.stored) return; // (P5)
+      const isTight = this.#free.every(({ parked }) => parked);
+      if (!isTight || next.sequence.contextTokens.length < worthTokensMin) return;
+      await this.#save(next);
+      next.stored = true;
+    });
   }
 
   /** Forgets whatever it holds for an owner whom nobody serves at this moment; nothing once it is closed. */
@@ -166,6 +182,22 @@ export class SequencePool<Token, Sequence extends PooledSequence<Token>> {
         await this.#clear(place);
       }
       await this.#store?.forget(owner);
+    });
+  }
+
+  /**
+   * While nobody uses a sequence: stores what they hold, and goes on with those that `make`
+   * answers, as many, which hold nothing.
+   */
+  async replace(make: () => Promise<readonly Sequence[]>): Promise<void> {
+    await this.#oneByOne(async () => {
+      assert(this.#free.length === this.#count, 'no sequence in use is replaced');
+      for (const place of this.#free) {
+        if (place.sequence.contextTokens.length >= worthTokensMin) await this.#save(place);
+      }
+      const sequences = await make();
+      assert(sequences.length === this.#count, 'as many come as go');
+      this.#free.splice(0, this.#count, ...sequences.map((sequence) => placeFor(sequence)));
     });
   }
 
@@ -239,7 +271,10 @@ export class SequencePool<Token, Sequence extends PooledSequence<Token>> {
   ): Promise<number> {
     const kept = stored === null ? this.#policy.usable(stateOf(place), prompt) : 0;
     const lost = place.sequence.contextTokens.length - kept;
-    if (place.parked && lost >= worthTokensMin) await this.#save(place);
+    if (place.parked && lost >= worthTokensMin) {
+      if (!place.stored) await this.#save(place);
+      this.#usesSinceLoss = 0;
+    }
     place.parked = false;
     if (stored !== null) await this.#load(place, stored);
     const held = this.#policy.usable(stateOf<Token, Sequence>(place), prompt); // (P2) (P3)
@@ -268,6 +303,7 @@ export class SequencePool<Token, Sequence extends PooledSequence<Token>> {
     await place.sequence.clearHistory();
     place.read = 0;
     place.parked = false;
+    place.stored = false;
     place.owner = undefined;
   }
 
@@ -277,6 +313,10 @@ export class SequencePool<Token, Sequence extends PooledSequence<Token>> {
     this.#prepared = result.catch(() => undefined);
     return result;
   }
+}
+
+function placeFor<Sequence>(sequence: Sequence): Place<Sequence> {
+  return { sequence, read: 0, parked: false, stored: false, owner: undefined };
 }
 
 function stateOf<Token, Sequence extends PooledSequence<Token>>({

@@ -42,6 +42,8 @@ export class Speculation {
   readonly #always: boolean;
   readonly #gate = new SpeculationGate();
   readonly #switches = new Map<LlamaContextSequence, Switch>();
+  /** Of sequences that are gone. */
+  #past = { guessed: 0, confirmed: 0 };
 
   /** @param always Guesses without measuring, to compare answers. */
   constructor(kind: SpeculationKind, always = false) {
@@ -50,24 +52,34 @@ export class Speculation {
   }
 
   get usage(): SpeculationUsage {
-    let guessed = 0;
-    let confirmed = 0;
-    for (const { tokenPredictions } of this.#switches.keys()) {
-      guessed += tokenPredictions.validated + tokenPredictions.refuted;
-      confirmed += tokenPredictions.validated;
-    }
+    const { guessed, confirmed } = this.#counts();
     const on = this.#always || this.#gate.isFaster;
     return { kind: this.#kind, on, guessed, confirmed, perSecond: this.#gate.perSecond };
   }
 
+  /** The sequences are gone with their context; others will come. */
+  forgetSequences(): void {
+    this.#past = this.#counts();
+    this.#switches.clear();
+  }
+
+  #counts(): { guessed: number; confirmed: number } {
+    let { guessed, confirmed } = this.#past;
+    for (const { tokenPredictions } of this.#switches.keys()) {
+      guessed += tokenPredictions.validated + tokenPredictions.refuted;
+      confirmed += tokenPredictions.validated;
+    }
+    return { guessed, confirmed };
+  }
+
   /**
    * The next sequence of a context.
-   * @param draft Makes a sequence of the draft model, for that kind.
+   * @param draft A sequence of the draft model, for that kind.
    */
   sequence(
     module: LlamaModule,
     context: LlamaContext,
-    draft: (() => LlamaContextSequence) | null,
+    draft: LlamaContextSequence | null,
   ): LlamaContextSequence {
     if (this.#kind === 'off') return context.getSequence();
     const made = switchOf(
@@ -77,7 +89,7 @@ export class Speculation {
             patternLength: { min: patternTokensMin },
             predictionLength: { max: guessedTokensMax },
           })
-        : new module.DraftSequenceTokenPredictor(draft(), { maxTokens: guessedTokensMax }),
+        : new module.DraftSequenceTokenPredictor(draft, { maxTokens: guessedTokensMax }),
     );
     const sequence = context.getSequence({ tokenPredictor: made.predictor });
     this.#switches.set(sequence, made);

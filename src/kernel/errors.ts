@@ -144,6 +144,12 @@ export const errorCatalogue = {
     'The model file is not GGUF or llama.cpp cannot load it.',
     'Use a GGUF file of a supported architecture.',
   ),
+  DEVICE_UNAVAILABLE: entry(
+    environment,
+    503,
+    'A model is pinned to a GPU, and llama.cpp finds none here.',
+    'Install the driver of the GPU, or say device: auto or cpu.',
+  ),
   MODEL_TOO_LARGE: entry(
     environment,
     507,
@@ -718,6 +724,8 @@ export interface ErrorMessage {
   readonly code: ErrorCode;
   readonly message: string;
   readonly retryable?: boolean;
+  /** Whoever refused asks not to be asked again any sooner. */
+  readonly retryAfterMs?: number;
   readonly stack?: string;
 }
 
@@ -728,7 +736,10 @@ export function isErrorCode(code: unknown): code is ErrorCode {
 
 export function toErrorMessage(error: unknown): ErrorMessage {
   if (error instanceof RuntimeError) {
-    return { code: error.code, message: error.message, retryable: error.retryable };
+    const { code, message, retryable } = error;
+    const { retryAfterMs } = error.details;
+    const after = typeof retryAfterMs === 'number' ? { retryAfterMs } : {};
+    return { code, message, retryable, ...after };
   }
   const cause = error instanceof Error ? error : new Error(String(error));
   return {
@@ -743,7 +754,12 @@ export function fromErrorMessage(message: ErrorMessage): RuntimeError {
   const error = new RuntimeError(
     isErrorCode(message.code) ? message.code : 'INTERNAL',
     message.message,
-    { retryable: message.retryable ?? false },
+    {
+      retryable: message.retryable ?? false,
+      ...(message.retryAfterMs === undefined
+        ? {}
+        : { details: { retryAfterMs: message.retryAfterMs } }),
+    },
   );
   if (message.stack !== undefined) error.stack = message.stack;
   return error;

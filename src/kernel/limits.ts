@@ -259,8 +259,10 @@ export const limits = {
   modelRestartPauseMs: 100,
   /** Time in which such a process frees its model before it is killed: less than a step of a stop. */
   modelCloseMsMax: 1_500,
-  /** Context window that is asked of a model that has a larger one, in tokens. */
-  contextTokensMax: 8_192,
+  /** Context window of a model with which it begins, and to which it grows, in tokens, without a setting; and the largest that can be set. */
+  contextTokensStart: 4_096,
+  contextTokensDefault: 8_192,
+  contextTokensMax: 131_072,
   /** Larger model files are not hashed at start. */
   modelHashBytesMax: 8 * 1024 * MiB,
   /** Nesting of a JSON Schema that becomes a grammar. */

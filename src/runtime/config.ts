@@ -20,8 +20,10 @@ import { z } from 'zod';
 import { type RoutingPolicy, routingPolicySchema } from '../actors/routing-policy.ts';
 import type { SpeculationKind } from '../inference/speculation.ts';
 import type { JournalMode } from '../journal/journal-writer.ts';
+import { type Defined, defined } from '../kernel/defined.ts';
 import { RuntimeError } from '../kernel/errors.ts';
 import { limits } from '../kernel/limits.ts';
+import { type ModelResidence, residenceProblem, residenceShape } from './model-residence.ts';
 import { modelListSchema, type NamedModel, withFile, withKeys } from './models-config.ts';
 
 export interface RuntimeConfig {
@@ -39,17 +41,13 @@ export interface RuntimeConfig {
     readonly apiKey?: string;
     /** Model name that the endpoint is asked for. */
     readonly name?: string;
-    /** Contexts that a model file holds at once; limits.sequencesDefault without it. */
-    readonly sequences?: number;
     /** How tokens are guessed ahead while that is faster; from the prompt without it. */
     readonly speculation?: SpeculationKind;
     /** Absolute path of the draft model. */
     readonly draft?: string;
-    /** Where a model file is loaded; a thread of this process unless said. */
-    readonly process?: 'thread' | 'child';
     /** What a model file is good for; small unless said. */
     readonly tier?: 'small' | 'large';
-  };
+  } & Defined<ModelResidence>;
   /** More models, loaded when they are asked for by name. */
   readonly models?: readonly NamedModel[];
   /** Mebibytes that all models together may take; without end unless said. */
@@ -107,11 +105,14 @@ const fileSchema = z.strictObject({
       file: z.string().min(1).optional(),
       baseUrl: urlSchema.optional(),
       name: z.string().min(1).optional(),
-      sequences: z.number().int().min(1).max(limits.sequencesMax).optional(),
+      ...residenceShape,
       speculation: z.enum(['off', 'prompt-lookup', 'draft']).optional(),
       draft: z.string().min(1).optional(),
-      process: z.enum(['thread', 'child']).optional(),
       tier: z.enum(['small', 'large']).optional(),
+    })
+    .superRefine((model, context) => {
+      const message = residenceProblem(model);
+      if (message !== null) context.addIssue({ code: 'custom', message });
     })
     .optional(),
   models: modelListSchema.optional(),
@@ -199,6 +200,12 @@ function resolveModel(
       `${chosen.origin} names both a model file and an endpoint; keep the one that shall serve.`,
     );
   }
+  if (chosen === undefined && file.device?.startsWith('gpu')) {
+    throw invalid(
+      `model.device is ${file.device}, but the embedded model, which serves, works on the processor alone; name a model file, or leave device out.`,
+    );
+  }
+  const { file: _file, baseUrl: _baseUrl, ...others } = file;
   const name = nonEmpty(environment.OPENCLAW_MODEL_NAME) ?? file.name;
   const apiKey = nonEmpty(environment.OPENCLAW_API_KEY);
   return {
@@ -206,12 +213,7 @@ function resolveModel(
     ...(chosen?.choice.baseUrl === undefined ? {} : { baseUrl: chosen.choice.baseUrl }),
     // Only an endpoint may see the key (C2).
     ...(chosen?.choice.baseUrl === undefined || apiKey === undefined ? {} : { apiKey }),
-    ...(name === undefined ? {} : { name }),
-    ...(file.sequences === undefined ? {} : { sequences: file.sequences }),
-    ...(file.speculation === undefined ? {} : { speculation: file.speculation }),
-    ...(file.draft === undefined ? {} : { draft: file.draft }),
-    ...(file.process === undefined ? {} : { process: file.process }),
-    ...(file.tier === undefined ? {} : { tier: file.tier }),
+    ...defined({ ...others, name }),
   };
 }
 

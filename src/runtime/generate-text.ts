@@ -10,8 +10,9 @@ import type { GeneratedText, GenerateTextRequest } from './views.ts';
 export function generationOf(request: GenerateTextRequest): GenerationRequest {
   const system =
     request.system === undefined ? [] : [{ role: 'system' as const, content: request.system }];
+  const parts = request.parts === undefined ? {} : { parts: [...request.parts] };
   return {
-    messages: [...system, { role: 'user', content: request.prompt }],
+    messages: [...system, { role: 'user', content: request.prompt, ...parts }],
     model: request.model ?? null,
     ...(request.privacy === undefined ? {} : { privacy: request.privacy }),
     schema: request.schema ?? null,

@@ -2,6 +2,7 @@
 import { availableParallelism } from 'node:os';
 import type { ModelSettings } from '../inference/open-model.ts';
 import type { RoutedModelsSettings } from '../inference/routed-models.ts';
+import { defined } from '../kernel/defined.ts';
 import { embeddedModelFile, type RuntimeConfig } from './config.ts';
 import { type NamedModel, requireKey } from './models-config.ts';
 
@@ -13,18 +14,9 @@ function common({
 
 /** The model that serves by default; the embedded one when the configuration says nothing. */
 function modelSettings(config: RuntimeConfig): ModelSettings {
-  const { model } = config;
-  return {
-    ...(model.file === undefined ? {} : { modelFile: model.file }),
-    ...(model.baseUrl === undefined ? {} : { baseUrl: model.baseUrl }),
-    ...(model.apiKey === undefined ? {} : { apiKey: model.apiKey }),
-    ...(model.name === undefined ? {} : { modelName: model.name }),
-    ...(model.sequences === undefined ? {} : { sequences: model.sequences }),
-    ...(model.speculation === undefined ? {} : { speculation: model.speculation }),
-    ...(model.draft === undefined ? {} : { draftFile: model.draft }),
-    ...(model.process === undefined ? {} : { process: model.process }),
-    ...common(config),
-  };
+  const { file, name, draft, tier: _tier, ...rest } = config.model;
+  const named = { modelFile: file, modelName: name, draftFile: draft };
+  return { ...rest, ...defined(named), ...common(config) };
 }
 
 /**
@@ -55,17 +47,14 @@ function slotSettings(
   kept: Pick<ModelSettings, 'stateFolder'>,
 ): RoutedModelsSettings['others'][number] {
   requireKey(model);
-  const { name, tier, baseUrl, file } = model;
+  const { name, tier, file, model: askedAs = name, apiKeyEnv: _apiKeyEnv, ...rest } = model;
+  // An endpoint that is not asked by another name is asked by this one.
+  const modelName = model.baseUrl === undefined ? undefined : askedAs;
   return {
     name,
     ...(tier === 'small' || tier === 'large' ? { tier } : {}),
     model: {
-      ...(file === undefined ? {} : { modelFile: file }),
-      // An endpoint that is not asked by another name is asked by this one.
-      ...(baseUrl === undefined ? {} : { baseUrl, modelName: model.model ?? name }),
-      ...(model.apiKey === undefined ? {} : { apiKey: model.apiKey }),
-      ...(model.sequences === undefined ? {} : { sequences: model.sequences }),
-      ...(model.process === undefined ? {} : { process: model.process }),
+      ...defined({ ...rest, modelFile: file, modelName }),
       ...common(config),
       ...kept,
     },

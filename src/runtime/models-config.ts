@@ -4,8 +4,9 @@
  * itself in no file and no message.
  */
 import { z } from 'zod';
+import { defined } from '../kernel/defined.ts';
 import { RuntimeError } from '../kernel/errors.ts';
-import { limits } from '../kernel/limits.ts';
+import { residenceProblem, residenceShape } from './model-residence.ts';
 
 /** Models of one list; more than anybody tells apart. */
 const modelsMax = 64;
@@ -22,8 +23,7 @@ const namedModelSchema = z
       .regex(/^[A-Za-z_]\w{0,99}$/, 'the name of an environment variable is expected')
       .optional(),
     tier: z.enum(['small', 'large', 'remote']).optional(),
-    sequences: z.number().int().min(1).max(limits.sequencesMax).optional(),
-    process: z.enum(['thread', 'child']).optional(),
+    ...residenceShape,
   })
   .superRefine((model, context) => {
     const problem = problemOf(model);
@@ -50,8 +50,7 @@ function problemOf({
   model,
   apiKeyEnv,
   tier,
-  sequences,
-  process,
+  ...residence
 }: {
   [Key in keyof ModelEntry]?: ModelEntry[Key] | undefined;
 }): string | null {
@@ -59,11 +58,13 @@ function problemOf({
   if (baseUrl === undefined) {
     if (tier === 'remote') return 'a model file is small or large, not remote';
     if (apiKeyEnv !== undefined) return 'only an endpoint has an apiKeyEnv';
-    return model === undefined ? null : 'only an endpoint has a model';
+    return model === undefined ? residenceProblem(residence) : 'only an endpoint has a model';
   }
   if (tier === 'small' || tier === 'large') return 'an endpoint is remote, wherever it is';
-  if (process !== undefined) return 'an endpoint is another process already; leave process out';
-  return sequences === undefined ? null : 'an endpoint says for itself how many answers it makes';
+  const [given] = Object.keys(defined(residence)).filter((key) => key in residenceShape);
+  return given === undefined
+    ? null
+    : `an endpoint says for itself what it uses; leave ${given} out`;
 }
 
 /** With the path of its file as `expand` makes it. */

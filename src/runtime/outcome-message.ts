@@ -7,6 +7,7 @@ const errorSchema = z.object({
   code: z.string(),
   message: z.string(),
   retryable: z.boolean().optional(),
+  retryAfterMs: z.number().nonnegative().optional(),
 });
 
 const outcomeMessageSchema = z.strictObject({

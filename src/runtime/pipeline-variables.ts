@@ -34,6 +34,12 @@ const resultNames = [
   'validation',
   'handover',
 ];
+/** Of the prompt of a retry. */
+const groundingNames: Names = [
+  ['facts', null],
+  ['results', null],
+  ['reasons', null],
+];
 const pathPattern = /^[a-z][a-z0-9_-]*(\.[a-z0-9_-]+)*$/i;
 
 export function findTemplateProblems(definition: PipelineDefinition): PipelineProblem[] {
@@ -112,7 +118,7 @@ function* agentTemplates(
     definition,
     [...path, 'supervise', 'grounding'],
     agent?.supervise.grounding,
-    stepScope(definition, step, [...eachNames(step), ['facts', null], ['reasons', null]]),
+    stepScope(definition, step, [...eachNames(step), ...groundingNames]),
   );
   if (agent?.validate === undefined) return;
   for (const member of panelMembers(agent.validate))
@@ -140,11 +146,7 @@ function* ruleTemplates(
   name: string,
 ): Generator<PipelineProblem> {
   for (const [index, rule] of (definition.agents[name]?.supervise.rules ?? []).entries()) {
-    const again: Names = [
-      ['facts', null],
-      ['reasons', null],
-      ['pins', null],
-    ];
+    const again: Names = [...groundingNames, ['pins', null]];
     const path = ['agents', name, 'supervise', 'rules', index, 'prompt'];
     const scope = stepScope(definition, step, [...eachNames(step), ...again]);
     yield* templateProblems(definition, path, rule.prompt, scope);

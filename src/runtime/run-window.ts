@@ -49,12 +49,14 @@ export function runWindow(
   );
   const present = asked.at(-1);
   if (present === undefined) throw notReplayed(entry, found.sequence);
+  const answer = answerOf(follower, entry, found);
   const previous = own.length > 1 ? (asked[0] ?? null) : null;
   return {
     actor: found.actor,
     sequence: found.sequence,
     characters: charactersOf(present.items),
-    promptTokens: promptTokensOf(follower, entry, found),
+    promptTokens: answer?.usage?.promptTokens || null,
+    grown: answer?.grown ?? null,
     budget: present.node?.cut?.budget ?? null,
     previous: previous?.sequence ?? null,
     items: present.items.map(itemView),
@@ -121,19 +123,23 @@ function askedOn(
   return { items: [...before.flatMap((each) => each.items), ...node.items], node };
 }
 
-/** As the model counted them; null until it has answered, and where it does not tell. */
-function promptTokensOf(
+interface Answer {
+  readonly usage?: { readonly promptTokens?: number };
+  readonly grown?: { readonly from: number; readonly to: number };
+}
+
+/** Null until the model has answered. */
+function answerOf(
   follower: JournalFollower,
   entry: RunEntry,
   { actor, sequence }: Generation,
-): number | null {
+): Answer | null {
   const next = entry.actors.get(actor)?.events.find((index) => index + 1 > sequence);
   if (next === undefined) return null;
   for (const { record } of follower.records(entry, [next + 1])) {
     const { event } = rawBodyOf(record) as EventBody;
     if (event.type !== 'outcome' || event.outcome.status !== 'completed') return null;
-    const value = event.outcome.value as { usage?: { promptTokens?: number } };
-    return value.usage?.promptTokens || null;
+    return event.outcome.value as Answer;
   }
   return null;
 }

@@ -4,6 +4,7 @@
  */
 
 import type { Privacy } from '../actors/routing-policy.ts';
+import type { ContentPart } from '../inference/model-port.ts';
 import type { ModelStatus } from '../inference/model-status.ts';
 import type { BackupReport } from '../journal/backup.ts';
 import type { JournalMode } from '../journal/journal-writer.ts';
@@ -193,6 +194,8 @@ export interface WindowView {
   readonly characters: number;
   /** As the model counted them; null until it has answered, and where it does not tell. */
   readonly promptTokens: number | null;
+  /** The model's context became larger for it, in tokens; null where it had room. */
+  readonly grown: { readonly from: number; readonly to: number } | null;
   /** Characters that it may have; null where this generation did not have to be shortened. */
   readonly budget: number | null;
   /** The event at which the agent asked before; null for its first question. */
@@ -257,6 +260,8 @@ export interface GenerateTextRequest {
   /** The model that is asked for; else as the routing policy says, or the default one. */
   readonly model?: string;
   readonly privacy?: Privacy;
+  /** Images and recordings that are shown after the prompt. */
+  readonly parts?: readonly ContentPart[];
 }
 
 export interface GeneratedText {

@@ -104,6 +104,21 @@ describe('doubts (S2)', () => {
     expect(eventOf(of.send(doubt('one', 2)))).toEqual({ to: agent('one'), type: 'settle' });
   });
 
+  test('may be answered with what earlier steps have found, too', () => {
+    const of = start({}, { ...supervise, grounding: '{{results}}' });
+    const result = (verdict: string, output: unknown) => ({ verdict, output, reasons: [] });
+    const steps = JSON.stringify({
+      a: result('accepted', { note: 'The key of Bonn opens two doors. The sun is hot.' }),
+      b: result('escalated', 'The key is lost.'),
+    });
+    of.send({ type: 'run-step', step: 'one', variables: { ...variables, steps } });
+    const asked = { ...doubt('one', 0), question: 'Where is the key of the doors?' };
+    expect(eventOf(of.send(asked as ReturnType<typeof doubt>))).toMatchObject({
+      type: 'retry',
+      grounding: 'The key of Bonn opens two doors.',
+    });
+  });
+
   test('the last temperature holds for the rest, and without grounding the same is asked again', () => {
     const of = start({}, { retries: 3, temperatures: [0.3] });
     of.send({ type: 'run-step', step: 'one', variables });
@@ -154,6 +169,16 @@ describe('failures (S1, S2)', () => {
       step: 'two',
       result: result(),
     });
+  });
+
+  test('waits for as long as whoever refused has asked for', () => {
+    const of = start();
+    of.send({ type: 'run-step', step: 'one', variables });
+    const fail = (retryAfterMs: number) =>
+      of.send({ type: 'agent-failed', step: 'one', error: { ...retryable, retryAfterMs } });
+    expect(fail(7_000)).toEqual(backoff(of.at + 7_000));
+    of.send(completed('backoff:one', {}));
+    expect(fail(30)).toEqual(backoff(of.at + 200));
   });
 
   test('the next agent is told how far the failed one had come', () => {

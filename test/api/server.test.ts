@@ -276,6 +276,22 @@ describe('generation', () => {
     expect(runtime.generations).toEqual([{ prompt: 'Hi', temperature: 0, maxTokens: 5 }]);
   });
 
+  test('images and recordings come inside the body, larger than any other', async () => {
+    const base64 = Buffer.alloc(700_000, 7).toString('base64');
+    const parts = [
+      { type: 'image', mediaType: 'image/png', base64 },
+      { type: 'audio', format: 'mp3', base64 },
+    ];
+    const response = await post('/v1/generate', { prompt: 'Hi', parts });
+    expect(response.status).toBe(200);
+    expect(runtime.generations).toEqual([{ prompt: 'Hi', parts }]);
+    const unknown = await post('/v1/generate', {
+      prompt: 'Hi',
+      parts: [{ type: 'video', base64 }],
+    });
+    expect(unknown.status).toBe(400);
+  });
+
   test('with stream each token is a line and the result is the last one', async () => {
     const response = await post('/v1/generate', { prompt: 'Hi', stream: true });
     expect(response.headers.get('content-type')).toContain('application/x-ndjson');

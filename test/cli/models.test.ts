@@ -34,10 +34,92 @@ test('claw models lists those of the server, with hash, memory and speed', async
   const { status, stdout } = await run(['models'], { owner });
   expect(status).toBe(exitStatus.ok);
   const [header, line] = stdout.split('\n');
-  expect(header).toMatch(/^MODEL +BACKEND +TIER +STATE +MEMORY/);
-  expect(line).toMatch(/^in-memory \(default\) +llama\.cpp +small +idle +5 MiB +1 +0 +123 +abab/);
+  expect(header).toMatch(/^MODEL +BACKEND +TIER +STATE +DEVICE +MEMORY +CONTEXT/);
+  expect(line).toMatch(
+    /^in-memory \(default\) +llama\.cpp +small +idle +cpu +5 MiB +2048 +1 +0 +123 +abab/,
+  );
   const { stdout: json } = await run(['models', '--json'], { owner });
   expect(JSON.parse(json)).toMatchObject({ models: [{ name: 'in-memory' }] });
+});
+
+test('claw models tells what a model that is loaded takes and holds', async () => {
+  const before = runtime.modelStatuses;
+  onTestFinished(() => {
+    runtime.modelStatuses = before;
+  });
+  const [status] = before;
+  if (status === undefined) throw new Error('there is a model');
+  const usage = {
+    sequences: 4,
+    active: 1,
+    parked: 2,
+    tokensRead: 900,
+    tokensHeld: 700,
+    offloaded: 0,
+    restored: 0,
+    files: { files: 3, bytes: 2 ** 21, refused: 0 },
+    speculation: {
+      kind: 'off',
+      on: false,
+      guessed: 0,
+      confirmed: 0,
+      perSecond: { plain: null, guessing: null },
+    },
+    window: { tokens: 1_024, tokensMax: 2_048, growths: 2 },
+    memory: { weights: 4 * 2 ** 20, contexts: 2 ** 23, vram: 5 * 2 ** 20 },
+  } as const;
+  runtime.modelStatuses = [{ ...status, usage }];
+  const { stdout } = await run(['models'], { owner });
+  const [, line, inUse] = stdout.split('\n');
+  expect(line).toContain(' 1024 of 2048 ');
+  expect(inUse).toBe(
+    'in-memory: 4 MiB of weights, 8 MiB of contexts, 5 MiB of GPU memory, 2 MiB in 3 files; 1 of 4 sequences active, 2 parked; 900 prompt tokens read, 700 held',
+  );
+});
+
+test('claw generate shows images and recordings to an endpoint, and refuses what is neither', async () => {
+  const far = await startEndpointServer((response) => sayWhole(response, 'a dot'));
+  onTestFinished(() => far.close());
+  const folder = mkdtempSync(join(tmpdir(), 'claw-models-'));
+  onTestFinished(() => rmSync(folder, { recursive: true, force: true }));
+  const config = join(folder, 'config.yaml');
+  writeFileSync(config, `models:\n  - { name: far, baseUrl: "${far.baseUrl}" }\n`);
+  const file = (name: string, bytes: string) => {
+    writeFileSync(join(folder, name), bytes, 'latin1');
+    return join(folder, name);
+  };
+  const png = file('dot', '\x89PNG\r\n\x1a\nrest');
+  const wav = file('dot.bin', 'RIFF\0\0\0\0WAVEfmt ');
+  const ask = (...attached: string[]) => {
+    const named = attached.flatMap((path) => ['--attach', path]);
+    return run(['generate', '--config', config, '--prompt', 'What?', '--ask', 'far', ...named]);
+  };
+  const { status, stdout } = await ask(png, wav);
+  expect([status, stdout.trim()]).toEqual([exitStatus.ok, 'a dot']);
+  const encoded = (bytes: string) => Buffer.from(bytes, 'latin1').toString('base64');
+  expect(far.calls.at(-1)?.body.messages[0]?.content).toEqual([
+    { type: 'text', text: 'What?' },
+    {
+      type: 'image_url',
+      image_url: { url: `data:image/png;base64,${encoded('\x89PNG\r\n\x1a\nrest')}` },
+    },
+    {
+      type: 'input_audio',
+      input_audio: { data: encoded('RIFF\0\0\0\0WAVEfmt '), format: 'wav' },
+    },
+  ]);
+  for (const [path, word] of [
+    [file('text', 'PNG'), 'neither PNG'],
+    [file('large', `\x89PNG\r\n\x1a\n${' '.repeat(800_000)}`), 'larger than 768 KiB'],
+    [folder, 'not a regular file'],
+    [join(folder, 'absent'), 'cannot be read'],
+  ] as const) {
+    const refused = await ask(path);
+    expect(refused.status).toBe(exitStatus.badInput);
+    expect(refused.stderr).toContain(word);
+  }
+  const own = ['generate', '--config', config, '--prompt', 'What?', '--attach', png];
+  expect((await run(own)).stderr).toContain('CONTENT_UNSUPPORTED');
 });
 
 test('claw models without a server lists those of the configuration, and loads none', async () => {

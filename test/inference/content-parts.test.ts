@@ -57,7 +57,7 @@ describe('images and recordings', () => {
 
   it('are refused by name where the model reads text alone', async () => {
     const file = embeddedModelFile;
-    const model = await openLlamaModel({ file, trusted: true, gpu: false, cores: 2 });
+    const model = await openLlamaModel({ file, trusted: true, device: 'cpu', cores: 2 });
     opened.push(model);
     for (const part of [image, audio]) {
       await expect(model.generate(showing('What is this?', part))).rejects.toMatchObject({

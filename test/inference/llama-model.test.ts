@@ -15,7 +15,7 @@ beforeAll(async () => {
   model = await openLlamaModel({
     file: embeddedModelFile,
     trusted: true,
-    gpu: false,
+    device: 'cpu',
     demonstration: true,
     cores: 2,
   });
@@ -346,7 +346,7 @@ describe('a closed model', () => {
     const second = await openLlamaModel({
       file: embeddedModelFile,
       trusted: true,
-      gpu: false,
+      device: 'cpu',
       cores: 1,
     });
     const running = codeOf(second.generate(extraction()));
@@ -373,7 +373,7 @@ describe('a model with several sequences', () => {
     const several = await openLlamaModel({
       file: embeddedModelFile,
       trusted: true,
-      gpu: false,
+      device: 'cpu',
       demonstration: true,
       cores: 2,
       sequences: 3,
@@ -408,7 +408,7 @@ describe('a model with several sequences', () => {
     const several = await openLlamaModel({
       file: embeddedModelFile,
       trusted: true,
-      gpu: false,
+      device: 'cpu',
       cores: 2,
       sequences: 2,
     });

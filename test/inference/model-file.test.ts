@@ -1,6 +1,7 @@
 import { copyFile, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { getLlamaGpuTypes } from 'node-llama-cpp';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { openModel } from '../../src/inference/open-model.ts';
 import { embeddedModelFile, request } from './requests.ts';
@@ -32,6 +33,27 @@ function changed(change: (bytes: Buffer) => void): Buffer {
 }
 
 describe('a model file', () => {
+  it('that is pinned to a GPU is worked with there or refused, never on the processor', async () => {
+    const file = join(folder, 'pinned.gguf');
+    await copyFile(embeddedModelFile, file);
+    const pinned = () => openModel({ modelFile: file, embeddedModelFile, cores: 2, device: 'gpu' });
+    const onProcessor = await openModel({
+      modelFile: file,
+      embeddedModelFile,
+      cores: 2,
+      device: 'cpu',
+    });
+    expect(onProcessor.info.device).toBe('cpu');
+    await onProcessor.close();
+    if ((await getLlamaGpuTypes('supported')).some((type) => type !== false)) {
+      const model = await pinned();
+      expect(model.info.device).toBe('gpu');
+      await model.close();
+    } else {
+      await expect(pinned()).rejects.toMatchObject({ code: 'DEVICE_UNAVAILABLE' });
+    }
+  });
+
   it('of the user is loaded and is no demonstration', async () => {
     const file = join(folder, 'own.gguf');
     await copyFile(embeddedModelFile, file);

@@ -20,7 +20,7 @@ afterAll(async () => {
 describe('the model with random weights', () => {
   it('is the file of its card, and answers all the tokens that are asked for', async () => {
     execFileSync(process.execPath, [join(models, 'train/random.mjs'), file]);
-    const model = await openLlamaModel({ file, trusted: true, gpu: false, cores: 2 });
+    const model = await openLlamaModel({ file, trusted: true, device: 'cpu', cores: 2 });
     opened.push(model);
     const card = readFileSync(join(models, 'MODEL_CARD.md'), 'utf8');
     expect(card).toContain(`SHA-256 \`${model.info.sha256}\``);

@@ -18,6 +18,7 @@ function status(name: string, changes: Partial<ModelStatus> = {}): ModelStatus {
     memoryBytes: 1,
     parameters: 1_000,
     contextTokens: 2_048,
+    device: 'cpu',
     sequences: 1,
     generations: 0,
     tokensPerSecond: null,
@@ -32,6 +33,7 @@ const far = status('far', {
   tier: 'remote',
   backend: 'openai-compatible',
   parameters: null,
+  device: null,
   contextTokens: null,
   sequences: null,
 });
@@ -125,6 +127,20 @@ describe('the order of models', () => {
 });
 
 describe('what may not answer', () => {
+  test('is a model that works elsewhere than the policy wants, or of which nobody has said where', () => {
+    const graphics = status('graphics', { device: 'gpu' });
+    const unknown = status('unknown', { device: null });
+    const models = [small, graphics, unknown, far];
+    const decision = route(question(), models, { device: 'gpu' });
+    expect(decision.ranked.map(({ model }) => model)).toEqual(['graphics']);
+    expect(decision.excluded).toEqual([
+      { model: 'small', reason: 'the policy wants the gpu, it works on the cpu' },
+      { model: 'unknown', reason: 'the policy wants the gpu, and nobody has said where it works' },
+      { model: 'far', reason: 'the policy wants the gpu, and nobody has said where it works' },
+    ]);
+    expect(order({}, models, { device: 'cpu' })).toEqual(['small']);
+  });
+
   test('is every endpoint for a local-only prompt, whatever is preferred', () => {
     const policy: RoutingPolicy = { prefer: { extraction: 'remote' } };
     const decision = route(question({ privacy: 'local-only' }), [far, small], policy);

@@ -189,11 +189,29 @@ describe('whoever will be back', () => {
     await answer(long('a'), { parks: true, owner: 'one' });
     await answer(long('b'), { parks: true, owner: 'two' });
     await answer(long('c'), { parks: true, owner: 'one' });
-    expect(store.states.map(({ owner }) => owner)).toEqual(['one']);
+    await expect.poll(() => store.states.map(({ owner }) => owner)).toEqual(['one', 'two']);
     await of.forget('one');
-    expect(store.states).toHaveLength(0);
+    expect(store.states.map(({ owner }) => owner)).toEqual(['two']);
     expect(sequences.map(({ contextTokens }) => contextTokens[0]).sort()).toEqual(['b', undefined]);
     expect((await answer(long('a'))).read).toBe(200);
+  });
+
+  test('is stored before its place is taken, while places are being lost', async () => {
+    const store = new KeptStates();
+    const { answer, of } = pool(2, { store });
+    for (const name of ['a', 'b']) await answer(long(name), { parks: true });
+    expect(store.states).toHaveLength(0);
+    await answer(long('c'), { parks: true });
+    // The place of the first was taken, and the second is next.
+    await expect.poll(() => of.usage.offloaded).toBe(2);
+    const during = async (): Promise<void> => expect(of.usage.offloaded).toBe(2);
+    await answer(long('d'), { during });
+    expect((await answer(`${long('b')}!`)).read).toBe(1);
+    // Whoever has a place to itself costs no more files after a while.
+    for (let turn = 0; turn < 3; turn += 1) await answer(long('d'), { parks: true });
+    const { offloaded } = of.usage;
+    for (let turn = 0; turn < 3; turn += 1) await answer(long('d'), { parks: true });
+    expect(of.usage.offloaded).toBe(offloaded);
   });
 
   test('is not who failed', async () => {

@@ -18,7 +18,7 @@ async function answers(
     file: embeddedModelFile,
     draftFile,
     trusted: true,
-    gpu: false,
+    device: 'cpu',
     cores: 2,
     speculation,
     alwaysSpeculates: true,
@@ -78,7 +78,7 @@ describe('guessing in deterministic mode', () => {
     const model = await openLlamaModel({
       file: embeddedModelFile,
       trusted: true,
-      gpu: false,
+      device: 'cpu',
       cores: 2,
       speculation: 'prompt-lookup',
       deterministic: true,

@@ -115,7 +115,7 @@ describe('the inference worker', () => {
     const model = await openLlamaModel({
       file: embeddedModelFile,
       trusted: true,
-      gpu: false,
+      device: 'cpu',
       demonstration: true,
       cores: 2,
       deterministic: true,

@@ -54,6 +54,19 @@ models:
     expect(settings.others[0]?.model).not.toHaveProperty('apiKey');
   });
 
+  test('say how large a window begins and becomes, and where they work', () => {
+    const config = configOf(
+      `model: { file: base.gguf, contextTokens: { max: 16384 }, device: cpu }
+models:
+  - { name: second, file: b.gguf, contextTokens: { start: 1024 }, device: "gpu:1", process: child }
+`,
+    );
+    expect(modelSetSettings(config)).toMatchObject({
+      default: { model: { contextTokens: { max: 16_384 }, device: 'cpu' } },
+      others: [{ model: { contextTokens: { start: 1_024 }, device: 'gpu:1', process: 'child' } }],
+    });
+  });
+
   test('without them there is the default model alone, without a cap', () => {
     expect(modelSetSettings(configOf('port: 1\n'))).toMatchObject({ others: [], memoryMb: null });
   });
@@ -76,6 +89,13 @@ models:
     ['models:\n  - name: a\n    file: a.gguf\n    tier: tiny\n', ':4:5:', 'models.0.tier'],
     ['models:\n  - name: a\n    file: a\n    apiKey: secret\n', ':4:5:', 'OPENCLAW_API_KEY'],
     ['models:\n  - { name: a, file: a }\n  - { name: a, file: b }\n', ':1:1:', 'the same name'],
+    ['model: { file: a, device: "gpu:1" }\n', ':1:', 'process: child'],
+    ['models:\n  - { name: a, file: a, device: "gpu:0" }\n', ':2:5:', 'process: child'],
+    ['model: { device: gpu }\n', 'model.device is gpu', 'processor alone'],
+    ['model: { file: a, device: npu }\n', ':1:', 'model.device'],
+    ['model: { file: a, contextTokens: { start: 512, max: 256 } }\n', ':1:', 'larger than max'],
+    ['model: { file: a, contextTokens: { max: 10 } }\n', ':1:', 'model.contextTokens.max'],
+    ['models:\n  - { name: a, baseUrl: "http://x.test", device: gpu }\n', ':2:5:', 'leave device'],
     ['modelMemoryMb: 0\n', ':1:1:', 'modelMemoryMb'],
   ])('%j is refused by place and word', (text, place, word) => {
     const { code, message } = errorOf(text);

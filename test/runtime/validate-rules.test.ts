@@ -50,7 +50,7 @@ describe('a pipeline that validates', () => {
   });
 
   test('may tell the doubts in the prompt of a retry', () => {
-    const supervise = { grounding: '{{#reasons}}{{.}} {{/reasons}}{{facts}}' };
+    const supervise = { grounding: '{{#reasons}}{{.}} {{/reasons}}{{facts}} {{results}}' };
     expect(() => parse({ worker: worker({ pattern: 'vote' }, { supervise }) })).not.toThrow();
   });
 });

@@ -9,7 +9,7 @@ test('many agents, one model: nothing is lost, doubled or mixed up, whatever hap
   timeout: 240_000,
 }, async () => {
   const stateFolder = join(testFolder(), 'states');
-  const report = await soak({ agents: 60, seconds: 30, sequences: 4, stateFolder, seed: 11 });
+  const report = await soak({ agents: 60, seconds: 60, sequences: 4, stateFolder, seed: 11 });
   expect(report.wrong).toEqual([]);
   expect(report.misread).toBeLessThan(report.answers / 50);
   expect(report.starved).toBe(0);

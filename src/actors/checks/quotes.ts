@@ -4,7 +4,10 @@
  * of `{ text, range }`, where the range is the place in the document or in its
  * part. An empty answer is a list of nothing, and no doubt.
  *
- * `with:` `nothing` names answers that say that there is nothing to quote;
+ * `with:` `nothing` names answers that say that there is nothing to quote, which with `seek: true` is
+ * doubted where a sentence of the document speaks of the element that the agent works on;
+ * `labels` are words that may stand before a quote with a colon, and with `citations: true` a
+ * number in brackets may follow it, neither of which is quoted;
  * `whole: sentence` lets a quote stand for the sentence that it is a piece of;
  * with `informative: true` headings, greetings and small talk are left out
  * without a doubt.
@@ -13,7 +16,8 @@
  *   Q1. A range holds its text, white space and a bullet before a line left aside.
  *   Q2. A place is quoted once.
  */
-import { isJsonObject, type Json } from '../../kernel/json.ts';
+import { isJsonObject, type Json, type JsonObject } from '../../kernel/json.ts';
+import { runKnowledge } from '../detectors/run-knowledge.ts';
 import type { TextRange } from '../event.ts';
 import { isInformative } from '../sentences.ts';
 import { linesOf } from '../statements.ts';
@@ -61,10 +65,25 @@ function rangeOf(document: string, { start, end }: Span): TextRange {
   return { start, end, firstLine: lineAt(start), lastLine: lineAt(end - 1) };
 }
 
-export const quotes: Check = ({ output, document, parameters }) => {
+/** Without the label before it and the citation after it. */
+function bareQuote(line: string, { labels, citations }: JsonObject): string {
+  const known = Array.isArray(labels) ? labels : [];
+  const colon = line.indexOf(': ');
+  const quote = known.includes(line.slice(0, Math.max(0, colon))) ? line.slice(colon + 2) : line;
+  return citations === true ? quote.replace(/\s\[\d{1,4}\]$/, '') : quote;
+}
+
+/** What the document says of a question. */
+function sentenceAbout(document: string, question: Json): string | null {
+  if (typeof question !== 'string') return null;
+  return runKnowledge(document, {}).about(question)?.text ?? null;
+}
+
+export const quotes: Check = ({ output, document, each, parameters }) => {
   const nothing = Array.isArray(parameters.nothing) ? parameters.nothing : [];
   const isTelling = (text: string): boolean => !heading.test(text) && isInformative(text);
-  const lines = textsIn(output).filter((line) => !nothing.includes(line));
+  const said = textsIn(output).map((line) => bareQuote(line, parameters));
+  const lines = said.filter((line) => !nothing.includes(line));
   const found = new Map<number, { readonly text: string; readonly range: TextRange }>();
   let invented = 0;
   for (const line of lines) {
@@ -78,10 +97,15 @@ export const quotes: Check = ({ output, document, parameters }) => {
     if (parameters.informative === true && !isTelling(text)) continue;
     if (!found.has(span.start)) found.set(span.start, { text, range: rangeOf(document, span) }); // (Q2)
   }
+  const overlooked = lines.length < said.length && parameters.seek === true;
+  const sentence = overlooked ? sentenceAbout(document, each) : null;
   const reason = `${invented} of ${lines.length} quotes do not stand in the document and were left out.`;
   return {
     output: [...found.values()].map(({ text, range }) => ({ text, range: { ...range } })),
-    reasons: invented === 0 ? [] : [reason],
+    reasons: [
+      ...(invented === 0 ? [] : [reason]),
+      ...(sentence === null ? [] : [`Nothing was found, though the document says: ${sentence}`]),
+    ],
     retry: true,
   };
 };

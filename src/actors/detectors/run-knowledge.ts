@@ -25,6 +25,8 @@ export interface GroundedFacts {
 
 /** Words that a fact and a statement must share before one can speak of the other. */
 const sharedMin = 2;
+/** Sentences of earlier results in one grounding. */
+const resultsMax = 3;
 /** Of the words of the statement, at least this part must be shared. */
 const sharedPartMin = 0.5;
 
@@ -35,19 +37,46 @@ export function textsOf(value: Json): string[] {
   return Object.values(value).flatMap((inner) => textsOf(inner as Json));
 }
 
-/** The document, and the outputs of earlier steps that were accepted. */
-export function runKnowledge(
-  document: string,
-  steps: Readonly<Record<string, StepResult>>,
-): GroundedFacts {
-  const own = matterOf(document).map((text) => ({ text, origin: 'the document' }));
-  const verified = Object.entries(steps).flatMap(([step, { verdict, output }]) =>
+/** The sentences of outputs that were accepted. */
+function verifiedFacts(steps: Readonly<Record<string, StepResult>>): KnownFact[] {
+  return Object.entries(steps).flatMap(([step, { verdict, output }]) =>
     verdict === 'accepted'
       ? textsOf(output)
           .flatMap(sentencesOf)
           .map((text) => ({ text, origin: `the step ${step}` }))
       : [],
   );
+}
+
+/**
+ * Of the accepted outputs of earlier steps, the sentences that share most words with a question,
+ * in their order, joined by spaces; empty when none shares any.
+ */
+export function relevantResults(
+  steps: Readonly<Record<string, StepResult>>,
+  question: string,
+): string {
+  const asked = stems(question);
+  return verifiedFacts(steps)
+    .map(({ text }, index) => {
+      const shared = [...stems(text)].filter((stem) => asked.has(stem)).length;
+      return { text, index, shared };
+    })
+    .filter(({ shared }) => shared > 0)
+    .toSorted((one, other) => other.shared - one.shared || one.index - other.index)
+    .slice(0, resultsMax)
+    .toSorted((one, other) => one.index - other.index)
+    .map(({ text }) => text)
+    .join(' ');
+}
+
+/** The document, and the outputs of earlier steps that were accepted. */
+export function runKnowledge(
+  document: string,
+  steps: Readonly<Record<string, StepResult>>,
+): GroundedFacts {
+  const own = matterOf(document).map((text) => ({ text, origin: 'the document' }));
+  const verified = verifiedFacts(steps);
   const facts = [...own, ...verified].map((fact) => ({ fact, words: stems(fact.text) }));
   const everything = [document, ...verified.map(({ text }) => text)].join('\n').toLowerCase();
   return {

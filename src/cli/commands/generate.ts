@@ -12,6 +12,7 @@ import { generatedText, generationOf, refuseMismatch } from '../../runtime/gener
 import type { GeneratedText, GenerateTextRequest } from '../../runtime/views.ts';
 import {
   type CommandContext,
+  collected,
   decimal,
   type Host,
   integer,
@@ -19,6 +20,7 @@ import {
   onAction,
 } from '../command.ts';
 import { findServer } from '../connect.ts';
+import { readContentPart } from '../content-part-file.ts';
 import { readTextFile, TextFileFault } from '../text-file.ts';
 
 interface GenerateOptions {
@@ -30,6 +32,7 @@ interface GenerateOptions {
   readonly maxTokens?: number;
   readonly ask?: string;
   readonly localOnly?: boolean;
+  readonly attach?: readonly string[];
 }
 
 type OnToken = (token: { text: string; confidence: number | null }) => void;
@@ -46,7 +49,12 @@ export function generateCommand(host: Host): Command {
     .option('--seed <n>', 'seed', integer({ min: 0, max: 0xffff_ffff }))
     .option('--max-tokens <n>', 'tokens at most', integer({ min: 1, max: limits.answerTokensMax }))
     .option('--ask <name>', 'one of the models that claw models lists')
-    .option('--local-only', 'ask no endpoint');
+    .option('--local-only', 'ask no endpoint')
+    .option(
+      '--attach <file>',
+      'image or recording to show after the prompt; repeatable',
+      collected,
+    );
   return onAction<GenerateOptions>(command, host, async (context, { options }) => {
     const request = toRequest(options, context.io.cwd);
     const { io, output } = context;
@@ -67,7 +75,7 @@ export function generateCommand(host: Host): Command {
 }
 
 function toRequest(options: GenerateOptions, cwd: string): GenerateTextRequest {
-  const { prompt, system, schema, temperature, seed, maxTokens, ask, localOnly } = options;
+  const { prompt, system, schema, temperature, seed, maxTokens, ask, localOnly, attach } = options;
   return {
     prompt,
     temperature: temperature ?? defaults.temperature,
@@ -76,6 +84,9 @@ function toRequest(options: GenerateOptions, cwd: string): GenerateTextRequest {
     ...(system === undefined ? {} : { system }),
     ...(ask === undefined ? {} : { model: ask }),
     ...(localOnly === true ? { privacy: 'local-only' as const } : {}),
+    ...(attach === undefined
+      ? {}
+      : { parts: attach.map((path) => readContentPart(resolve(cwd, path))) }),
     ...(schema === undefined ? {} : { schema: readSchema(resolve(cwd, schema)) }),
   };
 }

@@ -21,7 +21,8 @@ export function modelsCommand(host: Host): Command {
         ? await context.services.configuredModels(context.config)
         : await server.models();
     context.output.answer({ models });
-    context.output.print(alignedRows([header, ...models.map(rowOf)]).join('\n'));
+    const lines = [...alignedRows([header, ...models.map(rowOf)]), ...models.flatMap(inUse)];
+    context.output.print(lines.join('\n'));
     return exitStatus.ok;
   });
   // The options of its own command come after its name.
@@ -53,21 +54,43 @@ const header: readonly string[] = [
   'BACKEND',
   'TIER',
   'STATE',
+  'DEVICE',
   'MEMORY',
+  'CONTEXT',
   'SEQUENCES',
   'OPEN',
   'TOKENS/S',
   'SHA-256',
 ];
 
+/** What a model that is loaded takes and holds at this moment. */
+function inUse({ name, usage }: ModelStatus): string[] {
+  if (usage === null) return [];
+  const { memory, files, sequences, active, parked, tokensRead, tokensHeld } = usage;
+  const mib = (bytes: number) => `${Math.ceil(bytes / mebibyte)} MiB`;
+  return [
+    `${name}: ${mib(memory.weights)} of weights, ${mib(memory.contexts)} of contexts, ${mib(memory.vram)} of GPU memory, ${mib(files.bytes)} in ${files.files} files; ` +
+      `${active} of ${sequences} sequences active, ${parked} parked; ${tokensRead} prompt tokens read, ${tokensHeld} held`,
+  ];
+}
+
+/** Tokens of a window now, and to which it may grow. */
+function contextOf({ contextTokens, usage }: ModelStatus): string {
+  if (contextTokens === null) return '-';
+  const now = usage?.window.tokens ?? contextTokens;
+  return now === contextTokens ? String(now) : `${now} of ${contextTokens}`;
+}
+
 function rowOf(model: ModelStatus): string[] {
-  const { memoryBytes, sequences, tokensPerSecond, sha256 } = model;
+  const { device, memoryBytes, sequences, tokensPerSecond, sha256 } = model;
   return [
     model.default ? `${model.name} (default)` : model.name,
     model.backend,
     model.tier,
     model.state,
+    device ?? '-',
     memoryBytes === null ? 'not known' : `${Math.ceil(memoryBytes / mebibyte)} MiB`,
+    contextOf(model),
     sequences === null ? '-' : String(sequences),
     String(model.generations),
     tokensPerSecond === null ? '-' : tokensPerSecond.toFixed(0),

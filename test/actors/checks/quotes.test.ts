@@ -49,6 +49,35 @@ describe('quotes', () => {
     expect(rangesIn(output)).toEqual(['The rent\ngoes up on 3 May.', 'Rent is due.']);
   });
 
+  test('leaves known labels and citations aside, and no others', () => {
+    const parameters = { labels: ['FINAL', 'Reason'], citations: true };
+    expect(quoted('FINAL: Rent is due.\nReason: Rent is due. [12]', parameters)).toMatchObject({
+      output: [{ text: 'Rent is due.' }],
+      reasons: [],
+    });
+    expect(quoted('Note: Rent is due.', parameters).reasons).toHaveLength(1);
+    expect(quoted('Rent is due. [1]').reasons).toHaveLength(1);
+    expect(quoted('Rent is due. [a]', parameters).reasons).toHaveLength(1);
+  });
+
+  test('may doubt that there is nothing, where a sentence speaks of the question', () => {
+    const check = (question: string, seek: boolean) =>
+      quotes({
+        output: "I don't know.",
+        document: 'The rent of the shop goes up in July. The lift is repaired.',
+        steps: {},
+        each: question,
+        confidence: null,
+        parameters: { nothing: ["I don't know."], seek },
+      }).reasons;
+    const sentence = 'The rent of the shop goes up in July.';
+    expect(check('When does the rent of the shop rise?', true)).toEqual([
+      `Nothing was found, though the document says: ${sentence}`,
+    ]);
+    expect(check('When does the rent of the shop rise?', false)).toEqual([]);
+    expect(check('Who painted the garden fence?', true)).toEqual([]);
+  });
+
   test('leaves small talk, headings and what means nothing out without a doubt', () => {
     const parameters = { informative: true, nothing: ["I don't know."] };
     expect(
