@@ -36,8 +36,7 @@ const generateSchema = z.strictObject({
 
 export function addGenerateRoute(app: FastifyInstance, runtime: RuntimePort): void {
   // Images and recordings come inside the body.
-  const bodyLimit =
-    limits.requestBodyBytesMax + limits.messagePartsMax * limits.messagePartCharactersMax;
+  const bodyLimit = limits.requestBodyBytesMax + limits.messagePartsCharactersMax;
   app.post('/v1/generate', { bodyLimit }, async (request, reply) => {
     const { stream, schema, ...rest } = parseRequest(
       generateSchema,

@@ -39,7 +39,15 @@ const contentPartSchema = z.discriminatedUnion('type', [
   z.strictObject({ type: z.literal('audio'), format: z.enum(['wav', 'mp3']), base64 }),
 ]);
 
-export const contentPartsSchema = z.array(contentPartSchema).min(1).max(limits.messagePartsMax);
+export const contentPartsSchema = z
+  .array(contentPartSchema)
+  .min(1)
+  .max(limits.messagePartsMax)
+  .refine(
+    (parts) =>
+      parts.reduce((sum, part) => sum + part.base64.length, 0) <= limits.messagePartsCharactersMax,
+    `all of them together have more than ${limits.messagePartsCharactersMax} characters of base64; make them smaller`,
+  );
 
 /** An image or a recording; the bytes themselves, so that nobody has to fetch anything. */
 export type ContentPart = z.output<typeof contentPartSchema>;

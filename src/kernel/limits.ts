@@ -213,6 +213,8 @@ export const limits = {
   messagePartsMax: 8,
   /** Characters of one of them, in base64. */
   messagePartCharactersMax: 1 * MiB,
+  /** And of all of one message: with its text it goes over the bus in one piece. */
+  messagePartsCharactersMax: 1.875 * MiB,
   /** Generations of one conversation of an agent, retries not counted. */
   agentTurnsMax: 256,
   /** Items of one node of a context: what a turn adds, or all that a shortened one keeps. */

@@ -285,6 +285,14 @@ describe('generation', () => {
     const response = await post('/v1/generate', { prompt: 'Hi', parts });
     expect(response.status).toBe(200);
     expect(runtime.generations).toEqual([{ prompt: 'Hi', parts }]);
+    const tooMuch = await post('/v1/generate', { prompt: 'Hi', parts: [...parts, ...parts] });
+    expect(tooMuch.status).toBe(413);
+    const large = { ...parts[1], base64: base64.slice(0, 700_000) };
+    const more = await post('/v1/generate', { prompt: 'Hi', parts: [large, large, large] });
+    expect([more.status, ((await more.json()) as { detail: string }).detail]).toEqual([
+      400,
+      expect.stringContaining('make them smaller'),
+    ]);
     const unknown = await post('/v1/generate', {
       prompt: 'Hi',
       parts: [{ type: 'video', base64 }],
