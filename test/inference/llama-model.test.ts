@@ -59,6 +59,7 @@ describe('the embedded model', () => {
       backend: 'llama.cpp',
       sha256: '70be492ab89056c88a1b5b9bda6cdc59f2f99d18e3397eeedc6628cf6a39a51c',
       contextTokens: 2048,
+      device: 'cpu',
       demonstration: true,
       capabilities: {
         confidence: true,
