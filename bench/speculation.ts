@@ -19,7 +19,7 @@ import { benchOptions, figure, report } from './harness.ts';
 import { conversationsInTurns, request } from './inference/prompts.ts';
 
 const { quick } = benchOptions();
-const promptsMax = quick ? 44 : 440;
+const promptsMax = quick ? 22 : 440;
 const parts = 5;
 /** Probabilities of two tokens that are called a tie, apart at most. */
 const tieMax = 0.01;

@@ -8,7 +8,13 @@ const file = (path: string) => fileURLToPath(new URL(`../../models/${path}`, imp
 /** Recall at 1 of each contender, by the line of the table. */
 function recalls(...flags: string[]): ReadonlyMap<string, number> {
   const script = file('train/embedding/evaluate_embedding.mjs');
-  const given = [script, file('tiny-embed.gguf'), file('eval/embedding.jsonl'), ...flags];
+  const given = [
+    script,
+    file('tiny-embed.gguf'),
+    file('eval/embedding.jsonl'),
+    '--no-intervals',
+    ...flags,
+  ];
   const table = execFileSync(process.execPath, given, { encoding: 'utf8' });
   const rows = table.matchAll(/^\| ([^|]+) \| ([\d.]+) \|/gm);
   return new Map([...rows].map(([, name = '', recall]) => [name, Number(recall)]));

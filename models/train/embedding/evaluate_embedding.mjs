@@ -1,6 +1,6 @@
 // Retrieval on a set of {"query", "match", "distractors", "kind"} lines: the embedding model against word-based embedders.
 // Candidates are all matches and distractors of the set together; with --matches-only the matches alone.
-// usage: node evaluate_embedding.mjs MODEL.gguf SET.jsonl [TOKENS.jsonl] [SYNONYMS.json] [--fails] [--matches-only]
+// usage: node evaluate_embedding.mjs MODEL.gguf SET.jsonl [TOKENS.jsonl] [SYNONYMS.json] [--fails] [--matches-only] [--no-intervals]
 // TOKENS.jsonl (from train_embedding.py): sentences with PyTorch's embeddings, compared with llama.cpp's
 // SYNONYMS.json (from coverage.py): word -> groups, for the word embedder with a synonym table
 import fs from 'node:fs';
@@ -91,9 +91,9 @@ if (synonyms) { contenders['lexical + synonyms'] = pairs((t) => lexical(t, {syno
 const results = Object.fromEntries(Object.entries(contenders).map(([k, v]) => [k, measure(v)])), kinds = [...new Set(set.map((e) => e.kind))].filter(Boolean);
 console.log(`\n| | recall@1 | recall@5 | MRR |${kinds.map((k) => ` r@1 ${k} (${set.filter((e) => e.kind === k).length}) |`).join('')}\n| --- | --- | --- | --- |${' --- |'.repeat(kinds.length)}`);
 for (const [k, rs] of Object.entries(results)) console.log(`| ${k} | ${['r1', 'r5', 'mrr'].map((m) => mean(rs.map((x) => x[m])).toFixed(3)).join(' | ')} |${kinds.map((d) => ` ${mean(rs.filter((_, i) => set[i].kind === d).map((x) => x.r1)).toFixed(3)} |`).join('')}`);
-console.log('\nDifference in recall@1, paired bootstrap, 95 %:');
+if (!process.argv.includes('--no-intervals')) console.log('\nDifference in recall@1, paired bootstrap, 95 %:');
 const compare = [['GGUF alone', 'lexical'], ['hybrid (sum)', 'GGUF alone'], ['hybrid (sum)', 'lexical'], ['GGUF alone', 'BM25'], ['hybrid (sum)', 'BM25'], ['GGUF alone', 'lexical, no stop list'], ['hybrid (sum)', 'lexical, no stop list'], ...synonyms ? [['lexical + synonyms', 'lexical'], ['hybrid (sum)', 'lexical + synonyms'], ['hybrid + synonyms', 'lexical + synonyms'], ['hybrid + synonyms', 'lexical']] : []];
-for (const [a, b] of compare) { const [m, lo, hi] = bootstrap(results[a], results[b]); console.log(`${a} - ${b}: ${m >= 0 ? '+' : ''}${m.toFixed(3)} [${lo.toFixed(3)}, ${hi.toFixed(3)}]`) }
+for (const [a, b] of process.argv.includes('--no-intervals') ? [] : compare) { const [m, lo, hi] = bootstrap(results[a], results[b]); console.log(`${a} - ${b}: ${m >= 0 ? '+' : ''}${m.toFixed(3)} [${lo.toFixed(3)}, ${hi.toFixed(3)}]`) }
 const covered = set.map((e) => e.covered); if (covered.some((x) => x !== undefined)) for (const c of [true, false]) for (const k of ['GGUF alone', 'lexical', 'hybrid (sum)']) console.log(`synonym link ${c}:`, k, mean(results[k].filter((_, i) => set[i].covered === c).map((x) => x.r1)).toFixed(3));
 if (showFails) for (const [i, e] of set.entries()) if (results['hybrid (sum)'][i].r1 < 1) console.log('\n', e.kind, e.query, '\n   want', e.match, '\n   got ', candidates[results['hybrid (sum)'][i].best]);
 process.exit(failed ? 1 : 0);
