@@ -3,7 +3,7 @@ import { z } from 'zod';
 import { RuntimeError } from '../kernel/errors.ts';
 import { limits } from '../kernel/limits.ts';
 import type { PastGeneration } from '../runtime/past-generations.ts';
-import { readTextFile, TextFileFault } from './text-file.ts';
+import { FileFault, readTextFile } from './text-file.ts';
 
 const labelSchema = z.object({
   run: z.string(),
@@ -19,7 +19,7 @@ export function readLabels(path: string): GivenLabel[] {
   try {
     text = readTextFile(path, limits.labelsBytesMax);
   } catch (cause) {
-    if (!(cause instanceof TextFileFault)) throw cause;
+    if (!(cause instanceof FileFault)) throw cause;
     throw new RuntimeError('USAGE', `The file of labels ${path} ${cause.message}.`, { cause });
   }
   return text.split('\n').flatMap((line, index) => {

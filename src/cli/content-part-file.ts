@@ -1,8 +1,8 @@
 /** An image or a recording that a user names, told apart by what the file begins with. */
-import { closeSync, constants, fstatSync, openSync, readFileSync } from 'node:fs';
 import type { ContentPart } from '../inference/model-port.ts';
 import { RuntimeError } from '../kernel/errors.ts';
 import { limits } from '../kernel/limits.ts';
+import { FileFault, readBounded } from './text-file.ts';
 
 /** Four characters of base64 hold three bytes. */
 const bytesMax = Math.floor(limits.messagePartCharactersMax / 4) * 3;
@@ -22,30 +22,18 @@ const beginningBytes = 16;
 
 /** @throws RuntimeError USAGE when it cannot be read, is too large, or is neither */
 export function readContentPart(path: string): ContentPart {
-  const bytes = readBounded(path);
+  const bytes = bytesOf(path);
   const beginning = bytes.toString('hex', 0, beginningBytes);
   const [, part] = kinds.find(([pattern]) => pattern.test(beginning)) ?? [];
   if (part !== undefined) return part(bytes.toString('base64'));
   throw refused(path, 'is neither PNG, JPEG, GIF or WebP nor WAV or MP3; convert it');
 }
 
-/** Never waits on a pipe and never reads a device without end. */
-function readBounded(path: string): Buffer {
-  let file: number;
+function bytesOf(path: string): Buffer {
   try {
-    file = openSync(path, constants.O_RDONLY | (constants.O_NONBLOCK ?? 0));
+    return readBounded(path, bytesMax);
   } catch (cause) {
-    throw refused(path, 'cannot be read; check the path and its permissions', cause);
-  }
-  try {
-    const status = fstatSync(file);
-    if (!status.isFile()) throw refused(path, 'is not a regular file; name another');
-    if (status.size > bytesMax) {
-      throw refused(path, `is larger than ${Math.floor(bytesMax / 1_024)} KiB; make it smaller`);
-    }
-    return readFileSync(file);
-  } finally {
-    closeSync(file);
+    throw cause instanceof FileFault ? refused(path, cause.message, cause) : cause;
   }
 }
 

@@ -3,7 +3,7 @@ import { resolve } from 'node:path';
 import { RuntimeError } from '../kernel/errors.ts';
 import type { Json } from '../kernel/json.ts';
 import { limits } from '../kernel/limits.ts';
-import { readTextFile, TextFileFault } from './text-file.ts';
+import { FileFault, readTextFile } from './text-file.ts';
 
 export const setHelp = `
 Settings of --set, of every agent or, as AGENT.model=…, of one:
@@ -37,7 +37,7 @@ function textOf(path: string): string {
   try {
     return readTextFile(path, limits.pipelineBytesMax);
   } catch (cause) {
-    if (!(cause instanceof TextFileFault)) throw cause;
+    if (!(cause instanceof FileFault)) throw cause;
     throw new RuntimeError('FORK_INVALID', `The file ${path} ${cause.message}.`, { cause });
   }
 }

@@ -109,7 +109,7 @@ describe('doubts (S2)', () => {
     const result = (verdict: string, output: unknown) => ({ verdict, output, reasons: [] });
     const steps = JSON.stringify({
       a: result('accepted', { note: 'The key of Bonn opens two doors. The sun is hot.' }),
-      b: result('escalated', 'The key is lost.'),
+      b: result('escalated', 'The doors are lost.'),
     });
     of.send({ type: 'run-step', step: 'one', variables: { ...variables, steps } });
     const asked = { ...doubt('one', 0), question: 'Where is the key of the doors?' };

@@ -21,7 +21,7 @@ import {
 } from '../command.ts';
 import { findServer } from '../connect.ts';
 import { readContentPart } from '../content-part-file.ts';
-import { readTextFile, TextFileFault } from '../text-file.ts';
+import { FileFault, readTextFile } from '../text-file.ts';
 
 interface GenerateOptions {
   readonly prompt: string;
@@ -97,7 +97,7 @@ function readSchema(path: string): JsonObject {
     value = JSON.parse(readTextFile(path, limits.schemaBytesMax));
   } catch (cause) {
     const why =
-      cause instanceof TextFileFault
+      cause instanceof FileFault
         ? cause.message
         : `is not JSON (${String(cause).replace(/\s+/g, ' ')}); correct it`;
     throw new RuntimeError('USAGE', `The schema file ${path} ${why}.`, { cause });

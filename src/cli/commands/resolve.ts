@@ -12,7 +12,7 @@ import { findServer } from '../connect.ts';
 import { followToEnd, reportRun } from '../follow-run.ts';
 import { withReadOnly } from '../read-only.ts';
 import { openRunTarget } from '../run-target.ts';
-import { readTextFile, TextFileFault } from '../text-file.ts';
+import { FileFault, readTextFile } from '../text-file.ts';
 
 interface ResolveOptions {
   readonly outcome: string;
@@ -76,7 +76,7 @@ function outcomeOf(given: string, cwd: string): 'done' | 'failed' | JsonObject {
   try {
     return JSON.parse(readTextFile(path, limits.pipelineBytesMax)) as JsonObject;
   } catch (cause) {
-    const why = cause instanceof TextFileFault ? cause.message : 'is not JSON';
+    const why = cause instanceof FileFault ? cause.message : 'is not JSON';
     const message = `The outcome is done, failed or a file; the file ${path} ${why}.`;
     throw new RuntimeError('OUTCOME_INVALID', message, { cause });
   }
