@@ -40,6 +40,7 @@ const typeNumbers = {
   branch: 8,
   'run-erased': 9,
   'run-keys': 10,
+  audit: 11,
 } as const;
 
 export type RecordType = keyof typeof typeNumbers;

@@ -343,6 +343,8 @@ export const limits = {
   socketBufferBytesMax: 8 * MiB,
   /** Time that WebSocket clients have to answer the close of a server that stops. */
   socketCloseMsMax: 1_000,
+  /** Bytes of one audit event, also of the one that stands for all before it. */
+  auditEventBytesMax: 512 * KiB,
   /** Time that a stop may take before the process ends anyway. */
   shutdownMsMax: 10_000,
 } as const;

@@ -21,6 +21,7 @@ import { nodeFilePort } from '../journal/file-port.ts';
 import { writeFailure } from '../journal/write-failure.ts';
 import { RuntimeError } from '../kernel/errors.ts';
 import type { RunId } from '../kernel/ids.ts';
+import { appendAuditEvents } from './audit-log.ts';
 import type { CompactionLimit, HeldBack, PlannedCompaction } from './compaction-plan.ts';
 import { JournalFollower } from './journal-follower.ts';
 import { CpuPool } from './pool/client.ts';
@@ -63,6 +64,8 @@ export interface CompactionOwner {
   inUse(run: RunId, going: ReadonlySet<RunId>): string | null;
   /** Resolves when texts that are written from now on are not left out because a segment has them (C4). */
   forgetTexts(): Promise<void>;
+  /** Journals what the audit has come to; resolves once it is durable (C6). */
+  carryAudit(): Promise<void>;
   /** From now on these runs have no events; resolves when nobody reads their segments (C5). */
   dropped(runs: readonly CompactedRun[]): Promise<void>;
 }
@@ -86,6 +89,7 @@ export async function compactJournal(
     const { last, runs } = plan;
     if (last === null) return reportOf(plan, null);
     if (!dryRun) await owner?.forgetTexts(); // (C4)
+    if (!dryRun) await carryAudit(data, last.lastSequence, owner); // (C6)
     const { erased } = plan;
     const request = { dataDirectory: data, last, runs, erased, nowMs, dryRun };
     const { compaction, needed, textsKept } = await pool
@@ -149,6 +153,23 @@ async function refusalOf(
   } catch (error) {
     if (error instanceof RuntimeError) return `it cannot be replayed: ${error.message}`;
     throw error;
+  }
+}
+
+async function carryAudit(
+  data: string,
+  lastSequence: number,
+  owner: CompactionOwner | undefined,
+): Promise<void> {
+  const follower = new JournalFollower(data);
+  try {
+    follower.advance();
+    const { security } = follower;
+    if (security.first === null || security.first > lastSequence) return;
+    if (owner === undefined) appendAuditEvents(data, [security.stateEvent()]);
+    else await owner.carryAudit();
+  } finally {
+    follower.close();
   }
 }
 

@@ -4,8 +4,9 @@
  * the last seal, which the disk may be a moment from confirming.
  */
 
+import { type AuditNotice, parseAuditEvent } from '../identity/audit-event.ts';
 import { JournalReader, type JournalReaderOptions } from '../journal/journal-reader.ts';
-import type { JournalPosition } from '../journal/record.ts';
+import type { JournalPosition, ReadableRecord } from '../journal/record.ts';
 import type { RunKeys } from '../journal/run-keys.ts';
 import { assert } from '../kernel/assert.ts';
 import { RuntimeError } from '../kernel/errors.ts';
@@ -16,13 +17,18 @@ import { runErased } from './erased-runs.ts';
 import { type BlobLookup, type EventBody, eventOf } from './event-record.ts';
 import type { StreamRecord } from './fold-run.ts';
 import { type IndexChange, type RunEntry, RunIndex } from './run-index.ts';
+import { newSecurityState } from './security-state.ts';
 import type { EventView } from './views.ts';
 
 /** What the index shows where a text was skipped with a damaged part of the journal. */
 const lostText = Buffer.from('(lost)');
 
+/** What a record changed: of the runs, or of who may do what. */
+export type JournalChange = IndexChange | { readonly type: 'audit'; readonly notice: AuditNotice };
+
 export class JournalFollower {
   readonly index: RunIndex;
+  readonly security = newSecurityState();
   readonly #reader: JournalReader;
 
   constructor(dataDirectory: string, options: JournalReaderOptions = {}) {
@@ -37,11 +43,20 @@ export class JournalFollower {
   /** Reads on, up to the durable end where it is known; calls back for each change, in order. */
   advance(
     until?: JournalPosition,
-    onChange: (change: IndexChange) => void = () => undefined,
+    onChange: (change: JournalChange) => void = () => undefined,
   ): void {
     for (const group of this.#reader.groups(until)) {
-      for (const record of group) onChange(this.index.apply(record));
+      for (const record of group) onChange(this.#apply(record));
     }
+  }
+
+  #apply(record: ReadableRecord): JournalChange {
+    if (record.type !== 'audit') return this.index.apply(record);
+    const event = parseAuditEvent(record.body);
+    if (event === null) return { type: 'none' };
+    const { sequence, timeMs } = record;
+    this.security.apply(event, { sequence, timeMs });
+    return { type: 'audit', notice: { event, sequence, timeMs } };
   }
 
   /** @throws RuntimeError RUN_NOT_FOUND, RUN_ERASED, RUN_KEYS_MISSING, RUN_COMPACTED */

@@ -27,6 +27,8 @@ export interface MaintenanceParts {
   readonly forks: ForksUnderWay;
   /** As `CompactionOwner` says. */
   forgetTexts(): Promise<void>;
+  /** As `CompactionOwner` says. */
+  carryAudit(): Promise<void>;
   /** Resolves when no host is being recovered. */
   recovered(): Promise<void>;
 }
@@ -72,6 +74,10 @@ export class Maintenance implements CompactionOwner {
 
   forgetTexts(): Promise<void> {
     return this.#parts.forgetTexts();
+  }
+
+  carryAudit(): Promise<void> {
+    return this.#parts.carryAudit();
   }
 
   async dropped(runs: readonly CompactedRun[]): Promise<void> {

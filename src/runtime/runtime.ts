@@ -11,7 +11,6 @@ import type { DataDirectory } from '../journal/data-directory.ts';
 import type { JournalMode } from '../journal/journal-writer.ts';
 import type { JournalPosition } from '../journal/record.ts';
 import { fromErrorMessage, RuntimeError, toErrorMessage } from '../kernel/errors.ts';
-import type { RunId } from '../kernel/ids.ts';
 import { limits } from '../kernel/limits.ts';
 import { SandboxPool } from '../sandbox/sandbox.ts';
 import { resolveEffect } from './await-resolution.ts';
@@ -28,7 +27,6 @@ import { generatedText, generationOf, refuseMismatch } from './generate-text.ts'
 import type { HostDeath } from './host-pool.ts';
 import { HostRecovery } from './host-recovery.ts';
 import { InferenceClient } from './inference-worker/client.ts';
-import type { TokenNotice } from './inference-worker/protocol.ts';
 import type { JournalFollower } from './journal-follower.ts';
 import type { DurableNotice } from './journal-worker/protocol.ts';
 import { Maintenance } from './maintenance.ts';
@@ -39,8 +37,10 @@ import { runInterventions } from './run-interventions.ts';
 import { RunLifecycle } from './run-lifecycle.ts';
 import { runWindow } from './run-window.ts';
 import type { RuntimeThreads } from './runtime-threads.ts';
+import { Security } from './security.ts';
 import { SnapshotService } from './snapshot-service.ts';
 import { isDiskFailure } from './step-failure.ts';
+import { TokenFeed } from './token-feed.ts';
 import { topics } from './topics.ts';
 import { productVersion } from './version.ts';
 import type {
@@ -81,6 +81,7 @@ interface RuntimeParts {
 }
 
 export class Runtime implements RuntimePort {
+  readonly security: Security;
   readonly #data: DataDirectory;
   readonly #journalMode: JournalMode;
   readonly #threads: RuntimeThreads;
@@ -96,7 +97,7 @@ export class Runtime implements RuntimePort {
   readonly #deadLetters = new DeadLetterList();
   readonly #bus: BusSampler;
   readonly #inference: InferenceClient;
-  readonly #tokenListeners = new Set<(token: TokenView) => void>();
+  readonly #tokens = new TokenFeed();
   #model: ModelInfo | null = null;
   #sandbox: SandboxPool | null = null;
   #isOpen = false;
@@ -114,6 +115,7 @@ export class Runtime implements RuntimePort {
     this.#inference = new InferenceClient(threads.endpoint);
     const onNotice = (text: string) => hooks.onNotice?.(text);
     const [{ dataDirectory }, durable, pool] = [config, this.#durable, this.#pool];
+    this.security = new Security({ threads, follower, durable });
     const forks = new ForksUnderWay();
     const parts = { dataDirectory, threads, follower, onNotice, durable, pool, forks };
     this.#snapshots = new SnapshotService(parts);
@@ -127,7 +129,7 @@ export class Runtime implements RuntimePort {
       },
       pause: () => this.#lifecycle.pause(),
       forgetActors: () => this.#lifecycle.forgetActors(),
-      resumeAll: () => this.#lifecycle.resumeAll(),
+      resumeAll: () => this.#resumeAll(),
       suspend: (run, { code, message }) => this.#lifecycle.suspend(run, { code, message }),
       onNotice,
       onFailure: (error) => this.fail(error),
@@ -138,6 +140,7 @@ export class Runtime implements RuntimePort {
       feed: this.#feed,
       forks,
       forgetTexts: () => threads.journal.forgetTexts(),
+      carryAudit: () => this.security.carry(),
       recovered: () => this.#recovery.settled(),
     });
   }
@@ -157,9 +160,15 @@ export class Runtime implements RuntimePort {
     completeErasures(this.#data.path, this.#follower);
     this.#model = await this.#threads.model;
     // A host that has died by now continues the runs in its own way.
-    if (this.#recovery.deaths === 0) this.#resumed = await this.#lifecycle.resumeAll();
+    if (this.#recovery.deaths === 0) this.#resumed = await this.#resumeAll();
     await this.#recovery.settled();
     this.#isOpen = true;
+  }
+
+  /** Hosts that have just started hear of the audit before any actor reaches them. */
+  #resumeAll(): Promise<number> {
+    this.security.announce();
+    return this.#lifecycle.resumeAll();
   }
 
   get recovered(): { readonly runs: number; readonly bytesCut: number } {
@@ -250,8 +259,7 @@ export class Runtime implements RuntimePort {
   }
 
   onToken(listener: (token: TokenView) => void): () => void {
-    this.#tokenListeners.add(listener);
-    return () => this.#tokenListeners.delete(listener);
+    return this.#tokens.subscribe(listener);
   }
 
   ended(id: string, signal?: AbortSignal): Promise<RunView> {
@@ -342,6 +350,7 @@ export class Runtime implements RuntimePort {
 
   #hear(): void {
     const { endpoint, journal } = this.#threads;
+    this.security.hear();
     endpoint.on(topics.deadLetters, (letter) => this.#deadLetters.add(letter));
     endpoint.on(topics.durable, (notice) => {
       journal.deliver(notice);
@@ -352,7 +361,9 @@ export class Runtime implements RuntimePort {
     endpoint.on(topics.runBroken, ({ run, error }) => this.#lifecycle.suspend(run, error));
     // Whoever stops the thread waits for its end, which comes after this.
     endpoint.on(topics.closed, () => undefined);
-    endpoint.on(topics.token, (notice) => this.#token(notice));
+    endpoint.on(topics.token, (notice) => {
+      if (!this.#inference.takeToken(notice)) this.#tokens.publish(notice);
+    });
   }
 
   /** Without its disk the runtime stops; whatever else ended a host, hosts start again. */
@@ -361,18 +372,13 @@ export class Runtime implements RuntimePort {
     else this.#hooks.onNotice?.(`A host fails: ${error.message}`);
   }
 
-  #token(notice: TokenNotice): void {
-    if (this.#inference.takeToken(notice)) return;
-    const { run, actor } = notice.label ?? {};
-    if (typeof run !== 'string' || typeof actor !== 'string') return;
-    const { text, confidence, place } = notice;
-    const token: TokenView = { run: run as RunId, actor, text, confidence, place };
-    for (const listener of this.#tokenListeners) listener(token);
-  }
-
   /** Reads on, up to the durable end where it is known. */
   #read(until?: JournalPosition): void {
     this.#follower.advance(until, (change) => {
+      if (change.type === 'audit') {
+        this.security.audited(change.notice);
+        return;
+      }
       if (change.type === 'event') this.#feed.notify(change.entry.id);
       this.#lifecycle.changed(change);
     });

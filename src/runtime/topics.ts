@@ -8,6 +8,7 @@ import type { ActorJson, Envelope } from '../actors/actor.ts';
 import type { Outcome } from '../actors/outcome.ts';
 import { type DeadLetter, deadLetterTopicId } from '../bus/dead-letters.ts';
 import { defineTopic, type ThreadId, threadId } from '../bus/endpoint.ts';
+import type { AuditEvent, AuditNotice } from '../identity/audit-event.ts';
 import type { KeyRegistration } from '../identity/key-directory.ts';
 import type { GenerationOutcome } from '../inference/model-port.ts';
 import type { ModelStatus } from '../inference/model-status.ts';
@@ -221,6 +222,22 @@ export const topics = {
     policy: 'wait',
     publishers: hosts,
     subscribers: [mainThread],
+  }),
+  /** Asks main to journal an audit event; answered once it is durable. */
+  audit: defineTopic<AuditEvent, null>({
+    id: 25,
+    name: 'audit',
+    policy: 'wait',
+    publishers: [actuatorThread, ...hosts],
+    subscribers: [mainThread],
+  }),
+  /** What the folds of the audit have to take in: each event once it is durable, and first where they stand. */
+  security: defineTopic<AuditNotice>({
+    id: 26,
+    name: 'security',
+    policy: 'wait',
+    publishers: [mainThread],
+    subscribers: [actuatorThread, ...hosts],
   }),
   generate: defineTopic<GenerateMessage, GenerationOutcome>({
     id: 32,

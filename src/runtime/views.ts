@@ -14,7 +14,7 @@ import type { BusView } from './bus-view.ts';
 import type { CompactionReport } from './compact-journal.ts';
 import type { CompactionLimit } from './compaction-plan.ts';
 import type { ErasureReport } from './erase-run.ts';
-
+import type { SecurityPort } from './security-port.ts';
 import type { SnapshotAudit } from './snapshot-run.ts';
 
 export type RunStatus =
@@ -343,6 +343,8 @@ export interface EraseOptions {
 
 /** The running system as the API and `claw` use it. Every method that names a run throws RUN_NOT_FOUND. */
 export interface RuntimePort {
+  /** Who may do what. */
+  readonly security: SecurityPort;
   health(): HealthView;
   /** Every model that serves, the default one first. */
   models(): Promise<readonly ModelStatus[]>;

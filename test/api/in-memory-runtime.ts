@@ -2,6 +2,7 @@
  * RuntimePort over arrays, so that the API's own behaviour can be driven event
  * by event: when an event appears, when a run ends, how long a client lags.
  */
+
 import { busStatistics, takeSnapshot } from '../../src/bus/bus-statistics.ts';
 import type { ModelStatus } from '../../src/inference/model-status.ts';
 import type { BackupReport } from '../../src/journal/backup.ts';
@@ -10,6 +11,7 @@ import { newRunId, type RunId, runId } from '../../src/kernel/ids.ts';
 import type { BusView } from '../../src/runtime/bus-view.ts';
 import type { CompactionReport } from '../../src/runtime/compact-journal.ts';
 import type { ErasureReport } from '../../src/runtime/erase-run.ts';
+import type { SecurityPort } from '../../src/runtime/security-port.ts';
 import type {
   CompactionRequest,
   ContextView,
@@ -46,6 +48,7 @@ interface StoredRun {
 }
 
 export class InMemoryRuntime implements RuntimePort {
+  readonly security: SecurityPort = { record: async () => undefined, quarantined: () => [] };
   readonly started: StartRunRequest[] = [];
   readonly resolved: ResolveRequest[] = [];
   readonly erased: { readonly id: RunId; readonly forks: boolean }[] = [];

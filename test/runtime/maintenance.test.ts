@@ -30,6 +30,7 @@ function maintain(data: string, parts: Partial<MaintenanceParts> = {}): Maintena
     feed: { isRead: () => false },
     forks: new ForksUnderWay(),
     forgetTexts: async () => undefined,
+    carryAudit: async () => undefined,
     recovered: async () => undefined,
     ...parts,
   });

@@ -31,6 +31,7 @@ import { SandboxPool } from '../../sandbox/sandbox.ts';
 import { ActorDirectory } from '../actor-directory.ts';
 import { DurableWaiters } from '../durable-waiters.ts';
 import { InferenceClient } from '../inference-worker/client.ts';
+import { newSecurityState } from '../security-state.ts';
 import { hostThread, mainThread, type OutcomeMessage, topics } from '../topics.ts';
 import type { ActMessage, ActuatorWorkerData } from './protocol.ts';
 
@@ -42,6 +43,7 @@ const keys = new KeyDirectory();
 const durable = new DurableWaiters();
 const sandbox = new SandboxPool({ size: limits.sandboxPoolSize });
 const inference = new InferenceClient(endpoint, { streamTo: mainThread });
+const security = newSecurityState();
 const texts = new JournalTexts(data.dataDirectory);
 
 const blobs = {
@@ -116,6 +118,7 @@ endpoint.on(topics.hostKey, ({ host, publicKey }) => {
   keys.addHost(`host-${host}`, publicKey);
   endpoint.threadReplaced(hostThread(host));
 });
+endpoint.on(topics.security, ({ event, ...place }) => security.apply(event, place));
 endpoint.on(topics.runEnded, ({ run }) => {
   gateway.endRun(run);
   texts.forget(run);

@@ -22,6 +22,7 @@ import { limits } from '../../kernel/limits.ts';
 import { ActorDirectory } from '../actor-directory.ts';
 import { ActorHost } from '../actor-host.ts';
 import { parseOutcomeMessage } from '../outcome-message.ts';
+import { newSecurityState } from '../security-state.ts';
 import { SteppedEvent } from '../stepped-event.ts';
 import { actuatorThread, hostThread, mainThread, topics } from '../topics.ts';
 import { UnbrokenSection } from '../unbroken-section.ts';
@@ -40,6 +41,7 @@ const hostName = `host-${data.index}`;
 const keys = new RunKeys(data.dataDirectory);
 const stepped = new SteppedEvent(data.stepped);
 const unbroken = new UnbrokenSection(data.unbroken);
+const security = newSecurityState();
 let closing = false;
 
 function send<Body>(to: ThreadId, topic: Topic<Body>, body: NoInfer<Body>): void {
@@ -114,6 +116,7 @@ const host = new ActorHost(
 endpoint.on(topics.envelope, (envelope) => host.deliver(envelope));
 endpoint.on(topics.outcome, (outcome) => host.deliverOutcome(parseOutcomeMessage(outcome)));
 endpoint.on(topics.adopt, (adopted) => host.adopt(adopted));
+endpoint.on(topics.security, ({ event, ...place }) => security.apply(event, place));
 endpoint.on(topics.runEnded, ({ run: ended }) => {
   host.forgetRun(ended);
   keys.forget(ended);
