@@ -3,8 +3,9 @@
  *
  * Invariants
  *   G1. Nothing is carried out before the request is parsed, its operation is
- *       known, its actor's signature holds, its arguments fit and its effect
- *       class is the declared one, in this order (law D7).
+ *       known, its actor is who it says and permitted this one execution, its
+ *       arguments fit and its effect class is the declared one, in this order
+ *       (law D7).
  *   G2. An effect that leaves a trace waits until the record of its intention
  *       is durable (law D2).
  *       Where the journal is relaxed it would wait in vain, so what must not
@@ -18,14 +19,17 @@
  *   G5. For a fork nothing is carried out that reaches beyond its own files,
  *       unless that was allowed (law D5).
  *   G6. `perform` never rejects, and every refusal has a code.
+ *   G7. A refusal on grounds of identity or permission is told to `guard` before
+ *       it is answered, and whom the guard has cut off gets nothing more done.
  */
-import type { KeyDirectory } from '../identity/key-directory.ts';
+import type { AgentCertificate } from '../identity/agent-certificate.ts';
+import type { IdentityVerifier } from '../identity/identity-verifier.ts';
 import type { JournalMode } from '../journal/journal-writer.ts';
 import { assert } from '../kernel/assert.ts';
 import type { Clock } from '../kernel/clock.ts';
 import { type ErrorCode, type ErrorMessage, RuntimeError } from '../kernel/errors.ts';
 import { hashJson } from '../kernel/hash.ts';
-import { type IntentionKey, parseIntentionKey, type RunId } from '../kernel/ids.ts';
+import { type ActorId, type IntentionKey, parseIntentionKey, type RunId } from '../kernel/ids.ts';
 import { findNonJson, type Json } from '../kernel/json.ts';
 import { limits } from '../kernel/limits.ts';
 import type { Actuator, Operation } from './actuator.ts';
@@ -40,13 +44,27 @@ import { RememberedOutcomes } from './remembered-outcomes.ts';
 
 export interface GatewayOptions {
   readonly actuators: readonly Actuator[];
-  readonly keys: KeyDirectory;
+  readonly identities: Pick<IdentityVerifier, 'admit'>;
+  readonly guard: Guard;
   readonly clock: Clock;
   /** Absolute folder of the workspace of a run. */
   readonly workspaceOf: (run: RunId) => string;
   /** Resolves once the journal is durable up to a ring position; rejects when it has failed. */
   readonly whenDurable: (position: number) => Promise<void>;
   readonly journalMode: JournalMode;
+}
+
+/** Who looks on: told of each refusal on grounds of identity or permission (G7). */
+export interface Guard {
+  /** An intention of the actor has come; why it gets nothing done, or null. */
+  seen(run: RunId, actor: ActorId): Promise<ErrorMessage | null>;
+  /** Resolves once what follows from the refusal is durable. */
+  refused(refusal: {
+    readonly run: RunId;
+    readonly actor: ActorId;
+    readonly operation: string;
+    readonly error: ErrorMessage;
+  }): Promise<void>;
 }
 
 interface Door {
@@ -74,6 +92,8 @@ export class ActuatorGateway {
   readonly #options: GatewayOptions;
   readonly #doors = new Map<string, Door>();
   readonly #inFlight = new Map<IntentionKey, InFlight>();
+  /** Of requests that are being checked. */
+  readonly #checking = new Map<IntentionKey, AbortController>();
   readonly #remembered = new RememberedOutcomes();
   /** Forks that were not allowed more. */
   readonly #withheld = new Set<RunId>();
@@ -93,11 +113,24 @@ export class ActuatorGateway {
   /** Carries out one request (IntentionRequest), or says why not (G6). */
   async perform(request: unknown): Promise<IntentionOutcome> {
     try {
-      const admitted = this.#check(request);
-      return 'status' in admitted ? admitted : await this.#start(admitted);
+      const parsed = intentionRequestSchema.safeParse(request);
+      if (parsed.success) return await this.#performParsed(parsed.data);
+      const message = `The intention is not valid (${firstProblem(parsed.error)}).`;
+      return refused(keyOf(request), 'INTENTION_INVALID', message);
     } catch (error) {
       return refused(keyOf(request), 'INTERNAL', describe(error));
     }
+  }
+
+  async #performParsed(request: CheckedRequest): Promise<IntentionOutcome> {
+    const { key } = request;
+    const controller = this.#checking.get(key) ?? new AbortController();
+    this.#checking.set(key, controller);
+    const admitted = await this.#check(request).finally(() => this.#checking.delete(key));
+    if ('status' in admitted) return admitted;
+    if (!controller.signal.aborted) return this.#start(admitted, controller);
+    const { code, message } = aborted();
+    return { key, status: 'failed', error: { code, message } };
   }
 
   /** From here on nothing of the run reaches beyond its own files (G5). */
@@ -107,39 +140,37 @@ export class ActuatorGateway {
 
   /** Stops an intention that waits or runs; false when there is none. Its outcome still comes. */
   abort(key: string): boolean {
-    const found = this.#inFlight.get(key as IntentionKey);
-    found?.controller.abort();
+    const found =
+      this.#checking.get(key as IntentionKey) ??
+      this.#inFlight.get(key as IntentionKey)?.controller;
+    found?.abort();
     return found !== undefined;
   }
 
   /**
-   * Stops everything that waits or runs for a run that is over, and forgets
-   * the keys of its actors: nothing more is carried out for it.
+   * Stops everything that is checked, waits or runs for a run that is over.
    */
   endRun(run: RunId): void {
-    this.#options.keys.endRun(run);
     this.#withheld.delete(run);
-    for (const [key, { controller }] of this.#inFlight) {
+    for (const [key, controller] of this.#controllers()) {
       if (parseIntentionKey(key).run === run) controller.abort();
     }
   }
 
   /** Aborts everything in flight and waits for the outcomes. */
   async close(): Promise<void> {
-    const inFlight = [...this.#inFlight.values()];
-    for (const { controller } of inFlight) controller.abort();
+    for (const [, controller] of this.#controllers()) controller.abort();
     for (const { actor } of this.#doors.values()) actor.close();
-    await Promise.all(inFlight.map(({ outcome }) => outcome));
+    await Promise.all([...this.#inFlight.values()].map(({ outcome }) => outcome));
+  }
+
+  #controllers(): (readonly [IntentionKey, AbortController])[] {
+    const running = [...this.#inFlight].map(([key, { controller }]) => [key, controller] as const);
+    return [...this.#checking, ...running];
   }
 
   /** The checks before any effect, in their order (G1). */
-  #check(input: unknown): Admitted | IntentionOutcome {
-    const parsed = intentionRequestSchema.safeParse(input);
-    if (!parsed.success) {
-      const message = `The intention is not valid (${firstProblem(parsed.error)}).`;
-      return refused(keyOf(input), 'INTENTION_INVALID', message);
-    }
-    const request = parsed.data;
+  async #check(request: CheckedRequest): Promise<Admitted | IntentionOutcome> {
     const { key, actuator: name } = request;
     const door = this.#doors.get(name);
     const operations = door?.actuator.operations ?? {};
@@ -150,8 +181,8 @@ export class ActuatorGateway {
       const message = `There is no operation ${name}.${request.operation}.`;
       return refused(key, 'ACTUATOR_UNKNOWN', message);
     }
-    const problem = this.#signatureProblem(request);
-    if (problem !== null) return refused(key, 'SIGNATURE_INVALID', problem);
+    const who = await this.#identify(request);
+    if ('code' in who) return { key, status: 'refused', error: who };
     const args = operation.arguments.safeParse(request.arguments);
     if (!args.success) {
       const message = `The arguments of ${name}.${request.operation} are not valid (${firstProblem(args.error)}).`;
@@ -177,24 +208,28 @@ export class ActuatorGateway {
     return { request, operation, args: args.data, actor: door.actor, digest };
   }
 
-  #signatureProblem(request: CheckedRequest): string | null {
-    const { run, actor, registration } = request;
-    if (registration !== undefined) {
-      const verdict = this.#options.keys.register({ run, actor, ...registration });
-      if (verdict !== true) return verdict;
-    }
-    const intention = {
-      key: request.key,
-      agent: actor,
-      actuator: request.actuator,
-      operation: request.operation,
-      arguments: request.arguments,
-    };
-    const verdict = this.#options.keys.verify(run, intention, request.signature);
-    return verdict === true ? null : verdict;
+  /** Whose intention it is, by the authority's word; a refusal is told first (G7). */
+  async #identify(request: CheckedRequest): Promise<AgentCertificate | ErrorMessage> {
+    const { run, actor, key, actuator, operation, credentials, denial } = request;
+    const { guard, identities, clock } = this.#options;
+    const cut = await guard.seen(run, actor);
+    if (cut !== null) return cut;
+    const execution = { run, actor, key, actuator, operation, arguments: request.arguments };
+    const now = Math.floor(clock.nowMs() / 1_000);
+    const verdict =
+      credentials === null
+        ? (denial ?? { code: 'PERMISSION_DENIED', message: 'The authority vouches for nothing.' })
+        : await identities.admit(execution, credentials, now);
+    if (!('code' in verdict)) return verdict;
+    const error = { ...verdict, retryable: false };
+    await guard.refused({ run, actor, operation: `${actuator}.${operation}`, error });
+    return error;
   }
 
-  #start(admitted: Admitted): Promise<IntentionOutcome> | IntentionOutcome {
+  #start(
+    admitted: Admitted,
+    controller: AbortController,
+  ): Promise<IntentionOutcome> | IntentionOutcome {
     const { actor, digest } = admitted;
     const { key } = admitted.request;
     const running = this.#inFlight.get(key);
@@ -212,7 +247,6 @@ export class ActuatorGateway {
       const message = `Too many intentions wait for ${admitted.request.actuator}; try again later.`;
       return refused(key, 'ACTUATOR_BUSY', message, true);
     }
-    const controller = new AbortController();
     const outcome = this.#carryOut(admitted, turn, controller.signal).then((ended) => {
       actor.ended(key);
       this.#inFlight.delete(key);

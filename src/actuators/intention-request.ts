@@ -3,12 +3,6 @@
  * both cross a thread and the outcome enters the journal.
  */
 import { z } from 'zod';
-import {
-  isPublicKey,
-  isSignature,
-  type PublicKey,
-  type Signature,
-} from '../identity/signing-key.ts';
 import type { ErrorMessage } from '../kernel/errors.ts';
 import {
   type ActorId,
@@ -20,6 +14,7 @@ import {
   type RunId,
 } from '../kernel/ids.ts';
 import type { Json } from '../kernel/json.ts';
+import { limits } from '../kernel/limits.ts';
 
 function isActorId(text: string): text is ActorId {
   try {
@@ -31,10 +26,15 @@ function isActorId(text: string): text is ActorId {
 }
 
 const name = z.string().min(1).max(60);
-const signatureSchema = z.custom<Signature>(
-  (value) => typeof value === 'string' && isSignature(value),
-  'not an Ed25519 signature',
-);
+/** Why the authority vouches for nothing. Only the first tells of something that no working actor does. */
+const denialCodes = [
+  'PERMISSION_DENIED',
+  'QUARANTINED',
+  'RUN_NOT_OPEN',
+  'BUS_MESSAGE_TOO_LARGE',
+] as const;
+
+export type DenialCode = (typeof denialCodes)[number];
 
 export const intentionRequestSchema = z
   .strictObject({
@@ -56,16 +56,19 @@ export const intentionRequestSchema = z
     effect: z.enum(['pure', 'idempotent', 'once']),
     /** Ring position of the record that holds the intention; must be durable before an effect. */
     journalPosition: z.number().nonnegative(),
-    signature: signatureSchema,
-    /** The key of the actor, vouched for by its host; needed until the gateway has it. */
-    registration: z
+    /** Of the authority's thread; null where it denied the intention. */
+    credentials: z
       .strictObject({
-        publicKey: z.custom<PublicKey>(
-          (value) => typeof value === 'string' && isPublicKey(value),
-          'not an Ed25519 public key',
-        ),
-        host: name,
-        signature: signatureSchema,
+        certificate: z.string().max(limits.tokenCharactersMax),
+        token: z.string().max(limits.tokenCharactersMax),
+        signature: z.string().max(100),
+      })
+      .nullable(),
+    /** Why the authority denied it. */
+    denial: z
+      .strictObject({
+        code: z.enum(denialCodes),
+        message: z.string().max(2_000),
       })
       .optional(),
   })

@@ -69,6 +69,10 @@ export class Quarantine implements AuditFold {
     return this.#entries.get(keyOf(run, actor));
   }
 
+  get isEmpty(): boolean {
+    return this.#entries.size === 0;
+  }
+
   /** Oldest first. */
   all(): readonly QuarantineEntry[] {
     return [...this.#entries.values()];

@@ -37,6 +37,11 @@ export function keyPath(dataDirectory: string, run: RunId): string {
   return join(keysFolder(dataDirectory), run);
 }
 
+/** The private key of the runtime's authority. */
+export function authorityKeyFile(dataDirectory: string): string {
+  return join(dataDirectory, 'identity', 'authority.key');
+}
+
 /** Working files of the runs, one folder each. */
 export function workspacesFolder(dataDirectory: string): string {
   return join(dataDirectory, 'workspaces');

@@ -343,6 +343,25 @@ export const limits = {
   socketBufferBytesMax: 8 * MiB,
   /** Time that WebSocket clients have to answer the close of a server that stops. */
   socketCloseMsMax: 1_000,
+  /** A token or certificate as text. */
+  tokenCharactersMax: 4_096,
+  /** How long a token for one execution counts, and a certificate of an actor. */
+  tokenSecondsMax: 300,
+  certificateSeconds: 300,
+  /** A certificate is renewed when less than this is left of it. */
+  certificateRenewSeconds: 60,
+  /** How far the clocks of an issuer and a verifier may differ. */
+  tokenSkewSecondsMax: 5,
+  /** Used tokens that are remembered until they expire. */
+  usedTokensMax: 262_144,
+  /** Actors whose keys or certificates are held at once; the longest unused ones leave. */
+  actorKeysMax: 65_536,
+  /** Refusals of one actor within the window that put it into quarantine. */
+  refusalsMax: 5,
+  refusalWindowMs: 60_000,
+  /** External intentions and messages of one actor in a second; more is no work but a fault. */
+  actorActsPerSecondMax: 200,
+  actorMessagesPerSecondMax: 2_000,
   /** Bytes of one audit event, also of the one that stands for all before it. */
   auditEventBytesMax: 512 * KiB,
   /** Time that a stop may take before the process ends anyway. */

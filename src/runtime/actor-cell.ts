@@ -8,7 +8,6 @@
  */
 import type { Actor, Envelope } from '../actors/actor.ts';
 import { isAnswer } from '../actors/event.ts';
-import type { SigningKey } from '../identity/signing-key.ts';
 import { assert } from '../kernel/assert.ts';
 import { limits } from '../kernel/limits.ts';
 
@@ -19,8 +18,6 @@ export class ActorCell {
   previousDigest: Buffer | null;
   /** Whether that event is one of the run's parent: the next one begins the chain of the fork. */
   begins = false;
-  /** Made on the first external intention. */
-  key: SigningKey | null = null;
   lastUsedMs: number;
   eventsSinceSnapshot = 0;
   scheduled = false;

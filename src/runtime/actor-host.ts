@@ -15,6 +15,8 @@
  *       never the host: the other runs go on.
  *   H6. An adoption counts only under the epoch that the directory names: one
  *       that was meant for a host before this one in its seat changes nothing.
+ *   H7. An actor takes in only what its guard admits, and a held one steps not
+ *       at all; its mail waits.
  */
 import {
   type Actor,
@@ -34,13 +36,17 @@ import type { ActorId, RunId } from '../kernel/ids.ts';
 import { limits } from '../kernel/limits.ts';
 import { ActorCell } from './actor-cell.ts';
 import { eventRecords, runEndedRecords, snapshotRecords } from './event-record.ts';
+import { ForgottenRuns } from './forgotten-runs.ts';
 import type { HostPorts, HostSeat } from './host-ports.ts';
+import { RunQueue } from './run-queue.ts';
 import type { Sleeper } from './snapshot-codec.ts';
 import { isDiskFailure, isRefusal, isTooLarge } from './step-failure.ts';
-import { type AdoptMessage, type OutcomeMessage, outcomeEnvelope } from './topics.ts';
-
-/** More than can be open at once, so that nothing on its way is older. */
-const forgottenMax = 4 * limits.openRunsMax;
+import {
+  type AdoptMessage,
+  type OutcomeMessage,
+  outcomeEnvelope,
+  unknownOutcome,
+} from './topics.ts';
 
 interface PreparedStep {
   readonly effects: StepEffects;
@@ -63,14 +69,14 @@ export class ActorHost {
   readonly #seat: HostSeat;
   readonly #cells = new Map<string, ActorCell>();
   readonly #waking = new Map<string, Waking>();
-  readonly #runQueue: ActorCell[] = [];
-  /** Runs that are over; a late first message must not make an actor of them again. */
-  readonly #forgotten = new Set<RunId>();
+  readonly #runQueue: RunQueue;
+  readonly #forgotten = new ForgottenRuns();
   #nextHost: number;
   #steps = 0;
 
   constructor(ports: HostPorts, seat: HostSeat) {
     this.#ports = ports;
+    this.#runQueue = new RunQueue((run, actor) => ports.isHeld(run, actor));
     this.#seat = seat;
     this.#nextHost = seat.index;
   }
@@ -131,13 +137,16 @@ export class ActorHost {
     }
   }
 
+  /** Who was held, of one run or of any, may be so no more. */
+  letGo(run: RunId | null): void {
+    for (const cell of this.#cells.values()) {
+      if (run === null || cell.actor.run === run) this.#runQueue.schedule(cell);
+    }
+  }
+
   /** Forgets every actor of a run that has ended. */
   forgetRun(run: RunId): void {
     this.#forgotten.add(run);
-    for (const oldest of this.#forgotten) {
-      if (this.#forgotten.size <= forgottenMax) break;
-      this.#forgotten.delete(oldest);
-    }
     for (const [key, cell] of this.#cells) {
       if (cell.actor.run !== run) continue;
       cell.drainAll();
@@ -151,9 +160,8 @@ export class ActorHost {
   runSteps(limit: number): number {
     let done = 0;
     while (done < limit && this.#ports.hasRoom()) {
-      const cell = this.#runQueue.shift();
+      const cell = this.#runQueue.next();
       if (cell === undefined) break;
-      cell.scheduled = false;
       const envelope = cell.next();
       if (envelope === undefined) continue;
       if (this.#isCurrent(cell, envelope)) {
@@ -162,7 +170,7 @@ export class ActorHost {
         this.#ports.stepping(null);
         done += 1;
       }
-      this.#schedule(cell);
+      this.#runQueue.schedule(cell);
     }
     this.#steps += done;
     return done;
@@ -190,15 +198,10 @@ export class ActorHost {
   }
 
   #accept(cell: ActorCell, envelope: Envelope): void {
+    if (!this.#ports.admits(envelope)) return; // (H7)
     cell.accept(envelope);
     cell.lastUsedMs = this.#ports.clock.monotonicMs();
-    this.#schedule(cell);
-  }
-
-  #schedule(cell: ActorCell): void {
-    if (cell.scheduled || cell.mail === 0) return;
-    cell.scheduled = true;
-    this.#runQueue.push(cell);
+    this.#runQueue.schedule(cell);
   }
 
   #route(envelope: Envelope): void {
@@ -269,10 +272,10 @@ export class ActorHost {
     this.#cells.delete(key);
   }
 
-  /** An outcome counts only while its intention is open under its key (H4). */
+  /** An outcome counts only while its intention is open under its key (H4), a definition if it was sealed (H7). */
   #isCurrent(cell: ActorCell, envelope: Envelope): boolean {
     const { event } = envelope;
-    if (!isAnswer(event)) return true;
+    if (!isAnswer(event)) return this.#ports.chartered(envelope);
     return cell.actor.open[event.tag]?.key === envelope.cause;
   }
 
@@ -348,9 +351,8 @@ export class ActorHost {
 
   #act(cell: ActorCell, open: OpenIntention, position: number): void {
     const { run, id } = cell.actor;
-    cell.key ??= this.#ports.newKey(run, id);
     try {
-      this.#ports.act({ run, id, key: cell.key }, open, position);
+      this.#ports.act({ run, id }, open, position);
     } catch (error) {
       if (!isRefusal(error)) throw error;
       // Nobody can carry out what is not valid or does not fit the bus; the actor hears so.
@@ -372,10 +374,7 @@ export class ActorHost {
   }
 
   #doubt(cell: ActorCell, open: OpenIntention): void {
-    const { run, id: actor } = cell.actor;
-    const message = `Nobody can say whether ${open.intention.actuator}.${open.intention.operation} happened before the restart; claw resolve says what came of it.`;
-    const outcome = { status: 'unknown', error: { code: 'OUTCOME_UNKNOWN', message } } as const;
-    this.deliverOutcome({ run, actor, key: open.key, tag: open.intention.tag, outcome });
+    this.deliverOutcome(unknownOutcome(cell.actor, open));
   }
 
   /** After a step: an ended actor leaves, a long history gets a snapshot. */

@@ -13,7 +13,7 @@ import type { DurableWaiters } from './durable-waiters.ts';
 
 const nobody = { actor: null, actorSequence: 0, epoch: 0, cause: null, previousDigest: null };
 
-export function auditRecord(event: AuditEvent, timeMs: number): AppendRecord {
+function auditRecord(event: AuditEvent, timeMs: number): AppendRecord {
   const body = auditEventBytes(event);
   assert(body.length <= limits.auditEventBytesMax, 'an audit event fits its limit');
   return { type: 'audit', run: null, ...nobody, timeMs, body };

@@ -8,6 +8,7 @@ import { appendedContext, type EncodedContext, encodeContext } from '../actors/c
 import type { ActorEvent, DocumentReference } from '../actors/event.ts';
 import type { FinishIntention } from '../actors/intention.ts';
 import type { Outcome } from '../actors/outcome.ts';
+import type { Charter } from '../identity/charter.ts';
 import {
   blobReference,
   externalize,
@@ -57,6 +58,8 @@ export interface RunStartedBody {
   /** Machine versions that the run began with. */
   readonly machines: readonly string[];
   readonly stepsTotal: number;
+  /** What was sealed of it; absent in runs of older programs. */
+  readonly charter?: Charter;
   /** Only of a run from a redacted archive: how many texts each rule replaced. */
   readonly redacted?: Readonly<Record<string, number>>;
   /** Only of a fork. */

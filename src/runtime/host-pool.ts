@@ -4,16 +4,17 @@
  * meanwhile waits in their inboxes.
  *
  * Invariants
- *   P1. The keys of the hosts are known to the gateway before any intention.
+ *   P1. Whoever answers a host knows of it before anything of it comes.
  *   P2. A thread that this pool ends itself is no death.
  *   P3. No host starts before every earlier one has ended.
  */
 import type { MessagePort } from 'node:worker_threads';
 import { type Bus, type Endpoint, newSeatOf, seatOf, type ThreadId } from '../bus/endpoint.ts';
+import type { PublicKey } from '../identity/signing-key.ts';
 import type { JournalMemory } from '../journal/journal-producer.ts';
 import { type HostWorker, startHostWorker } from './host-worker/client.ts';
 import { SteppedEvent } from './stepped-event.ts';
-import { actuatorThread, hostThread, mainThread, topics } from './topics.ts';
+import { actuatorThread, hostThread, identityThread, mainThread, topics } from './topics.ts';
 
 export interface HostDeath {
   readonly host: number;
@@ -30,11 +31,14 @@ export interface HostPoolParts {
   readonly dataDirectory: string;
   readonly journal: JournalMemory;
   readonly directory: SharedArrayBuffer;
+  readonly messageKey: Uint8Array;
+  /** Of the runtime's authority. */
+  readonly authority: PublicKey;
   /** A thread has ended, whoever ended it: nobody may wait for it any more. */
   readonly onEnded: (id: ThreadId) => void;
   /** A thread has ended that nobody ended (P2). */
   readonly onDeath: (death: HostDeath) => void;
-  /** Gives the actuators a bell to hear. */
+  /** Gives the authority a bell to hear. */
   readonly hear: (bell: MessagePort) => void;
 }
 
@@ -70,9 +74,10 @@ export class HostPool {
     await Promise.allSettled(starts); // (P3)
     const hosts = await Promise.all(starts);
     this.#isFirst = false;
-    for (const { index, publicKey } of hosts) {
+    for (const { index } of hosts) {
       this.#parts.endpoint.threadReplaced(hostThread(index));
-      this.#parts.endpoint.send(actuatorThread, topics.hostKey, { host: index, publicKey }); // (P1)
+      this.#parts.endpoint.send(identityThread, topics.hostStarted, { host: index }); // (P1)
+      this.#parts.endpoint.send(actuatorThread, topics.hostStarted, { host: index });
     }
   }
 
@@ -95,11 +100,21 @@ export class HostPool {
   }
 
   async #startOne(index: number): Promise<HostWorker> {
-    const { dataDirectory, journal, directory, count } = this.#parts;
+    const { dataDirectory, journal, directory, count, messageKey, authority } = this.#parts;
     const seat = this.#seat(index);
     const stepped = this.#stepped[index]?.memory as SharedArrayBuffer;
     const host = await startHostWorker(
-      { index, count, dataDirectory, journal, directory, stepped, endpoint: seat.spec },
+      {
+        index,
+        count,
+        dataDirectory,
+        journal,
+        directory,
+        stepped,
+        messageKey,
+        authority,
+        endpoint: seat.spec,
+      },
       seat.transferList,
       (error) => this.#ended(index, error),
     );
@@ -111,7 +126,7 @@ export class HostPool {
   #seat(index: number) {
     const { bus, endpoint, hear } = this.#parts;
     if (this.#isFirst) return seatOf(bus, hostThread(index));
-    const { seat, bells } = newSeatOf(bus, hostThread(index), [mainThread, actuatorThread]);
+    const { seat, bells } = newSeatOf(bus, hostThread(index), [mainThread, identityThread]);
     for (const [rung, bell] of bells) {
       if (rung === mainThread) endpoint.addListener(bell);
       else hear(bell);

@@ -1,6 +1,5 @@
 /** What an actor host is given: its thread's ports, and its place among the hosts. */
 import type { Actor, Envelope, OpenIntention } from '../actors/actor.ts';
-import type { SigningKey } from '../identity/signing-key.ts';
 import type { AppendRecord } from '../journal/record.ts';
 import type { RunStore } from '../journal/run-store.ts';
 import type { Clock } from '../kernel/clock.ts';
@@ -20,10 +19,14 @@ export interface HostPorts {
   /** Appends one atomic batch; returns the position that has to become durable. */
   append(records: readonly AppendRecord[]): number;
   sendEnvelope(host: number, envelope: Envelope): void;
-  /** A new signing key, registered at the gateway. */
-  newKey(run: RunId, actor: ActorId): SigningKey;
+  /** Whether an actor may take the message in at all. */
+  admits(envelope: Envelope): boolean;
+  /** Whether what it begins or amends the actor with is what was sealed. */
+  chartered(envelope: Envelope): boolean;
+  /** Whether the actor does not step for now, whatever mail it has. */
+  isHeld(run: RunId, actor: ActorId): boolean;
   act(
-    cell: { readonly run: RunId; readonly id: ActorId; readonly key: SigningKey },
+    cell: { readonly run: RunId; readonly id: ActorId },
     open: OpenIntention,
     position: number,
   ): void;

@@ -14,7 +14,6 @@
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Envelope } from '../actors/actor.ts';
-import type { ThreadId, Topic } from '../bus/endpoint.ts';
 import type { ModelInfo } from '../inference/model-port.ts';
 import { workspacesFolder } from '../journal/data-folders.ts';
 import { removeRun } from '../journal/remove-run.ts';
@@ -30,6 +29,7 @@ import { Erasures } from './erasures.ts';
 import { runEndedRecords, runStartedRecords } from './event-record.ts';
 import { outsideMessages } from './fork-point.ts';
 import type { ForksUnderWay } from './forks-under-way.ts';
+import { HostMail } from './host-mail.ts';
 import type { JournalFollower } from './journal-follower.ts';
 import type { CpuPool } from './pool/client.ts';
 import { prepareFork } from './prepare-fork.ts';
@@ -37,13 +37,21 @@ import { type PreparedRun, prepareRun, rootStart } from './prepare-run.ts';
 import type { RecoveredRun } from './replay-run.ts';
 import { deliverFirst, type ResumePorts, recoverRuns, resumeRun } from './resume-run.ts';
 import { rootActor } from './root-actor.ts';
+import { RunCharters } from './run-charters.ts';
 import { RunEndings } from './run-endings.ts';
 import { type IndexChange, type RunEntry, runView } from './run-index.ts';
 import type { RunSnapshots } from './run-snapshots.ts';
 import { runViews, viewOfRun } from './run-views.ts';
 
 import type { RuntimeThreads } from './runtime-threads.ts';
-import { actuatorThread, hostThread, inferenceThread, topics, type WakeMessage } from './topics.ts';
+import {
+  actuatorThread,
+  hostThread,
+  identityThread,
+  inferenceThread,
+  topics,
+  type WakeMessage,
+} from './topics.ts';
 import type { ForkRequest, RunView, StartRunRequest } from './views.ts';
 import { WakeQueue } from './wake-queue.ts';
 
@@ -71,6 +79,8 @@ export class RunLifecycle {
   readonly #admission: Admission;
   readonly #erasures: Erasures;
   readonly #endings = new RunEndings();
+  readonly #charters: RunCharters;
+  readonly #mail: HostMail;
   /** Runs that a host gave up before the journal showed that they began. */
   readonly #broken = new Map<RunId, Reason>();
   /** Forks whose actors are not on their hosts yet. */
@@ -80,13 +90,14 @@ export class RunLifecycle {
   /** Counts the deaths of hosts (L3). */
   #era = 0;
   #paused = false;
-  #closed = false;
 
   constructor(parts: LifecycleParts) {
     this.#parts = parts;
     this.#wakes = new WakeQueue(parts.follower);
     this.#admission = new Admission(parts.follower.index);
     this.#erasures = new Erasures(parts);
+    this.#charters = new RunCharters(parts);
+    this.#mail = new HostMail(parts.threads);
   }
 
   view(entry: RunEntry): RunView {
@@ -131,7 +142,7 @@ export class RunLifecycle {
     }
     if (era !== this.#era) return resumed;
     this.#paused = false;
-    for (const envelope of [...this.#outside.values()].flat()) this.#toOwner(envelope);
+    for (const envelope of [...this.#outside.values()].flat()) this.#mail.toOwner(envelope);
     return resumed;
   }
 
@@ -143,8 +154,11 @@ export class RunLifecycle {
   begin(request: StartRunRequest, model: ModelInfo): Promise<RunView> {
     const { dataDirectory, pool, threads, durable, follower } = this.#parts;
     return this.#admission.hold(async (admit) => {
-      const prepared = await prepareRun(request, { dataDirectory, pool, model, admit });
+      const prepared = await this.#sealed(
+        prepareRun(request, { dataDirectory, pool, model, admit }),
+      );
       await this.#ready();
+      await this.#charters.announce({ id: prepared.run, createdAt: 0, started: prepared.body });
       const position = threads.producer.append(this.#firstRecords(prepared));
       try {
         deliverFirst(rootStart(prepared.run, prepared.body), this.#ports());
@@ -172,7 +186,7 @@ export class RunLifecycle {
     const { dataDirectory, pool, threads, durable, follower } = this.#parts;
     return this.#admission.hold(async (admit) => {
       const context = { dataDirectory, pool, model, admit, follower };
-      const prepared = await prepareFork(parent, request, context);
+      const prepared = await this.#sealed(prepareFork(parent, request, context));
       await this.#ready();
       const era = this.#era;
       await durable.whenDurable(threads.producer.append(this.#firstRecords(prepared)));
@@ -221,7 +235,7 @@ export class RunLifecycle {
     const { run } = envelope;
     await this.#ready();
     this.#outside.set(run, [...(this.#outside.get(run) ?? []), envelope]);
-    this.#toOwner(envelope);
+    this.#mail.toOwner(envelope);
   }
 
   /** A run that cannot go on stays as it is: it can be looked at, replayed and cancelled. */
@@ -247,7 +261,7 @@ export class RunLifecycle {
   /** The journal shows more than before; some wakes may have waited for it. */
   answerWakes(): void {
     this.#wakes.answer(
-      (host, message) => this.#send(hostThread(host), topics.adopt, message),
+      (host, message) => this.#mail.send(hostThread(host), topics.adopt, message),
       (run, error) => this.suspend(run, reasonOf(error)),
     );
   }
@@ -262,8 +276,13 @@ export class RunLifecycle {
 
   /** Nobody will hear of the end of any run again. */
   fail(error: RuntimeError): void {
-    this.#closed = true;
+    this.#mail.close();
     this.#endings.fail(error);
+  }
+
+  async #sealed(preparing: Promise<PreparedRun>): Promise<PreparedRun> {
+    const prepared = await preparing;
+    return { ...prepared, body: await this.#charters.seal(prepared.run, prepared.body) };
   }
 
   #firstRecords({ run, body, texts }: PreparedRun) {
@@ -302,8 +321,9 @@ export class RunLifecycle {
     try {
       // Said before any actor of it acts.
       if (parent?.allowEffects === false) {
-        this.#send(actuatorThread, topics.withhold, { run: entry.id });
+        this.#mail.send(actuatorThread, topics.withhold, { run: entry.id });
       }
+      await this.#charters.announce(entry);
       await resumeRun(entry, recovered, ports);
       this.#parts.snapshots.resumed(entry, recovered?.snapshotRefusal ?? null);
       return true;
@@ -332,8 +352,8 @@ export class RunLifecycle {
     for (const actor of entry.actors.keys()) directory.remove(entry.id, actor);
     directory.freeUnused();
     const hostThreads = Array.from({ length: hosts.count }, (_, index) => hostThread(index));
-    for (const thread of [...hostThreads, actuatorThread, inferenceThread]) {
-      this.#sendSoon(thread, topics.runEnded, { run: entry.id });
+    for (const thread of [...hostThreads, actuatorThread, inferenceThread, identityThread]) {
+      this.#mail.sendSoon(thread, topics.runEnded, { run: entry.id });
     }
     this.#wakes.forgetRun(entry.id);
     this.#endings.resolve(entry.id, this.view(entry));
@@ -353,47 +373,20 @@ export class RunLifecycle {
       directory: threads.directory,
       hosts: threads.hosts.count,
       room: () => this.#roomIn(era),
-      adopt: (host, message) => this.#send(hostThread(host), topics.adopt, message),
-      deliver: (host, envelope) => this.#send(hostThread(host), topics.envelope, envelope),
+      adopt: (host, message) => this.#mail.send(hostThread(host), topics.adopt, message),
+      deliver: (host, envelope) => this.#mail.toHost(host, envelope),
     };
   }
 
   async #roomIn(era: number): Promise<void> {
-    await this.#room();
+    await this.#mail.room();
     if (era === this.#era) return;
     throw new RuntimeError('INTERNAL', 'A host has died before the run went on.');
   }
 
   /** Waits until runs may begin (L3) and there is room for the first message. */
   async #ready(): Promise<void> {
-    do await this.#room();
-    while (this.#paused && !this.#closed && (await sleep(limits.outboxRetryMs, true)));
-  }
-
-  /** Waits until the outbox takes what one actor brings along, or nothing is sent any more. */
-  async #room(): Promise<void> {
-    const { endpoint } = this.#parts.threads;
-    while (!this.#closed && endpoint.outboxRoom() < limits.drainFramesMax) {
-      await sleep(limits.outboxRetryMs);
-    }
-  }
-
-  /** To the host that owns the actor, or to any one if it sleeps: that host will wake it. */
-  #toOwner(envelope: Envelope): void {
-    const owner = this.#parts.threads.directory.lookup(envelope.run, envelope.to);
-    const host = owner.state === 'owned' ? owner.host : 0;
-    this.#send(hostThread(host), topics.envelope, envelope);
-  }
-
-  #send<Body>(to: ThreadId, topic: Topic<Body>, body: NoInfer<Body>): void {
-    if (this.#parts.threads.endpoint.send(to, topic, body)) return;
-    const message = 'The runtime has no room for another message; try again later.';
-    throw new RuntimeError('OUTBOX_FULL', message, { retryable: true });
-  }
-
-  /** For what must arrive whenever there is room; nobody waits for it. */
-  #sendSoon<Body>(to: ThreadId, topic: Topic<Body>, body: NoInfer<Body>): void {
-    if (this.#closed || this.#parts.threads.endpoint.send(to, topic, body)) return;
-    setTimeout(() => this.#sendSoon(to, topic, body), limits.outboxRetryMs);
+    do await this.#mail.room();
+    while (this.#paused && !this.#mail.closed && (await sleep(limits.outboxRetryMs, true)));
   }
 }

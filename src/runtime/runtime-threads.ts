@@ -3,16 +3,18 @@
  * each other: journal, actuators, inference, hosts; and back.
  *
  * Invariants
- *   T1. The keys of the hosts are known to the gateway before any intention.
+ *   T1. The authority has its key before anybody asks it for anything.
  *   T2. At the stop the journal ends last, so that whatever the others still
  *       claim is written. What is to be appended last comes when nobody else does.
  *   T3. Once a thread has ended, whatever ended it, nobody waits for what it
  *       left unfinished in a ring, and what it held in the arena is free.
  *   T4. The end of a host is told, and is no failure: hosts start again.
  */
+import { randomBytes } from 'node:crypto';
 import { rmSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
+import type { Envelope } from '../actors/actor.ts';
 import type { BusMonitor } from '../bus/bus-monitor.ts';
 import type { BusSource } from '../bus/bus-statistics.ts';
 import {
@@ -24,7 +26,10 @@ import {
   type ThreadId,
 } from '../bus/endpoint.ts';
 import { ManyToOneRingBuffer } from '../bus/many-to-one-ring-buffer.ts';
+import { MessageSeal } from '../identity/message-seal.ts';
+import type { PublicKey } from '../identity/signing-key.ts';
 import type { ModelInfo } from '../inference/model-port.ts';
+import { authorityKeyFile } from '../journal/data-folders.ts';
 import { journalCounterThreads, openJournalCounters } from '../journal/journal-counters.ts';
 import {
   allocateJournalMemory,
@@ -37,15 +42,18 @@ import { ActorDirectory } from './actor-directory.ts';
 import { type ActuatorWorker, startActuatorWorker } from './actuator-worker/client.ts';
 import type { RuntimeConfig } from './config.ts';
 import { type HostDeath, HostPool } from './host-pool.ts';
+import { startIdentityWorker } from './identity-worker/client.ts';
 import { type InferenceWorker, startInferenceWorker } from './inference-worker/client.ts';
 import { type JournalWorkerClient, startJournalWorker } from './journal-worker/client.ts';
 import { modelSetSettings } from './model-settings.ts';
 import {
   actuatorThread,
   hostThread,
+  identityThread,
   inferenceThread,
   journalThread,
   mainThread,
+  type SealedEnvelope,
   topics,
 } from './topics.ts';
 
@@ -63,6 +71,10 @@ export interface RuntimeThreads {
   readonly model: Promise<ModelInfo>;
   readonly hosts: HostPool;
   readonly names: readonly string[];
+  /** Public key of the authority. */
+  readonly authority: PublicKey;
+  /** As threads send it to hosts. */
+  sealed(envelope: Envelope): SealedEnvelope;
   /**
    * Ends every thread. Resolves within limits.shutdownMsMax.
    * @param last Appends what is to be appended last, within `timeMsMax`.
@@ -82,6 +94,7 @@ function runtimeBus(hostIds: readonly ThreadId[]): Bus {
       { id: journalThread, name: 'journal', waits: 'atomics' },
       { id: actuatorThread, name: 'actuators', waits: 'event-loop' },
       { id: inferenceThread, name: 'inference', waits: 'event-loop' },
+      { id: identityThread, name: 'identity', waits: 'event-loop' },
       ...hostIds.map((id, index) => ({ id, name: `host-${index}`, waits: 'atomics' as const })),
     ],
     topics: Object.values(topics),
@@ -168,6 +181,16 @@ export async function startThreads(
   });
   journal.onRefused((error) => onFailure(error));
 
+  const identity = await startIdentityWorker(
+    seatOf(bus, identityThread),
+    { keyFile: authorityKeyFile(dataDirectory) },
+    failed(identityThread, 'identity'),
+  ).catch(async (error: unknown) => {
+    await journal.close();
+    throw error;
+  });
+  const messageKey = randomBytes(32);
+  const seal = new MessageSeal(messageKey);
   const actuators: ActuatorWorker = startActuatorWorker(
     seatOf(bus, actuatorThread),
     {
@@ -176,6 +199,7 @@ export async function startThreads(
       journalProgress: memory.progress,
       journalMode: config.journal,
       hosts: count,
+      authority: identity.publicKey,
     },
     failed(actuatorThread, 'actuator'),
   );
@@ -198,16 +222,19 @@ export async function startThreads(
     dataDirectory,
     journal: memory,
     directory: directoryMemory,
+    messageKey,
+    authority: identity.publicKey,
     onEnded: (id) => ended(id, !stopping),
     onDeath: (death) => onHostDeath(death),
-    hear: (bell) => actuators.hear(bell),
+    hear: (bell) => identity.hear(bell),
   });
   const stop: RuntimeThreads['stop'] = async (last) => {
     stopping = true;
     await withDeadline(hosts.close());
+    endpoint.send(identityThread, topics.close, null);
     endpoint.send(actuatorThread, topics.close, null);
-    await withDeadline(Promise.all([actuators.exited, inference.close()]));
-    await Promise.all([hosts.end(), actuators.terminate()]);
+    await withDeadline(Promise.all([identity.exited, actuators.exited, inference.close()]));
+    await Promise.all([hosts.end(), actuators.terminate(), identity.terminate()]);
     await last?.(stepMsMax);
     await withDeadline(journal.close()); // (T2)
     endpoint.close();
@@ -230,6 +257,8 @@ export async function startThreads(
     model: inference.ready,
     hosts,
     names: monitor.threads.map(({ name }) => name),
+    authority: identity.publicKey,
+    sealed: (envelope) => ({ envelope, seal: seal.of(envelope) }),
     stop,
   };
 }

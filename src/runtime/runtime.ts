@@ -158,6 +158,7 @@ export class Runtime implements RuntimePort {
     const cut = `The journal ended in ${bytesCut} bytes that were never durable; they were cut.`;
     if (bytesCut > 0) this.#hooks.onNotice?.(cut);
     completeErasures(this.#data.path, this.#follower);
+    await this.security.opened();
     this.#model = await this.#threads.model;
     // A host that has died by now continues the runs in its own way.
     if (this.#recovery.deaths === 0) this.#resumed = await this.#resumeAll();

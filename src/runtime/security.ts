@@ -11,12 +11,19 @@
 import type { Endpoint } from '../bus/endpoint.ts';
 import type { AuditEvent, AuditNotice } from '../identity/audit-event.ts';
 import type { QuarantineEntry } from '../identity/quarantine.ts';
+import type { PublicKey } from '../identity/signing-key.ts';
 import { AuditLog } from './audit-log.ts';
 import type { DurableWaiters } from './durable-waiters.ts';
 import type { JournalFollower } from './journal-follower.ts';
 import type { RuntimeThreads } from './runtime-threads.ts';
 import type { SecurityPort } from './security-port.ts';
-import { actuatorThread, hostThread, topics } from './topics.ts';
+import {
+  actuatorThread,
+  hostThread,
+  identityThread,
+  topics,
+  type ViolationMessage,
+} from './topics.ts';
 
 export interface SecurityParts {
   readonly threads: RuntimeThreads;
@@ -29,11 +36,13 @@ export class Security implements SecurityPort {
   readonly #hosts: number;
   readonly #follower: JournalFollower;
   readonly #log: AuditLog;
+  readonly #authority: PublicKey;
 
   constructor({ threads, durable, follower }: SecurityParts) {
     this.#endpoint = threads.endpoint;
     this.#hosts = threads.hosts.count;
     this.#follower = follower;
+    this.#authority = threads.authority;
     this.#log = new AuditLog({ producer: threads.producer, durable });
   }
 
@@ -45,12 +54,24 @@ export class Security implements SecurityPort {
         (error: unknown) => this.#endpoint.replyError(header, error),
       );
     });
+    this.#endpoint.on(topics.violation, (violation) => void this.#violated(violation));
   }
 
   /** Tells every thread where the folds stand (S2). */
   announce(): void {
     const { sequence } = this.#follower.end;
     this.#tell({ event: this.#follower.security.stateEvent(), sequence, timeMs: 0 });
+  }
+
+  /** Journals which key the authority has, where the journal does not say so yet. */
+  async opened(): Promise<void> {
+    const { publicKey } = this.#follower.security.folds.authority;
+    if (publicKey === this.#authority) return;
+    await this.record({
+      type: 'authority-opened',
+      publicKey: this.#authority,
+      ...(publicKey === null ? {} : { before: publicKey }),
+    });
   }
 
   /** An event has become durable (S1). */
@@ -71,7 +92,17 @@ export class Security implements SecurityPort {
     return this.#follower.security.folds.quarantine.all();
   }
 
+  async #violated({ run, actor, error: { code, message } }: ViolationMessage): Promise<void> {
+    try {
+      await this.record({ type: 'message-refused', run, actor, code, message });
+      await this.record({ type: 'quarantined', run, actor, code, message });
+    } catch {
+      // Without its journal the runtime stops; the actor stands still until then.
+    }
+  }
+
   #tell(notice: AuditNotice): void {
+    this.#endpoint.send(identityThread, topics.security, notice);
     this.#endpoint.send(actuatorThread, topics.security, notice);
     for (let host = 0; host < this.#hosts; host += 1) {
       this.#endpoint.send(hostThread(host), topics.security, notice);

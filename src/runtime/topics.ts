@@ -4,18 +4,19 @@
  * Numbers are stable within a process only.
  */
 
-import type { ActorJson, Envelope } from '../actors/actor.ts';
+import type { Actor, ActorJson, Envelope, OpenIntention } from '../actors/actor.ts';
 import type { Outcome } from '../actors/outcome.ts';
 import { type DeadLetter, deadLetterTopicId } from '../bus/dead-letters.ts';
 import { defineTopic, type ThreadId, threadId } from '../bus/endpoint.ts';
 import type { AuditEvent, AuditNotice } from '../identity/audit-event.ts';
-import type { KeyRegistration } from '../identity/key-directory.ts';
+import type { Charter } from '../identity/charter.ts';
 import type { GenerationOutcome } from '../inference/model-port.ts';
 import type { ModelStatus } from '../inference/model-status.ts';
 import type { ErrorMessage } from '../kernel/errors.ts';
 import type { ActorId, IntentionKey, RunId } from '../kernel/ids.ts';
 import { limits } from '../kernel/limits.ts';
-import type { ActMessage, HostKeyMessage } from './actuator-worker/protocol.ts';
+import type { ActMessage, UnsignedActMessage } from './actuator-worker/protocol.ts';
+import type { CharterMessage, SealMessage } from './identity-worker/protocol.ts';
 import type {
   AbortGenerationMessage,
   GenerateMessage,
@@ -30,10 +31,11 @@ export const mainThread = threadId(0);
 export const journalThread = threadId(1);
 export const actuatorThread = threadId(2);
 export const inferenceThread = threadId(3);
+export const identityThread = threadId(4);
 
 /** Host workers follow, from index 0. */
 export function hostThread(index: number): ThreadId {
-  return threadId(4 + index);
+  return threadId(5 + index);
 }
 
 const hosts = Array.from({ length: limits.hostsMax }, (_, index) => hostThread(index));
@@ -76,6 +78,16 @@ export function outcomeEnvelope({ run, actor, key, tag, outcome }: OutcomeMessag
   return { run, to: actor, from: '@actuator', number: 0, cause: key, event, machine: null };
 }
 
+/** What is said of an effect that nobody can know of after a restart. */
+export function unknownOutcome(
+  { run, id: actor }: Pick<Actor, 'run' | 'id'>,
+  { key, intention }: OpenIntention,
+): OutcomeMessage {
+  const message = `Nobody can say whether ${intention.actuator}.${intention.operation} happened before the restart; claw resolve says what came of it.`;
+  const outcome = { status: 'unknown', error: { code: 'OUTCOME_UNKNOWN', message } } as const;
+  return { run, actor, key, tag: intention.tag, outcome };
+}
+
 export interface RunEndedMessage {
   readonly run: RunId;
 }
@@ -90,9 +102,27 @@ export interface AbortMessage {
   readonly key: IntentionKey;
 }
 
+export interface HostStartedMessage {
+  /** Index of the host. */
+  readonly host: number;
+}
+
+/** A message between threads, with the sender's seal on it. */
+export interface SealedEnvelope {
+  readonly envelope: Envelope;
+  readonly seal: string;
+}
+
+/** Host to main: this was refused, and the actor is to stand still. */
+export interface ViolationMessage {
+  readonly run: RunId;
+  readonly actor: ActorId;
+  readonly error: ErrorMessage;
+}
+
 /** A thread to main, as its last message. */
 export interface ClosedMessage {
-  /** Index of the host; null for the actuators. */
+  /** Index of the host; null for the actuators and the authority. */
   readonly host: number | null;
 }
 
@@ -117,7 +147,7 @@ export const topics = {
     publishers: [journalThread],
     subscribers: [mainThread, actuatorThread],
   }),
-  envelope: defineTopic<Envelope>({
+  envelope: defineTopic<SealedEnvelope>({
     id: 10,
     name: 'envelope',
     policy: 'wait',
@@ -138,26 +168,58 @@ export const topics = {
     publishers: hosts,
     subscribers: [mainThread],
   }),
+  /** From the hosts by way of the authority, which signs. */
+  unsignedAct: defineTopic<UnsignedActMessage>({
+    id: 27,
+    name: 'unsigned-act',
+    policy: 'wait',
+    publishers: hosts,
+    subscribers: [identityThread],
+  }),
+  /** By the same way, so that it stays behind what it aborts. */
+  unsignedAbort: defineTopic<AbortMessage>({
+    id: 28,
+    name: 'unsigned-abort',
+    policy: 'wait',
+    publishers: hosts,
+    subscribers: [identityThread],
+  }),
   act: defineTopic<ActMessage>({
     id: 13,
     name: 'act',
     policy: 'wait',
-    publishers: hosts,
+    publishers: [identityThread],
     subscribers: [actuatorThread],
   }),
   abort: defineTopic<AbortMessage>({
     id: 14,
     name: 'abort',
     policy: 'wait',
-    publishers: hosts,
+    publishers: [identityThread],
     subscribers: [actuatorThread],
   }),
-  register: defineTopic<KeyRegistration>({
+  /** What a run may be, before anything of it. */
+  charter: defineTopic<CharterMessage>({
     id: 15,
-    name: 'register',
+    name: 'charter',
+    policy: 'wait',
+    publishers: [mainThread],
+    subscribers: [identityThread, ...hosts],
+  }),
+  sealCharter: defineTopic<SealMessage, Charter>({
+    id: 29,
+    name: 'seal-charter',
+    policy: 'wait',
+    publishers: [mainThread],
+    subscribers: [identityThread],
+  }),
+  /** A host has refused a message, and the actor that it was for stands still. */
+  violation: defineTopic<ViolationMessage>({
+    id: 30,
+    name: 'violation',
     policy: 'wait',
     publishers: hosts,
-    subscribers: [actuatorThread],
+    subscribers: [mainThread],
   }),
   outcome: defineTopic<OutcomeMessage>({
     id: 16,
@@ -171,7 +233,7 @@ export const topics = {
     name: 'run-ended',
     policy: 'wait',
     publishers: [mainThread],
-    subscribers: [actuatorThread, inferenceThread, ...hosts],
+    subscribers: [actuatorThread, inferenceThread, identityThread, ...hosts],
   }),
   /** Of a fork that may not reach beyond its own files; the same shape as an end. */
   withhold: defineTopic<RunEndedMessage>({
@@ -186,13 +248,13 @@ export const topics = {
     name: 'close',
     policy: 'wait',
     publishers: [mainThread],
-    subscribers: [actuatorThread, inferenceThread, ...hosts],
+    subscribers: [actuatorThread, inferenceThread, identityThread, ...hosts],
   }),
   closed: defineTopic<ClosedMessage>({
     id: 19,
     name: 'closed',
     policy: 'wait',
-    publishers: [actuatorThread, ...hosts],
+    publishers: [actuatorThread, identityThread, ...hosts],
     subscribers: [mainThread],
   }),
   hostFailed: defineTopic<HostFailedMessage>({
@@ -202,12 +264,13 @@ export const topics = {
     publishers: hosts,
     subscribers: [mainThread],
   }),
-  hostKey: defineTopic<HostKeyMessage>({
+  /** A host is there, or another in its seat. */
+  hostStarted: defineTopic<HostStartedMessage>({
     id: 21,
-    name: 'host-key',
+    name: 'host-started',
     policy: 'wait',
     publishers: [mainThread],
-    subscribers: [actuatorThread],
+    subscribers: [actuatorThread, identityThread],
   }),
   journalFailed: defineTopic<null>({
     id: 22,
@@ -228,7 +291,7 @@ export const topics = {
     id: 25,
     name: 'audit',
     policy: 'wait',
-    publishers: [actuatorThread, ...hosts],
+    publishers: [actuatorThread],
     subscribers: [mainThread],
   }),
   /** What the folds of the audit have to take in: each event once it is durable, and first where they stand. */
@@ -237,7 +300,7 @@ export const topics = {
     name: 'security',
     policy: 'wait',
     publishers: [mainThread],
-    subscribers: [actuatorThread, ...hosts],
+    subscribers: [actuatorThread, identityThread, ...hosts],
   }),
   generate: defineTopic<GenerateMessage, GenerationOutcome>({
     id: 32,

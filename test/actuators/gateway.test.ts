@@ -14,11 +14,11 @@ import { clockActuator } from '../../src/actuators/clock.ts';
 import { fileActuator } from '../../src/actuators/file.ts';
 import { ActuatorGateway, type GatewayOptions } from '../../src/actuators/gateway.ts';
 import type { IntentionOutcome, IntentionRequest } from '../../src/actuators/intention-request.ts';
-import { KeyDirectory, signRegistration } from '../../src/identity/key-directory.ts';
-import { signIntention } from '../../src/identity/signed-intention.ts';
-import { generateKeyPair, type SigningKey } from '../../src/identity/signing-key.ts';
+import type { AgentCertificate } from '../../src/identity/agent-certificate.ts';
+import type { PublicKey } from '../../src/identity/signing-key.ts';
 import { systemClock } from '../../src/kernel/clock.ts';
 import { RuntimeError } from '../../src/kernel/errors.ts';
+import { hashJson } from '../../src/kernel/hash.ts';
 import {
   type ActorSequence,
   actorId,
@@ -32,8 +32,6 @@ import { limits } from '../../src/kernel/limits.ts';
 const workspace = mkdtempSync(join(tmpdir(), 'claw-gateway-'));
 afterAll(() => rmSync(workspace, { recursive: true }));
 
-const hostKey = generateKeyPair();
-const agentKey = generateKeyPair();
 const run = newRunId();
 const actor = actorId('run/item-1/agent');
 
@@ -43,12 +41,13 @@ interface Wanted {
   arguments?: Json;
   effect?: EffectClass;
   sequence?: number;
-  signer?: SigningKey;
+  /** Whether what it shows is another's. */
+  forged?: boolean;
   of?: RunId;
 }
 
 function request(wanted: Wanted = {}): IntentionRequest {
-  const { signer = agentKey, sequence = 1, effect = 'pure', of = run, ...rest } = wanted;
+  const { forged = false, sequence = 1, effect = 'pure', of = run, ...rest } = wanted;
   const what = { actuator: 'probe', operation: 'go', arguments: {} as Json, ...rest };
   const address = { run: of, actor, sequence: sequence as ActorSequence, index: 0 };
   const key = intentionKey(address);
@@ -58,15 +57,33 @@ function request(wanted: Wanted = {}): IntentionRequest {
     key,
     effect,
     journalPosition: 100,
-    signature: signIntention(signer, { key, agent: actor, ...what }),
+    credentials: {
+      certificate: 'certificate',
+      token: 'token',
+      signature: forged ? 'forged' : hashJson({ run: of, actor, key, ...what }),
+    },
   };
 }
 
-function registration(of = run) {
-  const claim = { run: of, actor, publicKey: agentKey.publicKey, host: 'host-1' };
-  const { publicKey, host, signature } = signRegistration(hostKey, claim);
-  return { publicKey, host, signature };
-}
+/** Knows an intention by its hash; the checks themselves have their own tests. */
+const identities: GatewayOptions['identities'] = {
+  admit: async (execution, { signature }) => {
+    const { run: of, actor: who, key, actuator, operation, arguments: args } = execution;
+    const shown = hashJson({ run: of, actor: who, key, actuator, operation, arguments: args });
+    return signature === shown
+      ? certificate
+      : { code: 'SIGNATURE_INVALID', message: 'It is not signed.' };
+  },
+};
+
+const certificate: AgentCertificate = {
+  run,
+  actor,
+  publicKey: 'k' as PublicKey,
+  clearance: '',
+  issuedAt: 0,
+  expires: 1,
+};
 
 /** An actuator whose performances the test begins, counts and ends. */
 function probe(effect: EffectClass = 'pure', concurrency = 100, outside = false) {
@@ -98,14 +115,12 @@ function probe(effect: EffectClass = 'pure', concurrency = 100, outside = false)
 
 function open(
   actuators: Actuator[],
-  options: Partial<Pick<GatewayOptions, 'whenDurable' | 'keys' | 'journalMode'>> = {},
+  options: Partial<Pick<GatewayOptions, 'whenDurable' | 'guard' | 'journalMode'>> = {},
 ) {
-  const keys = options.keys ?? new KeyDirectory();
-  keys.addHost('host-1', hostKey.publicKey);
-  if (options.keys === undefined) keys.register({ run, actor, ...registration() });
   return new ActuatorGateway({
     actuators,
-    keys,
+    identities,
+    guard: options.guard ?? { seen: async () => null, refused: async () => undefined },
     clock: systemClock,
     workspaceOf: () => workspace,
     whenDurable: options.whenDurable ?? (() => Promise.resolve()),
@@ -201,19 +216,39 @@ test('carries out a signed intention and gives its result under its key', async 
   expect(readFileSync(join(workspace, 'report.md'), 'utf8')).toBe('# Report');
 });
 
-test('takes the key of the actor with the request, when its host vouches for it', async () => {
+test('tells of a refused identity before it answers, and does nothing for whom the guard cut off', async () => {
   const { actuator, calls } = probe();
-  const gateway = open([actuator], { keys: new KeyDirectory() });
-  expect(errorOf(await gateway.perform(request()))).toEqual(['refused', 'SIGNATURE_INVALID']);
-  const forged = { ...registration(), host: 'nobody' };
-  expect(errorOf(await gateway.perform({ ...request(), registration: forged }))).toEqual([
-    'refused',
-    'SIGNATURE_INVALID',
-  ]);
-  const outcome = gateway.perform({ ...request(), registration: registration() });
-  await settled();
-  calls[0]?.resolve({ n: 1 });
-  expect((await outcome).status).toBe('completed');
+  const told: unknown[] = [];
+  const guard: GatewayOptions['guard'] = {
+    seen: async () => (told.length === 0 ? null : { code: 'QUARANTINED', message: 'It is cut.' }),
+    refused: async (refusal) => void told.push(refusal),
+  };
+  const gateway = open([actuator], { guard });
+  const forged = gateway.perform(request({ forged: true }));
+  expect(errorOf(await forged)).toEqual(['refused', 'SIGNATURE_INVALID']);
+  expect(told).toMatchObject([{ run, actor, operation: 'probe.go' }]);
+  expect(errorOf(await gateway.perform(request()))).toEqual(['refused', 'QUARANTINED']);
+  expect(told).toHaveLength(1);
+  expect(calls).toEqual([]);
+});
+
+test('answers with the denial of the authority, which vouches for nothing then', async () => {
+  const { actuator, calls } = probe();
+  const denial = { code: 'PERMISSION_DENIED', message: 'Not granted.' } as const;
+  for (const given of [{ denial }, {}]) {
+    const denied = { ...request(), credentials: null, ...given };
+    expect(errorOf(await open([actuator]).perform(denied))).toEqual(['refused', denial.code]);
+  }
+  expect(calls).toEqual([]);
+});
+
+test('an abort that comes while the identity is checked is not lost', async () => {
+  const { actuator, calls } = probe();
+  const gateway = open([actuator]);
+  const outcome = gateway.perform(request());
+  expect(gateway.abort(request().key)).toBe(true);
+  expect(errorOf(await outcome)).toEqual(['failed', 'INTENTION_ABORTED']);
+  expect(calls).toEqual([]);
 });
 
 test.each<[string, object, string]>([
@@ -226,7 +261,7 @@ test.each<[string, object, string]>([
   ['names no operation', request({ operation: 'stop' }), 'ACTUATOR_UNKNOWN'],
   ['names an inherited property', request({ operation: 'constructor' }), 'ACTUATOR_UNKNOWN'],
   ['names a prototype', request({ actuator: '__proto__' }), 'ACTUATOR_UNKNOWN'],
-  ['is signed by another key', request({ signer: generateKeyPair() }), 'SIGNATURE_INVALID'],
+  ['is signed by another key', request({ forged: true }), 'SIGNATURE_INVALID'],
   ['was changed after it was signed', { ...request(), arguments: { n: 2 } }, 'SIGNATURE_INVALID'],
   ['has arguments that do not fit', request({ arguments: { n: 'x' } }), 'INTENTION_INVALID'],
   ['declares another effect class', request({ effect: 'once' }), 'INTENTION_INVALID'],
@@ -346,7 +381,7 @@ test('a joined or repeated key still needs a valid signature', async () => {
   const { actuator, calls } = probe();
   const gateway = open([actuator]);
   const first = gateway.perform(request());
-  const stranger = request({ signer: generateKeyPair() });
+  const stranger = request({ forged: true });
   expect(errorOf(await gateway.perform(stranger))).toEqual(['refused', 'SIGNATURE_INVALID']);
   await settled();
   calls[0]?.resolve({ n: 1 });
@@ -491,13 +526,10 @@ test('an effect that was done although it was aborted is told as done', async ()
   expect((await outcome).status).toBe('completed');
 });
 
-test('the end of a run stops what is open for it, refuses what comes late, and leaves other runs alone', async () => {
+test('the end of a run stops what is open for it, and leaves other runs alone', async () => {
   const { actuator, calls } = probe('pure', 1);
-  const keys = new KeyDirectory();
-  const gateway = open([actuator], { keys });
+  const gateway = open([actuator]);
   const other = newRunId();
-  keys.register({ run, actor, ...registration() });
-  keys.register({ run: other, actor, ...registration(other) });
   const outcomes = [
     gateway.perform(request({ sequence: 1 })),
     gateway.perform(request({ sequence: 2 })),
@@ -515,8 +547,6 @@ test('the end of a run stops what is open for it, refuses what comes late, and l
   expect(calls[1]?.signal.aborted).toBe(false);
   calls[1]?.resolve({ n: 1 });
   expect((await outcomes[2])?.status).toBe('completed');
-  const late = await gateway.perform(request({ sequence: 3 }));
-  expect(errorOf(late)).toEqual(['refused', 'SIGNATURE_INVALID']);
 });
 
 test('close aborts everything in flight and waits for the outcomes', async () => {

@@ -6,7 +6,6 @@
 import type { Envelope, OpenIntention } from '../../src/actors/actor.ts';
 import type { Outcome } from '../../src/actors/outcome.ts';
 import { pipelineDefinitionSchema } from '../../src/actors/pipeline-definition.ts';
-import { generateKeyPair } from '../../src/identity/signing-key.ts';
 import type { FilePort } from '../../src/journal/file-port.ts';
 import { type JournalMode, JournalWriter } from '../../src/journal/journal-writer.ts';
 import type { AppendRecord } from '../../src/journal/record.ts';
@@ -153,7 +152,9 @@ export class World {
         this.deeds.push({ type: 'send', envelope });
         this.post(host, envelope);
       },
-      newKey: () => generateKeyPair(),
+      admits: () => true,
+      chartered: () => true,
+      isHeld: () => false,
       act: ({ run, id }, open, position) => {
         this.#refuseTooLarge(open);
         this.deeds.push({ type: 'act', open });

@@ -17,7 +17,8 @@ import { humanActuator } from '../../actuators/human.ts';
 import { inferenceActuator } from '../../actuators/inference.ts';
 import { sandboxActuator } from '../../actuators/sandbox.ts';
 import { openEndpoint, type Reservation, type ThreadId } from '../../bus/endpoint.ts';
-import { KeyDirectory } from '../../identity/key-directory.ts';
+import { AuthorityVerifier } from '../../identity/authority.ts';
+import { IdentityVerifier } from '../../identity/identity-verifier.ts';
 import { workspacesFolder } from '../../journal/data-folders.ts';
 import { JournalProgress } from '../../journal/journal-progress.ts';
 import { JournalTexts } from '../../journal/journal-texts.ts';
@@ -33,17 +34,24 @@ import { DurableWaiters } from '../durable-waiters.ts';
 import { InferenceClient } from '../inference-worker/client.ts';
 import { newSecurityState } from '../security-state.ts';
 import { hostThread, mainThread, type OutcomeMessage, topics } from '../topics.ts';
+import { GatewayGuard } from './gateway-guard.ts';
 import type { ActMessage, ActuatorWorkerData } from './protocol.ts';
 
 assert(!isMainThread, 'the actuators run in a worker thread');
 const data = workerData as ActuatorWorkerData;
 const endpoint = openEndpoint(data.endpoint);
 const owners = new ActorDirectory(data.directory);
-const keys = new KeyDirectory();
+const identities = new IdentityVerifier(new AuthorityVerifier(data.authority));
 const durable = new DurableWaiters();
 const sandbox = new SandboxPool({ size: limits.sandboxPoolSize });
 const inference = new InferenceClient(endpoint, { streamTo: mainThread });
 const security = newSecurityState();
+const guard = new GatewayGuard({
+  quarantine: security.folds.quarantine,
+  clock: systemClock,
+  record: (event) =>
+    endpoint.request(mainThread, topics.audit, event, { deadlineMs: limits.requestDeadlineMsMax }),
+});
 const texts = new JournalTexts(data.dataDirectory);
 
 const blobs = {
@@ -59,7 +67,8 @@ const gateway = new ActuatorGateway({
     inferenceActuator(inference, blobs),
     blobsActuator(blobs),
   ],
-  keys,
+  identities,
+  guard,
   clock: systemClock,
   workspaceOf: (run) => join(workspacesFolder(data.dataDirectory), run),
   whenDurable: (position) => durable.whenDurable(position),
@@ -113,11 +122,7 @@ async function close(): Promise<void> {
 endpoint.on(topics.durable, (notice) => durable.advance(notice));
 endpoint.onReserved(topics.act, (act, _header, place) => void carryOut(act, place));
 endpoint.on(topics.abort, ({ key }) => gateway.abort(key));
-endpoint.on(topics.register, (registration) => keys.register(registration));
-endpoint.on(topics.hostKey, ({ host, publicKey }) => {
-  keys.addHost(`host-${host}`, publicKey);
-  endpoint.threadReplaced(hostThread(host));
-});
+endpoint.on(topics.hostStarted, ({ host }) => endpoint.threadReplaced(hostThread(host)));
 endpoint.on(topics.security, ({ event, ...place }) => security.apply(event, place));
 endpoint.on(topics.runEnded, ({ run }) => {
   gateway.endRun(run);

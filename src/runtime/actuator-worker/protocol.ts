@@ -12,17 +12,18 @@ export interface ActuatorWorkerData {
   /** How far the journal is durable (`JournalProgress`). */
   readonly journalProgress: SharedArrayBuffer;
   readonly journalMode: JournalMode;
+  /** Of the runtime's authority. */
+  readonly authority: PublicKey;
   readonly hosts: number;
 }
 
-/** Main to the worker, before any intention: the keys that vouch for the keys of actors. */
-export interface HostKeyMessage {
-  /** Index of the host. */
-  readonly host: number;
-  readonly publicKey: PublicKey;
+/** Host to the authority. The tag comes back with the outcome. */
+export interface UnsignedActMessage {
+  readonly tag: string;
+  readonly request: Omit<IntentionRequest, 'credentials' | 'denial'>;
 }
 
-/** Host to the worker. The tag comes back with the outcome. */
+/** The authority to the worker. */
 export interface ActMessage {
   readonly tag: string;
   readonly request: IntentionRequest;

@@ -2,7 +2,6 @@
 import { channel } from 'node:diagnostics_channel';
 import type { MessagePort } from 'node:worker_threads';
 import { Worker } from 'node:worker_threads';
-import type { PublicKey } from '../../identity/signing-key.ts';
 import { assert } from '../../kernel/assert.ts';
 import { RuntimeError } from '../../kernel/errors.ts';
 import { limits } from '../../kernel/limits.ts';
@@ -12,7 +11,6 @@ import type { HostReady, HostWorkerData } from './protocol.ts';
 
 export interface HostWorker {
   readonly index: number;
-  readonly publicKey: PublicKey;
   /** Resolves when the thread has ended. */
   readonly exited: Promise<void>;
   /** Ends the thread at whatever it is doing, but for what it does in one piece. */
@@ -64,5 +62,5 @@ export async function startHostWorker(
     });
   });
   assert(ready.type === 'ready', 'a host reports ready first');
-  return { ...begun, publicKey: ready.publicKey };
+  return begun;
 }

@@ -8,9 +8,8 @@ import type { ActIntention } from '../../actors/intention.ts';
 import { firstProblem } from '../../actuators/intention-request.ts';
 import { argumentsOf } from '../../actuators/operation-arguments.ts';
 import { openEndpoint, type ThreadId, type Topic } from '../../bus/endpoint.ts';
-import { signRegistration } from '../../identity/key-directory.ts';
-import { signIntention } from '../../identity/signed-intention.ts';
-import { generateKeyPair } from '../../identity/signing-key.ts';
+import { AuthorityVerifier } from '../../identity/authority.ts';
+import { MessageSeal } from '../../identity/message-seal.ts';
 import { JournalProducer } from '../../journal/journal-producer.ts';
 import { RunKeys } from '../../journal/run-keys.ts';
 import { runStore } from '../../journal/run-store.ts';
@@ -24,8 +23,9 @@ import { ActorHost } from '../actor-host.ts';
 import { parseOutcomeMessage } from '../outcome-message.ts';
 import { newSecurityState } from '../security-state.ts';
 import { SteppedEvent } from '../stepped-event.ts';
-import { actuatorThread, hostThread, mainThread, topics } from '../topics.ts';
+import { hostThread, identityThread, mainThread, topics } from '../topics.ts';
 import { UnbrokenSection } from '../unbroken-section.ts';
+import { MessageGuard } from './message-guard.ts';
 import type { HostReady, HostWorkerData } from './protocol.ts';
 
 const stepsPerTurn = 256;
@@ -36,12 +36,18 @@ assert(!isMainThread && parentPort !== null, 'a host runs in a worker thread');
 const data = workerData as HostWorkerData;
 const endpoint = openEndpoint(data.endpoint);
 const journal = new JournalProducer(data.journal, endpoint.index);
-const hostKey = generateKeyPair();
-const hostName = `host-${data.index}`;
+const seal = new MessageSeal(data.messageKey);
 const keys = new RunKeys(data.dataDirectory);
 const stepped = new SteppedEvent(data.stepped);
 const unbroken = new UnbrokenSection(data.unbroken);
 const security = newSecurityState();
+const guard = new MessageGuard({
+  authority: new AuthorityVerifier(data.authority),
+  seal,
+  quarantine: security.folds.quarantine,
+  clock: systemClock,
+  report: (violation) => send(mainThread, topics.violation, violation),
+});
 let closing = false;
 
 function send<Body>(to: ThreadId, topic: Topic<Body>, body: NoInfer<Body>): void {
@@ -69,25 +75,16 @@ const host = new ActorHost(
     },
     stepping: (actor) => stepped.set(actor),
     append: (records) => journal.append(records),
-    sendEnvelope: (index, envelope) => send(hostThread(index), topics.envelope, envelope),
-    newKey: (run, actor) => {
-      const key = generateKeyPair();
-      const claim = { run, actor, publicKey: key.publicKey, host: hostName };
-      send(actuatorThread, topics.register, signRegistration(hostKey, claim));
-      return key;
-    },
-    act: ({ run, id, key }, { key: intention, intention: act }, journalPosition) => {
+    sendEnvelope: (index, envelope) =>
+      send(hostThread(index), topics.envelope, { envelope, seal: seal.of(envelope) }),
+    admits: (envelope) => guard.admits(envelope),
+    chartered: (envelope) => guard.chartered(envelope),
+    isHeld: (run, actor) => guard.isHeld(run, actor),
+    act: ({ run, id }, { key: intention, intention: act }, journalPosition) => {
       const { sequence, index } = parseIntentionKey(intention);
       const { actuator, operation, effect, tag } = act;
       refuseInvalid(act);
-      const signature = signIntention(key, {
-        key: intention,
-        agent: id,
-        actuator,
-        operation,
-        arguments: act.arguments,
-      });
-      send(actuatorThread, topics.act, {
+      send(identityThread, topics.unsignedAct, {
         tag,
         request: {
           run,
@@ -100,11 +97,10 @@ const host = new ActorHost(
           arguments: act.arguments,
           effect,
           journalPosition,
-          signature,
         },
       });
     },
-    abort: ({ key }) => send(actuatorThread, topics.abort, { key }),
+    abort: ({ key }) => send(identityThread, topics.unsignedAbort, { key }),
     wake: (message) => send(mainThread, topics.wake, message),
     runBroken: (run, error) => send(mainThread, topics.runBroken, { run, error }),
     // Forwards, wakes and resumed intentions need room as well, without a step of their own.
@@ -113,12 +109,25 @@ const host = new ActorHost(
   { index: data.index, count: data.count, liveActorsMax: limits.liveActorsPerHostMax },
 );
 
-endpoint.on(topics.envelope, (envelope) => host.deliver(envelope));
+endpoint.on(topics.envelope, (sealed) => {
+  const envelope = guard.open(sealed);
+  if (envelope !== null) host.deliver(envelope);
+});
 endpoint.on(topics.outcome, (outcome) => host.deliverOutcome(parseOutcomeMessage(outcome)));
 endpoint.on(topics.adopt, (adopted) => host.adopt(adopted));
-endpoint.on(topics.security, ({ event, ...place }) => security.apply(event, place));
+endpoint.on(topics.charter, ({ run, charter }) => {
+  guard.charter(run, charter);
+  host.letGo(run);
+});
+endpoint.on(topics.security, ({ event, ...place }) => {
+  security.apply(event, place);
+  const { run, actor } = event;
+  if (typeof run === 'string' && typeof actor === 'string') guard.settled(run, actor);
+  host.letGo(null);
+});
 endpoint.on(topics.runEnded, ({ run: ended }) => {
   host.forgetRun(ended);
+  guard.forgetRun(ended);
   keys.forget(ended);
 });
 endpoint.on(topics.close, () => {
@@ -140,7 +149,7 @@ function run(): void {
   }
 }
 
-parentPort.postMessage({ type: 'ready', publicKey: hostKey.publicKey } satisfies HostReady);
+parentPort.postMessage({ type: 'ready' } satisfies HostReady);
 try {
   run();
   endpoint.flush();

@@ -15,10 +15,13 @@ export interface HostWorkerData {
   readonly stepped: SharedArrayBuffer;
   /** Memory of the `UnbrokenSection` that the host compresses in. */
   readonly unbroken: SharedArrayBuffer;
+  /** Of the seals between the threads, 32 bytes. */
+  readonly messageKey: Uint8Array;
+  /** Of the runtime's authority. */
+  readonly authority: PublicKey;
 }
 
-/** First and only message to main: the key that vouches for the keys of this host's actors. */
+/** First and only message to main. */
 export interface HostReady {
   readonly type: 'ready';
-  readonly publicKey: PublicKey;
 }

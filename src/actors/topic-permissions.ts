@@ -1,0 +1,116 @@
+/**
+ * Who may tell whom what, and ask which actuator for what: denied unless it is
+ * listed here. An actor's place in the run follows from its name, so the table
+ * needs nobody's word for it.
+ *
+ * ```
+ * run ─ pipeline          run/document-3 ─ pipeline of a document
+ *  └ run/supervisor        └ run/document-3/supervisor
+ *     └ …/STEP ─ agent, `STEP.2` after a failure; `STEP.critic-1`
+ *        └ …/panel-1-1 ─ panel
+ * ```
+ *
+ * Invariants
+ *   W1. Messages go between an actor and its parent, or come from the runtime.
+ *   W2. An agent may ask for its model, for the tools that its definition
+ *       grants, and for the file that its step writes; for nothing else.
+ */
+import type { ActorId } from '../kernel/ids.ts';
+import type { ActorEvent } from './event.ts';
+import type { MachineName } from './intention.ts';
+import type { PipelineDefinition } from './pipeline-definition.ts';
+
+interface ActorRole {
+  readonly machine: MachineName;
+  /** Of an agent or its panel: the step that it works on. */
+  readonly step: string | null;
+  /** Whether it decides about the answer of another one. */
+  readonly critic: boolean;
+}
+
+const place =
+  /^run(?:\/document-\d+)?(?:\/(?<supervisor>supervisor)(?:\/(?<step>[A-Za-z0-9_-]+)(?:\.\d+|\.(?<critic>critic-\d+))?(?:\/(?<panel>panel-\d+-\d+))?)?)?$/;
+
+/** What an actor of this name is; null: no actor of a run has such a name. */
+function roleOf(actor: string): ActorRole | null {
+  const groups = place.exec(actor)?.groups;
+  if (groups === undefined) return null;
+  const { supervisor, step = null, critic, panel } = groups;
+  if (supervisor === undefined) return { machine: 'pipeline', step, critic: false };
+  if (step === null) return { machine: 'supervisor', step, critic: false };
+  return { machine: panel === undefined ? 'agent' : 'panel', step, critic: critic !== undefined };
+}
+
+type Relation = 'parent' | 'child' | 'runtime';
+
+/** Types of events that a machine takes, by who they come from. */
+const messages: Readonly<Record<MachineName, Readonly<Record<Relation, readonly string[]>>>> = {
+  pipeline: {
+    runtime: ['start', 'cancel', 'amend'],
+    parent: ['start', 'cancel', 'shared-step-done'],
+    child: ['document-done', 'document-cancelled', 'step-done', 'stop-run', 'supervisor-stopped'],
+  },
+  supervisor: {
+    runtime: ['amend'],
+    parent: ['start', 'run-step', 'cancel'],
+    child: ['agent-doubt', 'agent-done', 'agent-failed', 'agent-cancelled'],
+  },
+  agent: {
+    runtime: ['amend'],
+    parent: ['start', 'retry', 'settle', 'hold', 'accept', 'cancel'],
+    child: ['panel-done', 'panel-failed', 'panel-cancelled'],
+  },
+  panel: { runtime: ['amend'], parent: ['start', 'cancel'], child: [] },
+};
+
+function parentOf(actor: string): string {
+  return actor.slice(0, Math.max(0, actor.lastIndexOf('/')));
+}
+
+function relationOf(from: string, to: string): Relation | null {
+  if (from === '@runtime') return 'runtime';
+  if (parentOf(to) === from) return 'parent';
+  return parentOf(from) === to && from !== to ? 'child' : null;
+}
+
+/** Whether this message may be (W1). Outcomes are no messages; their keys decide. */
+export function mayTell(message: {
+  readonly from: string;
+  readonly to: ActorId;
+  readonly event: Pick<ActorEvent, 'type'>;
+}): boolean {
+  const { from, to, event } = message;
+  const role = roleOf(to);
+  const relation = relationOf(from, to);
+  return (
+    role !== null && relation !== null && messages[role.machine][relation].includes(event.type)
+  );
+}
+
+const always: Readonly<Record<MachineName, readonly string[]>> = {
+  pipeline: ['blobs.read'],
+  supervisor: ['clock.wake', 'human.decide', 'file.write'],
+  agent: ['inference.generate'],
+  panel: ['inference.generate', 'sandbox.run'],
+};
+
+/** Operations that this actor may ask for, such as `file.read`, by the run's definition (W2). */
+export function permittedOperations(
+  definition: PipelineDefinition,
+  actor: string,
+): ReadonlySet<string> {
+  const role = roleOf(actor);
+  if (role === null) return new Set();
+  const permitted = new Set(always[role.machine]);
+  if (role.machine !== 'agent' || role.critic) return permitted;
+  const step = definition.steps.find(({ id }) => id === role.step);
+  if (step?.write !== undefined) {
+    permitted.add(step.write.append === true ? 'file.append' : 'file.write');
+  }
+  const agent = step?.agent === undefined ? undefined : definition.agents[step.agent];
+  for (const tool of agent?.tools ?? []) {
+    const described = definition.tools[tool];
+    if (described !== undefined) permitted.add(`${described.actuator}.${described.operation}`);
+  }
+  return permitted;
+}
