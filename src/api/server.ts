@@ -18,6 +18,7 @@ import { addModelRoutes } from './model-routes.ts';
 import { sendProblem } from './problem.ts';
 import { addRunRoutes } from './run-routes.ts';
 import { addSandboxRoute } from './sandbox-route.ts';
+import { addTokenRoute } from './token-route.ts';
 
 export interface ApiServer {
   /** The port in use, also where 0 was asked for. */
@@ -127,6 +128,7 @@ async function buildApi(
   addBusRoute(app, runtime);
   addJournalRoutes(app, runtime);
   addModelRoutes(app, runtime);
+  addTokenRoute(app, runtime);
   return app;
 }
 

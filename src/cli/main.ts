@@ -28,6 +28,7 @@ import { runsCommand } from './commands/runs.ts';
 import { sandboxCommand } from './commands/sandbox.ts';
 import { superviseCommand } from './commands/supervise.ts';
 import { testCommand } from './commands/test.ts';
+import { tokenCommand } from './commands/token.ts';
 import { topCommand } from './commands/top.ts';
 import { upCommand } from './commands/up.ts';
 import { reportFailure } from './failure.ts';
@@ -114,6 +115,7 @@ function newProgram(host: Host): Command {
     cancelCommand,
     generateCommand,
     sandboxCommand,
+    tokenCommand,
     topCommand,
     modelsCommand,
     routeCommand,

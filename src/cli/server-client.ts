@@ -9,6 +9,7 @@ import { z } from 'zod';
 import type { GenerateLine } from '../api/generate-route.ts';
 import type { ModelList } from '../api/model-routes.ts';
 import type { StreamMessage } from '../api/websocket.ts';
+import type { ExaminationResult } from '../identity/token-examination.ts';
 import type { ModelStatus } from '../inference/model-status.ts';
 import type { BackupReport } from '../journal/backup.ts';
 import { type ErrorMessage, fromErrorMessage, RuntimeError } from '../kernel/errors.ts';
@@ -33,6 +34,12 @@ const runSchema = z.looseObject({ id: z.string(), status: z.string(), events: z.
 
 /** Likewise for an effect. */
 const effectSchema = z.looseObject({ key: z.string(), status: z.string() });
+
+/** Likewise for what is said of a token. */
+const examinationResultSchema = z.discriminatedUnion('valid', [
+  z.looseObject({ valid: z.literal(true) }),
+  z.looseObject({ valid: z.literal(false), code: z.string(), reason: z.string() }),
+]);
 
 /** Likewise for an erasure. */
 const erasureSchema = z.looseObject({ erased: z.array(z.string()) });
@@ -93,6 +100,11 @@ export class ServerClient {
   async resolve(id: string, request: ResolveRequest): Promise<EffectView> {
     const path = `/v1/runs/${encodeURIComponent(id)}/effects/resolve`;
     return this.#parsed(effectSchema, await this.#fetch(path, { body: request }));
+  }
+
+  async examineToken(question: unknown): Promise<ExaminationResult> {
+    const answer = await this.#fetch('/v1/tokens/verify', { body: question });
+    return this.#parsed(examinationResultSchema, answer);
   }
 
   async erase(id: string, forks: boolean): Promise<ErasureReport> {

@@ -5,6 +5,7 @@
  */
 
 import type { StepperKind } from '../actors/stepper.ts';
+import type { ExaminationResult } from '../identity/token-examination.ts';
 import type { ModelPort } from '../inference/model-port.ts';
 import type { ModelStatus } from '../inference/model-status.ts';
 import type { explainRoute } from '../inference/routed-models.ts';
@@ -22,6 +23,7 @@ import type { ArchiveReport } from '../runtime/run-archive.ts';
 import type { RunDiff } from '../runtime/run-diff.ts';
 import type { SnapshotAudit } from '../runtime/snapshot-run.ts';
 import type { StateDifference } from '../runtime/state-difference.ts';
+import type { IssuedToken, WantedExecution } from '../runtime/token-desk.ts';
 import type {
   ContextView,
   EffectView,
@@ -105,6 +107,10 @@ export interface Owner {
 
 export interface Services {
   startRuntime(config: RuntimeConfig, hooks?: RuntimeHooks): Promise<RunningRuntime>;
+  /** @param ttl seconds @throws RuntimeError KEY_FILE_INVALID */
+  issueToken(dataDirectory: string, wanted: WantedExecution, ttl: number): Promise<IssuedToken>;
+  /** Without a server. @throws RuntimeError KEY_FILE_INVALID */
+  examineToken(dataDirectory: string, question: unknown): Promise<ExaminationResult>;
   openReadOnly(dataDirectory: string): Promise<ReadOnlyRuntime>;
   /**
    * Checks the whole journal and changes nothing.
@@ -164,6 +170,14 @@ export const realServices: Services = {
   openReadOnly: async (dataDirectory) => {
     const { openReadOnly } = await import('../runtime/read-only.ts');
     return openReadOnly(dataDirectory);
+  },
+  issueToken: async (dataDirectory, wanted, ttl) => {
+    const { issueToken } = await import('../runtime/token-desk.ts');
+    return issueToken(dataDirectory, wanted, ttl);
+  },
+  examineToken: async (dataDirectory, question) => {
+    const { examineToken } = await import('../runtime/token-desk.ts');
+    return examineToken(dataDirectory, question);
   },
   verifyJournal: async (dataDirectory) => {
     const [{ checkDataDirectory }, { verifyJournal }] = await Promise.all([

@@ -14,6 +14,7 @@ import { type AgentCertificate, readCertificate } from './agent-certificate.ts';
 import type { AuthorityVerifier } from './authority.ts';
 import {
   type Execution,
+  type TokenClaims,
   type TokenRefusal,
   type TokenVerdict,
   tokenMismatch,
@@ -54,13 +55,14 @@ export class IdentityVerifier {
   }
 
   /**
-   * Lets one execution through, once, or says why not.
+   * Lets one execution through, once, or says why not. `use: false` only tells.
    * @param now seconds since the epoch
    */
   async admit(
     execution: Execution,
     { certificate, token, signature }: Credentials,
     now: number,
+    { use = true }: { readonly use?: boolean } = {},
   ): Promise<AgentCertificate | IdentityRefusal> {
     const known = await this.#certificate(certificate, now);
     if (typeof known === 'string') return { code: 'CERTIFICATE_INVALID', message: known };
@@ -79,7 +81,7 @@ export class IdentityVerifier {
         message: `The intention is not signed by the key of ${execution.actor}.`,
       };
     }
-    if (!this.#ledger.use(claims.jti, claims.exp, now)) return replayed(); // (V1)
+    if (!this.#isFree(claims, now, use)) return replayed(); // (V1)
     return known.certificate;
   }
 
@@ -91,9 +93,11 @@ export class IdentityVerifier {
   ): Promise<TokenVerdict> {
     const verdict = await verifyToken(token, this.#authority, now);
     if ('code' in verdict) return verdict;
-    const { jti, exp } = verdict.claims;
-    const isFree = options.use === true ? this.#ledger.use(jti, exp, now) : !this.#ledger.has(jti);
-    return isFree ? verdict : replayed();
+    return this.#isFree(verdict.claims, now, options.use ?? false) ? verdict : replayed();
+  }
+
+  #isFree({ jti, exp }: TokenClaims, now: number, use: boolean): boolean {
+    return use ? this.#ledger.use(jti, exp, now) : !this.#ledger.has(jti);
   }
 
   async #certificate(text: string, now: number): Promise<KnownCertificate | string> {

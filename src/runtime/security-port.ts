@@ -1,10 +1,13 @@
 /** What the API and the command line see and do of who may do what. */
 import type { AuditEvent } from '../identity/audit-event.ts';
 import type { QuarantineEntry } from '../identity/quarantine.ts';
+import type { Examination, ExaminationResult } from '../identity/token-examination.ts';
 
 export interface SecurityPort {
   /** Journals an event; resolves once it is durable. @throws RuntimeError DISK_FULL, JOURNAL_FAILED */
   record(event: AuditEvent): Promise<void>;
+  /** Whether the gateway would let a token through. */
+  examine(question: Examination): Promise<ExaminationResult>;
   /** The actors that stand still, oldest first. */
   quarantined(): readonly QuarantineEntry[];
 }

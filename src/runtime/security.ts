@@ -12,6 +12,8 @@ import type { Endpoint } from '../bus/endpoint.ts';
 import type { AuditEvent, AuditNotice } from '../identity/audit-event.ts';
 import type { QuarantineEntry } from '../identity/quarantine.ts';
 import type { PublicKey } from '../identity/signing-key.ts';
+import type { Examination, ExaminationResult } from '../identity/token-examination.ts';
+import { limits } from '../kernel/limits.ts';
 import { AuditLog } from './audit-log.ts';
 import type { DurableWaiters } from './durable-waiters.ts';
 import type { JournalFollower } from './journal-follower.ts';
@@ -86,6 +88,11 @@ export class Security implements SecurityPort {
   /** Journals where the folds stand, for a beginning of the journal that is about to go. */
   carry(): Promise<void> {
     return this.record(this.#follower.security.stateEvent());
+  }
+
+  examine(question: Examination): Promise<ExaminationResult> {
+    const deadlineMs = limits.requestDeadlineMsMax;
+    return this.#endpoint.request(actuatorThread, topics.examine, question, { deadlineMs });
   }
 
   quarantined(): readonly QuarantineEntry[] {

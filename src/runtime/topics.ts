@@ -10,6 +10,7 @@ import { type DeadLetter, deadLetterTopicId } from '../bus/dead-letters.ts';
 import { defineTopic, type ThreadId, threadId } from '../bus/endpoint.ts';
 import type { AuditEvent, AuditNotice } from '../identity/audit-event.ts';
 import type { Charter } from '../identity/charter.ts';
+import type { Examination, ExaminationResult } from '../identity/token-examination.ts';
 import type { GenerationOutcome } from '../inference/model-port.ts';
 import type { ModelStatus } from '../inference/model-status.ts';
 import type { ErrorMessage } from '../kernel/errors.ts';
@@ -212,6 +213,14 @@ export const topics = {
     policy: 'wait',
     publishers: [mainThread],
     subscribers: [identityThread],
+  }),
+  /** Main asks whether the gateway would let a token through. */
+  examine: defineTopic<Examination, ExaminationResult>({
+    id: 31,
+    name: 'examine',
+    policy: 'wait',
+    publishers: [mainThread],
+    subscribers: [actuatorThread],
   }),
   /** A host has refused a message, and the actor that it was for stands still. */
   violation: defineTopic<ViolationMessage>({

@@ -48,7 +48,11 @@ interface StoredRun {
 }
 
 export class InMemoryRuntime implements RuntimePort {
-  readonly security: SecurityPort = { record: async () => undefined, quarantined: () => [] };
+  readonly security: SecurityPort = {
+    record: async () => undefined,
+    examine: async () => ({ valid: true, claims: null }),
+    quarantined: () => [],
+  };
   readonly started: StartRunRequest[] = [];
   readonly resolved: ResolveRequest[] = [];
   readonly erased: { readonly id: RunId; readonly forks: boolean }[] = [];

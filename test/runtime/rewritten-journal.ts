@@ -1,5 +1,6 @@
 /** A journal that says something else: valid in every byte, but not what happened. */
 import { cpSync, existsSync } from 'node:fs';
+import { join } from 'node:path';
 import { keysFolder } from '../../src/journal/data-folders.ts';
 import { JournalReader } from '../../src/journal/journal-reader.ts';
 import { JournalWriter } from '../../src/journal/journal-writer.ts';
@@ -18,6 +19,9 @@ export function rewriteJournal(
   keep: (record: StoredRecord) => boolean = () => true,
   segmentBytes = 2 * 1024 * 1024,
 ): void {
+  // What was sealed stays so.
+  const identity = join(from, 'identity');
+  if (existsSync(identity)) cpSync(identity, join(to, 'identity'), { recursive: true });
   if (existsSync(keysFolder(from))) cpSync(keysFolder(from), keysFolder(to), { recursive: true });
   const reader = JournalReader.open(from);
   const writer = JournalWriter.open(to, { segmentBytes });

@@ -19,6 +19,7 @@ import { sandboxActuator } from '../../actuators/sandbox.ts';
 import { openEndpoint, type Reservation, type ThreadId } from '../../bus/endpoint.ts';
 import { AuthorityVerifier } from '../../identity/authority.ts';
 import { IdentityVerifier } from '../../identity/identity-verifier.ts';
+import { examine } from '../../identity/token-examination.ts';
 import { workspacesFolder } from '../../journal/data-folders.ts';
 import { JournalProgress } from '../../journal/journal-progress.ts';
 import { JournalTexts } from '../../journal/journal-texts.ts';
@@ -123,6 +124,10 @@ endpoint.on(topics.durable, (notice) => durable.advance(notice));
 endpoint.onReserved(topics.act, (act, _header, place) => void carryOut(act, place));
 endpoint.on(topics.abort, ({ key }) => gateway.abort(key));
 endpoint.on(topics.hostStarted, ({ host }) => endpoint.threadReplaced(hostThread(host)));
+endpoint.on(topics.examine, (question, header) => {
+  const now = Math.floor(systemClock.nowMs() / 1_000);
+  void examine(identities, question, now).then((result) => endpoint.reply(header, result));
+});
 endpoint.on(topics.security, ({ event, ...place }) => security.apply(event, place));
 endpoint.on(topics.runEnded, ({ run }) => {
   gateway.endRun(run);
