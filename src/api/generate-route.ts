@@ -8,11 +8,12 @@ import type { FastifyInstance, FastifyReply } from 'fastify';
 import { z } from 'zod';
 import { privacySchema } from '../actors/routing-policy.ts';
 import { contentPartsSchema } from '../inference/model-port.ts';
-import { type ErrorMessage, toErrorMessage } from '../kernel/errors.ts';
+import type { ErrorMessage } from '../kernel/errors.ts';
 import type { JsonObject } from '../kernel/json.ts';
 import { limits } from '../kernel/limits.ts';
 import type { GeneratedText, GenerateTextRequest, RuntimePort } from '../runtime/views.ts';
 import { connectionSignal } from './connection-signal.ts';
+import type { ErrorAnswers } from './problem.ts';
 import { parseRequest } from './request.ts';
 
 /** One line of the stream. */
@@ -34,7 +35,11 @@ const generateSchema = z.strictObject({
   stream: z.boolean().default(false),
 });
 
-export function addGenerateRoute(app: FastifyInstance, runtime: RuntimePort): void {
+export function addGenerateRoute(
+  app: FastifyInstance,
+  runtime: RuntimePort,
+  answers: ErrorAnswers,
+): void {
   // Images and recordings come inside the body.
   const bodyLimit = limits.requestBodyBytesMax + limits.messagePartsCharactersMax;
   app.post('/v1/generate', { bodyLimit }, async (request, reply) => {
@@ -49,14 +54,18 @@ export function addGenerateRoute(app: FastifyInstance, runtime: RuntimePort): vo
     });
     const signal = connectionSignal(reply);
     if (!stream) return runtime.generate(generate, undefined, signal);
-    return streamGeneration(reply, runtime, { generate, signal });
+    return streamGeneration(reply, runtime, { generate, signal, answers });
   });
 }
 
 function streamGeneration(
   reply: FastifyReply,
   runtime: RuntimePort,
-  { generate, signal }: { generate: GenerateTextRequest; signal: AbortSignal },
+  {
+    generate,
+    signal,
+    answers,
+  }: { generate: GenerateTextRequest; signal: AbortSignal; answers: ErrorAnswers },
 ): FastifyReply {
   const lines = new Readable({ read: () => undefined, destroy: (_, done) => done(null) });
   const push = (line: GenerateLine): void => {
@@ -67,16 +76,12 @@ function streamGeneration(
     .generate(generate, ({ text, confidence }) => push({ type: 'token', text, confidence }), signal)
     .then(
       (result) => push({ type: 'result', result }),
-      (error: unknown) => push({ type: 'error', error: withoutStack(toErrorMessage(error)) }),
+      (error: unknown) => push({ type: 'error', error: answers.describe(error) }),
     )
     .finally(() => {
       if (!lines.destroyed) lines.push(null);
     });
-  return reply.type('application/x-ndjson').header('cache-control', 'no-store').send(lines);
-}
-
-function withoutStack({ code, message, retryable }: ErrorMessage): ErrorMessage {
-  return { code, message, ...(retryable === undefined ? {} : { retryable }) };
+  return reply.type('application/x-ndjson').send(lines);
 }
 
 /** Zod writes absent options as undefined, which exact types do not accept. */

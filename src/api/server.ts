@@ -4,18 +4,25 @@
  */
 import type { AddressInfo } from 'node:net';
 import websocket from '@fastify/websocket';
-import { type FastifyInstance, fastify } from 'fastify';
+import { type FastifyInstance, type FastifyServerOptions, fastify } from 'fastify';
+import { type Clock, systemClock } from '../kernel/clock.ts';
 import { RuntimeError } from '../kernel/errors.ts';
 import { limits } from '../kernel/limits.ts';
+import type { ApiConfig } from '../runtime/api-config.ts';
 import type { RuntimePort } from '../runtime/views.ts';
 import { addBusRoute } from './bus-route.ts';
+import { answerClientFault } from './client-fault.ts';
+import { installDoor } from './door.ts';
+import { type DoorSettings, doorSettings, isWildcard, type TokenJudge } from './door-settings.ts';
 import { addEventRoutes } from './event-routes.ts';
 import { addGenerateRoute } from './generate-route.ts';
 import { addJournalRoutes } from './journal-routes.ts';
 import { addJsonParser } from './json-body.ts';
-import { guardLoopback } from './loopback-guard.ts';
 import { addModelRoutes } from './model-routes.ts';
-import { sendProblem } from './problem.ts';
+import { ErrorAnswers } from './problem.ts';
+import type { ApiRefusal } from './refusals.ts';
+import { acceptedProtocol } from './request-token.ts';
+import { requireRights } from './route-rights.ts';
 import { addRunRoutes } from './run-routes.ts';
 import { addSandboxRoute } from './sandbox-route.ts';
 import { addTokenRoute } from './token-route.ts';
@@ -30,23 +37,41 @@ export interface ApiServer {
 
 export interface ApiOptions {
   readonly runtime: RuntimePort;
-  /** A loopback address. */
+  /** An address, or a name that has one. */
   readonly host: string;
   /** 0 lets the system choose. */
   readonly port: number;
+  /** Who may come in; without it, programs on this machine. */
+  readonly api?: ApiConfig;
+  /** Who knows the access tokens; without it nobody does, and none opens the API. */
+  readonly tokens?: TokenJudge;
+  /** Absolute path that no answer names. */
+  readonly dataDirectory?: string;
+  readonly clock?: Clock;
   /** Faults that a client sees only as INTERNAL. */
   readonly onFault?: (error: unknown) => void;
+  /** What was refused at the door, by kinds and with their counts. */
+  readonly onRefusal?: (event: ApiRefusal) => void;
 }
 
 /** Inbound WebSocket messages are ignored, so they may be small. */
 const inboundMessageBytesMax = 1_024;
+/** How often Node.js looks for connections whose request is late. */
+const lateConnectionsMs = 2_000;
+
+const noTokens: TokenJudge = {
+  judge: () => ({ status: 'unknown' }),
+  opensForAnybody: () => false,
+};
 
 /**
  * Listens until closed.
- * @throws RuntimeError PORT_IN_USE
+ * @throws RuntimeError PORT_IN_USE, API_EXPOSED, TLS_INVALID, ACCESS_FILE_UNUSABLE
  */
 export async function startApi(options: ApiOptions): Promise<ApiServer> {
-  const app = await buildApi(options.runtime, options.onFault);
+  const { tokens = noTokens, clock = systemClock } = options;
+  const settings = doorSettings(options, tokens, clock.nowMs());
+  const app = await buildApi({ ...options, tokens, clock }, settings);
   try {
     await app.listen({ host: options.host, port: options.port });
   } catch (cause) {
@@ -54,8 +79,15 @@ export async function startApi(options: ApiOptions): Promise<ApiServer> {
     throw listenError(cause, options);
   }
   const { port } = app.server.address() as AddressInfo;
-  const name = options.host.includes(':') ? `[${options.host}]` : options.host;
-  return { port, url: `http://${name}:${port}`, close: () => closeApi(app) };
+  const scheme = settings.tls === null ? 'http' : 'https';
+  const url = `${scheme}://${urlName(options.host, settings)}:${port}`;
+  return { port, url, close: () => closeApi(app) };
+}
+
+/** All addresses together are none to call it by. */
+function urlName(host: string, { names }: DoorSettings): string {
+  const name = isWildcard(host) ? (names[0] ?? host) : host;
+  return name.includes(':') ? `[${name}]` : name;
 }
 
 /** A client that does not answer its close frame would hold the stop for as long as it likes. */
@@ -91,25 +123,15 @@ function listenError(cause: unknown, { host, port }: ApiOptions): unknown {
 
 /** The routes without a listening socket. */
 async function buildApi(
-  runtime: RuntimePort,
-  onFault: (error: unknown) => void = () => undefined,
+  options: ApiOptions & { tokens: TokenJudge; clock: Clock },
+  settings: DoorSettings,
 ): Promise<FastifyInstance> {
-  const app = fastify({
-    logger: false,
-    bodyLimit: limits.requestBodyBytesMax,
-    forceCloseConnections: true,
-    exposeHeadRoutes: false,
-    routerOptions: { maxParamLength: 100 },
-    frameworkErrors: (error, _request, reply) => sendProblem(reply, error),
-  });
-  app.removeContentTypeParser('text/plain');
-  addJsonParser(app);
-  app.setErrorHandler((error, _request, reply) => {
-    if (!(error instanceof RuntimeError) && !isClientFault(error)) onFault(error);
-    return sendProblem(reply, error);
-  });
+  const { runtime, tokens, clock, onFault = () => undefined } = options;
+  const answers = new ErrorAnswers(options.dataDirectory ?? null, onFault);
+  const app = newServer(settings, answers);
+  app.setErrorHandler((error, _request, reply) => answers.send(reply, error));
   app.setNotFoundHandler((request, reply) =>
-    sendProblem(
+    answers.send(
       reply,
       new RuntimeError(
         'NOT_FOUND',
@@ -117,13 +139,21 @@ async function buildApi(
       ),
     ),
   );
-  await app.register(websocket, { options: { maxPayload: inboundMessageBytesMax } });
+  await app.register(websocket, {
+    options: { maxPayload: inboundMessageBytesMax, handleProtocols: acceptedProtocol },
+  });
   // After the plugin, whose own hook marks upgrades so that a refused one is closed.
-  app.addHook('onRequest', async (request) => guardLoopback(request));
+  await installDoor(app, {
+    settings,
+    tokens,
+    clock,
+    onRefusal: options.onRefusal ?? (() => undefined),
+  });
+  requireRights(app);
   app.get('/healthz', async () => runtime.health());
   addRunRoutes(app, runtime);
   addEventRoutes(app, runtime);
-  addGenerateRoute(app, runtime);
+  addGenerateRoute(app, runtime, answers);
   addSandboxRoute(app, runtime);
   addBusRoute(app, runtime);
   addJournalRoutes(app, runtime);
@@ -132,7 +162,29 @@ async function buildApi(
   return app;
 }
 
-function isClientFault(error: unknown): boolean {
-  const status = (error as { statusCode?: unknown }).statusCode;
-  return typeof status === 'number' && status >= 400 && status < 500;
+/** Nothing is logged, so no header is. No proxy is believed about who a client is. */
+function newServer({ tls }: DoorSettings, answers: ErrorAnswers): FastifyInstance {
+  const patience = {
+    headersTimeout: limits.apiHeadersMsMax,
+    requestTimeout: limits.apiRequestMsMax,
+    connectionsCheckingInterval: lateConnectionsMs,
+  };
+  const options: FastifyServerOptions = {
+    logger: false,
+    trustProxy: false,
+    bodyLimit: limits.requestBodyBytesMax,
+    forceCloseConnections: true,
+    exposeHeadRoutes: false,
+    requestTimeout: limits.apiRequestMsMax,
+    routerOptions: { maxParamLength: 100 },
+    clientErrorHandler: answerClientFault,
+    frameworkErrors: (error, _request, reply) => answers.send(reply, error),
+  };
+  const transport = tls === null ? { http: patience } : { https: { ...patience, ...tls } };
+  // The types tell the two kinds of server apart, which nothing here does.
+  const app = fastify({ ...options, ...transport } as FastifyServerOptions);
+  app.server.maxConnections = limits.apiConnectionsMax;
+  app.removeContentTypeParser('text/plain');
+  addJsonParser(app);
+  return app;
 }

@@ -29,6 +29,7 @@ interface CommonOptions {
   readonly port?: string;
   readonly model?: string;
   readonly config?: string;
+  readonly tokenFile?: string;
   readonly debug?: boolean;
 }
 
@@ -37,9 +38,13 @@ export function newCommand(name: string, description: string): Command {
   return new Command(name)
     .description(description)
     .option('--data <dir>', 'data directory (OPENCLAW_HOME)')
-    .option('--port <port>', 'port of the API on 127.0.0.1 (OPENCLAW_PORT, 7420)')
+    .option('--port <port>', 'port of the API (OPENCLAW_PORT, 7420)')
     .option('--model <file>', 'GGUF model file (OPENCLAW_MODEL)')
     .option('--config <file>', 'configuration file')
+    .option(
+      '--token-file <file>',
+      'access token for the server (OPENCLAW_TOKEN is the token itself)',
+    )
     .option('--json', 'one JSON object on standard output')
     .option('--debug', 'show stack traces');
 }

@@ -7,6 +7,7 @@ import { exitStatus } from '../kernel/errors.ts';
 import { limits } from '../kernel/limits.ts';
 import { productVersion } from '../runtime/version.ts';
 import type { Host } from './command.ts';
+import { accessCommand } from './commands/access.ts';
 import { backupCommand } from './commands/backup.ts';
 import { cancelCommand } from './commands/cancel.ts';
 import { contextCommand } from './commands/context.ts';
@@ -119,6 +120,7 @@ function newProgram(host: Host): Command {
     topCommand,
     modelsCommand,
     routeCommand,
+    accessCommand,
     doctorCommand,
   ];
   for (const command of make) program.addCommand(command(host));

@@ -2,8 +2,6 @@
  * The API of a live server, as `claw` uses it. Problems that it answers are
  * thrown as the errors that they name.
  */
-import { request } from 'node:http';
-import { text } from 'node:stream/consumers';
 import { WebSocket } from 'ws';
 import { z } from 'zod';
 import type { GenerateLine } from '../api/generate-route.ts';
@@ -28,6 +26,7 @@ import type {
   RunView,
   StartRunRequest,
 } from '../runtime/views.ts';
+import { authorization, type Credentials, exchange, toResponse, trust } from './http-exchange.ts';
 
 /** What tells a run from the answer of a stranger on the same port. */
 const runSchema = z.looseObject({ id: z.string(), status: z.string(), events: z.number() });
@@ -71,7 +70,7 @@ const healthSchema = z.looseObject({
   }),
 });
 
-const closeCode = { ended: 1000, slow: 1013 } as const;
+const closeCode = { ended: 1000, tokenGone: 1008, slow: 1013 } as const;
 
 interface RequestOptions {
   /** Sent by POST. */
@@ -82,11 +81,13 @@ interface RequestOptions {
 
 export class ServerClient {
   readonly url: string;
+  readonly #credentials: Credentials;
   readonly #streams = new Set<WebSocket>();
 
   /** @param url such as `http://127.0.0.1:7420`, without a slash at the end */
-  constructor(url: string) {
+  constructor(url: string, credentials: Credentials = {}) {
     this.url = url;
+    this.#credentials = credentials;
   }
 
   startRun(request: StartRunRequest): Promise<RunView> {
@@ -117,11 +118,14 @@ export class ServerClient {
   }
 
   async backUp(folder: string): Promise<BackupReport> {
-    return this.#parsed(backupSchema, await this.#patient('/v1/backup', { folder }));
+    return this.#parsed(backupSchema, await this.#fetch('/v1/backup', { body: { folder } }));
   }
 
   async compactJournal(request: CompactionRequest): Promise<CompactionReport> {
-    return this.#parsed(compactionSchema, await this.#patient('/v1/journal/compact', request));
+    return this.#parsed(
+      compactionSchema,
+      await this.#fetch('/v1/journal/compact', { body: request }),
+    );
   }
 
   async models(): Promise<readonly ModelStatus[]> {
@@ -130,7 +134,7 @@ export class ServerClient {
   }
 
   async reloadModel(name: string): Promise<ModelStatus> {
-    return this.#parsed(modelSchema, await this.#patient('/v1/models/reload', { name }));
+    return this.#parsed(modelSchema, await this.#fetch('/v1/models/reload', { body: { name } }));
   }
 
   async bus(signal?: AbortSignal): Promise<BusView> {
@@ -186,7 +190,8 @@ export class ServerClient {
     onEvent: (event: EventView) => void,
   ): Promise<RunView | 'again'> {
     const address = `${this.url.replace(/^http/, 'ws')}/v1/runs/${encodeURIComponent(id)}/events?from=${from}`;
-    const socket = new WebSocket(address);
+    const options = { headers: authorization(this.#credentials), ...trust(this.#credentials) };
+    const socket = new WebSocket(address, options);
     this.#streams.add(socket);
     return new Promise((resolve, reject) => {
       let ended: RunView | null = null;
@@ -201,12 +206,18 @@ export class ServerClient {
           socket.terminate();
         }
       });
+      // An answer instead of a stream says why, such as that the token does not do.
+      socket.on('unexpected-response', (_request, answer) => {
+        void this.#problem(toResponse(answer)).then(reject);
+        socket.terminate();
+      });
       // A failed connection also closes, and the close decides.
       socket.on('error', () => undefined);
       socket.once('close', (code) => {
         this.#streams.delete(socket);
         if (ended !== null && code === closeCode.ended) resolve(ended);
         else if (code === closeCode.slow) resolve('again');
+        else if (code === closeCode.tokenGone) reject(tokenGone());
         else reject(this.#gone());
       });
     });
@@ -228,38 +239,11 @@ export class ServerClient {
   async #fetch(path: string, { body, signal, method = 'GET' }: RequestOptions): Promise<Response> {
     let response: Response;
     try {
-      response = await fetch(`${this.url}${path}`, {
-        ...(body === undefined
-          ? { method }
-          : {
-              method: 'POST',
-              headers: { 'content-type': 'application/json' },
-              body: JSON.stringify(body),
-            }),
-        ...(signal === undefined ? {} : { signal }),
-      });
+      const sent = { method: body === undefined ? method : 'POST', body, signal };
+      response = await exchange(`${this.url}${path}`, sent, this.#credentials);
     } catch (cause) {
       throw this.#broken(cause, signal);
     }
-    if (!response.ok) throw await this.#problem(response);
-    return response;
-  }
-
-  /** A request whose answer may take hours, which `fetch` does not wait for. */
-  async #patient(path: string, body: unknown): Promise<Response> {
-    const { promise, resolve, reject } = Promise.withResolvers<Response>();
-    const headers = { 'content-type': 'application/json' };
-    const sent = request(`${this.url}${path}`, { method: 'POST', headers }, (answer) => {
-      text(answer).then(
-        (body) => resolve(new Response(body, { status: answer.statusCode ?? 500 })),
-        reject,
-      );
-    });
-    sent.on('error', reject);
-    sent.end(JSON.stringify(body));
-    const response = await promise.catch((cause: unknown) => {
-      throw this.#gone(cause);
-    });
     if (!response.ok) throw await this.#problem(response);
     return response;
   }
@@ -286,6 +270,13 @@ export class ServerClient {
       { cause },
     );
   }
+}
+
+function tokenGone(): RuntimeError {
+  return new RuntimeError(
+    'UNAUTHENTICATED',
+    'The access token was removed or has expired meanwhile; the run goes on without being watched.',
+  );
 }
 
 async function* linesOf(response: Response): AsyncGenerator<string> {

@@ -143,6 +143,8 @@ export interface Services {
   importRun(dataDirectory: string, file: string): Promise<ArchiveReport>;
   /** Takes the lock of the data directory. @throws RuntimeError as `eraseRun`, DATA_DIRECTORY_LOCKED */
   eraseRun(dataDirectory: string, run: string, forks: boolean): Promise<ErasureReport>;
+  /** Makes a data directory where there is none. @throws RuntimeError DATA_DIRECTORY_UNUSABLE, DATA_VERSION_NEWER, DISK_FULL */
+  prepareDataDirectory(dataDirectory: string): Promise<void>;
   /** The live process that owns the data directory, or null. */
   owner(dataDirectory: string): Promise<Owner | null>;
   /** The models in this process, as a server would have them. */
@@ -260,6 +262,11 @@ export const realServices: Services = {
     } finally {
       data.release();
     }
+  },
+  prepareDataDirectory: async (dataDirectory) => {
+    const { hasDataDirectory, openDataDirectory } = await import('../journal/data-directory.ts');
+    if (hasDataDirectory(dataDirectory)) return;
+    openDataDirectory(dataDirectory, systemClock.nowMs()).release();
   },
   owner: async (dataDirectory) => {
     const { readLock } = await import('../journal/data-directory.ts');

@@ -70,6 +70,14 @@ export function openDataDirectory(directory: string, nowMs: number): DataDirecto
 }
 
 /**
+ * Whether there is a data directory already, which another process may own.
+ * @throws RuntimeError DATA_DIRECTORY_UNUSABLE, DATA_VERSION_NEWER
+ */
+export function hasDataDirectory(directory: string): boolean {
+  return readVersion(resolve(directory)) !== null;
+}
+
+/**
  * Checks a data directory that is only read. One that does not exist yet is
  * as good as one without runs.
  * @throws RuntimeError DATA_DIRECTORY_UNUSABLE when something else is there,

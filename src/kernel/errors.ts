@@ -646,6 +646,73 @@ export const errorCatalogue = {
     'Start one with claw up, or name its data directory with --data.',
   ),
 
+  UNAUTHENTICATED: entry(
+    environment,
+    401,
+    'The API wants an access token, or does not accept the one it was given.',
+    'Give one by --token-file or OPENCLAW_TOKEN; claw access add makes one.',
+  ),
+  ROLE_INSUFFICIENT: entry(
+    badInput,
+    403,
+    'The access token has no role that gives the right to this.',
+    'Use a token with the role that the message names.',
+  ),
+  RATE_LIMITED: entry(
+    environment,
+    429,
+    'A client asked too often, or has too many connections open.',
+    'Wait as long as the header Retry-After says, or raise api.rate in the configuration file.',
+  ),
+  API_EXPOSED: entry(
+    badInput,
+    400,
+    'The API would listen beyond this machine without what that needs.',
+    'The message says what is missing: a token, TLS, or the names it is called by.',
+  ),
+  TLS_INVALID: entry(
+    badInput,
+    400,
+    'The certificate or the key of the API cannot be used.',
+    'Check api.tls in the configuration file: a certificate and its own key, both in PEM.',
+  ),
+  ACCESS_FILE_UNUSABLE: entry(
+    dataDamaged,
+    503,
+    'The list of access tokens cannot be read or trusted.',
+    'Correct its permissions, restore access.json from a backup, or remove it and make new tokens.',
+  ),
+  ACCESS_FILE_BUSY: entry(
+    environment,
+    409,
+    'Somebody else is changing the list of access tokens.',
+    'Try again.',
+  ),
+  ACCESS_NAME_INVALID: entry(
+    badInput,
+    400,
+    'The name of an access token is not acceptable.',
+    'Use letters, digits, dots, dashes and underscores, at most 63.',
+  ),
+  ACCESS_NAME_TAKEN: entry(
+    badInput,
+    409,
+    'An access token of this name exists.',
+    'Remove it with claw access rm, or choose another name.',
+  ),
+  ACCESS_NOT_FOUND: entry(
+    badInput,
+    404,
+    'There is no access token of this name.',
+    'See claw access list.',
+  ),
+  ACCESS_LIST_FULL: entry(
+    environment,
+    409,
+    'There are as many access tokens as there may be.',
+    'Remove one with claw access rm.',
+  ),
+
   BUS_MESSAGE_TOO_LARGE: entry(
     runFailed,
     413,

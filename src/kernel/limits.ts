@@ -3,6 +3,7 @@
  * reached is a refusal with a code, never loss and never growth.
  */
 import { assert } from './assert.ts';
+import { doorLimits } from './door-limits.ts';
 
 const KiB = 1024;
 const MiB = 1024 * KiB;
@@ -366,6 +367,7 @@ export const limits = {
   auditEventBytesMax: 512 * KiB,
   /** Time that a stop may take before the process ends anyway. */
   shutdownMsMax: 10_000,
+  ...doorLimits,
 } as const;
 
 assert(

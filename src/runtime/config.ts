@@ -23,15 +23,19 @@ import type { JournalMode } from '../journal/journal-writer.ts';
 import { type Defined, defined } from '../kernel/defined.ts';
 import { RuntimeError } from '../kernel/errors.ts';
 import { limits } from '../kernel/limits.ts';
+import { type ApiConfig, apiConfig, apiSchema, loopbackHosts, withApiPaths } from './api-config.ts';
 import { type ModelResidence, residenceProblem, residenceShape } from './model-residence.ts';
 import { modelListSchema, type NamedModel, withFile, withKeys } from './models-config.ts';
 
 export interface RuntimeConfig {
   /** Absolute path. */
   readonly dataDirectory: string;
-  readonly host: LoopbackHost;
+  /** Where the API listens, an address or a name. */
+  readonly host: string;
   /** 0 lets the system choose. */
   readonly port: number;
+  /** Who may come in; without it, programs on this machine. */
+  readonly api?: ApiConfig;
   /** Neither `file` nor `baseUrl`: the embedded model serves. */
   readonly model: {
     /** Absolute path of a GGUF file. */
@@ -71,6 +75,7 @@ export interface ConfigFlags {
   readonly journal?: string | undefined;
   readonly debug?: boolean | undefined;
   readonly deterministic?: boolean | undefined;
+  readonly tokenFile?: string | undefined;
 }
 
 export interface ConfigSources {
@@ -86,9 +91,6 @@ const portDefault = 7420;
 const configBytesMax = 64 * 1024;
 const productFolder = 'openclaw-runtime';
 
-const loopbackHosts = ['127.0.0.1', '::1', 'localhost'] as const;
-type LoopbackHost = (typeof loopbackHosts)[number];
-
 const journalSchema = z.enum(['durable', 'relaxed']);
 const portSchema = z.number().int().min(0).max(65_535);
 const urlSchema = z.url({ protocol: /^https?$/ });
@@ -97,6 +99,7 @@ const fileSchema = z.strictObject({
   data: z.string().min(1).optional(),
   host: z.enum(loopbackHosts).optional(),
   port: portSchema.optional(),
+  api: apiSchema.optional(),
   hosts: z.number().int().min(1).max(limits.hostsMax).optional(),
   journal: journalSchema.optional(),
   deterministic: z.boolean().optional(),
@@ -155,8 +158,9 @@ export function resolveConfig(sources: ConfigSources): RuntimeConfig {
 
   return {
     dataDirectory,
-    host: file.host ?? '127.0.0.1',
+    host: file.api?.host ?? file.host ?? '127.0.0.1',
     port,
+    ...apiConfig(file.api, absolute(flags.tokenFile, cwd)),
     model: resolveModel(sources, file.model ?? {}),
     ...(file.models === undefined ? {} : { models: withKeys(file.models, environment) }),
     ...(file.modelMemoryMb === undefined ? {} : { modelMemoryMb: file.modelMemoryMb }),
@@ -269,11 +273,12 @@ function parseConfigFile(text: string, path: string, home: string): FileSettings
   if (!parsed.success) throw invalid(describeIssue(parsed.error, { document, lines, path }));
   const expand = (value: string): string =>
     value.startsWith('~/') ? join(home, value.slice(2)) : resolve(dirname(path), value);
-  const { data, model, models, ...rest } = parsed.data;
+  const { data, model, models, api, ...rest } = parsed.data;
   return {
     ...rest,
     ...(models === undefined ? {} : { models: models.map((each) => withFile(each, expand)) }),
     ...(data === undefined ? {} : { data: expand(data) }),
+    ...(api === undefined ? {} : { api: withApiPaths(api, expand) }),
     ...(model === undefined ? {} : { model: withPaths(model, expand) }),
   };
 }

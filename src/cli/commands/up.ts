@@ -4,7 +4,11 @@
  */
 import { join } from 'node:path';
 import type { Command } from 'commander';
+import { doorSettings } from '../../api/door-settings.ts';
+import type { ApiRefusal } from '../../api/refusals.ts';
 import { startApi } from '../../api/server.ts';
+import { AccessFile } from '../../identity/access-file.ts';
+import { systemClock } from '../../kernel/clock.ts';
 import { exitStatus } from '../../kernel/errors.ts';
 import { limits } from '../../kernel/limits.ts';
 import { packageRoot } from '../../runtime/config.ts';
@@ -29,6 +33,9 @@ export function upCommand(host: Host): Command {
   return onAction<UpOptions>(command, host, async (context, { options }) => {
     const { services, config, output, io } = context;
     await requireNoOwner(context);
+    const tokens = new AccessFile(config.dataDirectory);
+    // What the API refuses is said before a runtime is started for it.
+    doorSettings(config, tokens, systemClock.nowMs());
     await requireFreePort(config);
     const stop = new StopSwitch(io, output);
     try {
@@ -38,7 +45,7 @@ export function upCommand(host: Host): Command {
         onFailure: (error) => stop.fail(error),
       });
       return await stop.guard(
-        () => serve(context, { runtime, stop, example: options.example === true }),
+        () => serve(context, { runtime, stop, tokens, example: options.example === true }),
         () => runtime.stop(),
       );
     } finally {
@@ -49,7 +56,12 @@ export function upCommand(host: Host): Command {
 
 async function serve(
   context: CommandContext,
-  { runtime, stop, example }: { runtime: RunningRuntime; stop: StopSwitch; example: boolean },
+  {
+    runtime,
+    stop,
+    tokens,
+    example,
+  }: { runtime: RunningRuntime; stop: StopSwitch; tokens: AccessFile; example: boolean },
 ): Promise<number> {
   const { config, output } = context;
   const isNew = runtime.runs().length === 0;
@@ -57,6 +69,10 @@ async function serve(
     runtime,
     host: config.host,
     port: config.port,
+    tokens,
+    dataDirectory: config.dataDirectory,
+    ...(config.api === undefined ? {} : { api: config.api }),
+    onRefusal: (event) => output.notice(refusalLine(event)),
     onFault: (error) => output.notice(`claw: the API failed: ${String(error)} (INTERNAL)`),
   });
   try {
@@ -73,6 +89,14 @@ async function serve(
   } finally {
     await api.close();
   }
+}
+
+/** One line for a kind of refused request; nothing in it was written by who was refused. */
+function refusalLine({ reason, route, role, token, address, count }: ApiRefusal): string {
+  const who = token === null ? (address ?? 'somebody') : `${address} with the token ${token}`;
+  const what = route ?? 'an unknown address';
+  const wanted = role === null ? '' : `, which takes the role ${role}`;
+  return `The API refused ${who}: ${reason}, ${what}${wanted}${count === 1 ? '' : `, ${count} times`}.`;
 }
 
 /** Open runs of an earlier process: that they go on, and later how they ended. */
