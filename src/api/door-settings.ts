@@ -83,7 +83,7 @@ function refuseExposure({
   );
 }
 
-export function isLoopback(host: string): boolean {
+function isLoopback(host: string): boolean {
   return (
     host.toLowerCase() === 'localhost' ||
     host === '::1' ||

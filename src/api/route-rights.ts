@@ -10,7 +10,7 @@ import type { FastifyInstance } from 'fastify';
 import type { AccessRight } from '../identity/access-rights.ts';
 import { assert } from '../kernel/assert.ts';
 
-const routeRights: ReadonlyMap<string, AccessRight> = new Map([
+export const routeRights: ReadonlyMap<string, AccessRight> = new Map([
   ['GET /healthz', 'read'],
   ['GET /v1/runs', 'read'],
   ['POST /v1/runs', 'operate'],
@@ -32,6 +32,7 @@ const routeRights: ReadonlyMap<string, AccessRight> = new Map([
   ['POST /v1/journal/compact', 'operate'],
   ['GET /v1/models', 'read'],
   ['POST /v1/models/reload', 'operate'],
+  ['POST /v1/tokens/verify', 'operate'],
 ]);
 
 /** The right that a route takes, or null for an address without one. */

@@ -10,22 +10,14 @@ import { RuntimeError } from '../kernel/errors.ts';
 import { limits } from '../kernel/limits.ts';
 import type { ApiConfig } from '../runtime/api-config.ts';
 import type { RuntimePort } from '../runtime/views.ts';
-import { addBusRoute } from './bus-route.ts';
 import { answerClientFault } from './client-fault.ts';
 import { installDoor } from './door.ts';
 import { type DoorSettings, doorSettings, isWildcard, type TokenJudge } from './door-settings.ts';
-import { addEventRoutes } from './event-routes.ts';
-import { addGenerateRoute } from './generate-route.ts';
-import { addJournalRoutes } from './journal-routes.ts';
 import { addJsonParser } from './json-body.ts';
-import { addModelRoutes } from './model-routes.ts';
 import { ErrorAnswers } from './problem.ts';
 import type { ApiRefusal } from './refusals.ts';
 import { acceptedProtocol } from './request-token.ts';
-import { requireRights } from './route-rights.ts';
-import { addRunRoutes } from './run-routes.ts';
-import { addSandboxRoute } from './sandbox-route.ts';
-import { addTokenRoute } from './token-route.ts';
+import { addRoutes } from './routes.ts';
 
 export interface ApiServer {
   /** The port in use, also where 0 was asked for. */
@@ -149,16 +141,7 @@ async function buildApi(
     clock,
     onRefusal: options.onRefusal ?? (() => undefined),
   });
-  requireRights(app);
-  app.get('/healthz', async () => runtime.health());
-  addRunRoutes(app, runtime);
-  addEventRoutes(app, runtime);
-  addGenerateRoute(app, runtime, answers);
-  addSandboxRoute(app, runtime);
-  addBusRoute(app, runtime);
-  addJournalRoutes(app, runtime);
-  addModelRoutes(app, runtime);
-  addTokenRoute(app, runtime);
+  addRoutes(app, runtime, answers);
   return app;
 }
 
@@ -180,7 +163,7 @@ function newServer({ tls }: DoorSettings, answers: ErrorAnswers): FastifyInstanc
     clientErrorHandler: answerClientFault,
     frameworkErrors: (error, _request, reply) => answers.send(reply, error),
   };
-  const transport = tls === null ? { http: patience } : { https: { ...patience, ...tls } };
+  const transport = tls === null ? { http: patience } : { https: { ...patience, ...tls, minVersion: 'TLSv1.2' } };
   // The types tell the two kinds of server apart, which nothing here does.
   const app = fastify({ ...options, ...transport } as FastifyServerOptions);
   app.server.maxConnections = limits.apiConnectionsMax;
