@@ -163,7 +163,8 @@ function newServer({ tls }: DoorSettings, answers: ErrorAnswers): FastifyInstanc
     clientErrorHandler: answerClientFault,
     frameworkErrors: (error, _request, reply) => answers.send(reply, error),
   };
-  const transport = tls === null ? { http: patience } : { https: { ...patience, ...tls, minVersion: 'TLSv1.2' } };
+  const transport =
+    tls === null ? { http: patience } : { https: { ...patience, ...tls, minVersion: 'TLSv1.2' } };
   // The types tell the two kinds of server apart, which nothing here does.
   const app = fastify({ ...options, ...transport } as FastifyServerOptions);
   app.server.maxConnections = limits.apiConnectionsMax;

@@ -8,6 +8,9 @@ import { accessSync, constants, existsSync, statfsSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
+import { doorSettings } from '../api/door-settings.ts';
+import { AccessFile } from '../identity/access-file.ts';
+import { systemClock } from '../kernel/clock.ts';
 import { type ErrorCode, errorCatalogue, exitStatus, RuntimeError } from '../kernel/errors.ts';
 import { isJsonObject } from '../kernel/json.ts';
 import { limits } from '../kernel/limits.ts';
@@ -55,6 +58,7 @@ const checks: readonly Check[] = [
   checkJournal,
   checkSnapshots,
   checkPort,
+  checkDoor,
 ];
 
 /** One after the other, so that they do not disturb each other. */
@@ -269,6 +273,26 @@ async function freePort(
   } catch (error) {
     if (error instanceof RuntimeError) return failedWith(check, error);
     throw error;
+  }
+}
+
+/** Who could come in. */
+async function checkDoor({ config }: CommandContext): Promise<Finding> {
+  const check = 'door';
+  try {
+    const tokens = new AccessFile(config.dataDirectory);
+    const nowMs = systemClock.nowMs();
+    const { requireToken, tls } = doorSettings(config, tokens, nowMs);
+    const way = `${config.host} by ${tls === null ? 'HTTP' : 'HTTPS'}`;
+    if (!requireToken) return ok(check, `Every user of this machine may use the API on ${way}.`);
+    return tokens.opensForAnybody(nowMs)
+      ? ok(check, `The API on ${way} takes an access token.`)
+      : warning(
+          check,
+          `The API on ${way} takes an access token, and there is none; claw access add makes one.`,
+        );
+  } catch (error) {
+    return failedWith(check, error);
   }
 }
 

@@ -711,6 +711,7 @@ describe('claw doctor', () => {
       'journal',
       'snapshots',
       'port',
+      'door',
     ]);
     expect(existsSync(data)).toBe(false);
   });

@@ -196,3 +196,49 @@ describe('wrong values', () => {
 test('the embedded model comes with the package', () => {
   expect(readFileSync(embeddedModelFile()).subarray(0, 4).toString()).toBe('GGUF');
 });
+
+describe('the door of the API', () => {
+  test('is described by the section api:, with paths from the folder of the file', () => {
+    const path = writeConfig(
+      'host: localhost\napi: { host: 10.0.0.1, allowedHosts: [claw.example, "fd00::1"], tls: { cert: c.pem, key: ~/k.pem }, tokenFile: t }',
+    );
+    const config = resolve();
+    expect(config.host).toBe('10.0.0.1');
+    expect(config.api).toEqual({
+      host: '10.0.0.1',
+      allowedHosts: ['claw.example', 'fd00::1'],
+      tls: { cert: join(path, '..', 'c.pem'), key: join(home, 'k.pem') },
+      tokenFile: join(path, '..', 't'),
+    });
+    expect(resolve({ tokenFile: 'mine' }).api).toMatchObject({
+      tokenFile: '/somewhere/mine',
+      tokenFileByFlag: true,
+    });
+  });
+
+  test('may be left out, and the older host: goes on to work', () => {
+    expect(resolve().api).toBeUndefined();
+    writeConfig('host: "::1"');
+    expect(resolve().host).toBe('::1');
+    expect(resolve({ tokenFile: 'mine' }).api).toEqual({
+      tokenFile: '/somewhere/mine',
+      tokenFileByFlag: true,
+    });
+  });
+
+  test.each([
+    'host: 10.0.0.1',
+    'api: { host: "" }',
+    'api: { host: "a b" }',
+    'api: { host: 127.1 }',
+    'api: { host: "[::1]" }',
+    'api: { allowedHosts: ["*"] }',
+    'api: { allowedHosts: [https://claw.example] }',
+    'api: { tls: { cert: c.pem } }',
+    'api: { requireToken: maybe }',
+    'api: { token: x }',
+  ])('is refused as %s, with its place', (text) => {
+    writeConfig(text);
+    expect(refusal()).toMatch(/config\.yaml:1:\d+: /);
+  });
+});
