@@ -25,7 +25,7 @@ import { RuntimeError } from '../kernel/errors.ts';
 import type { DoorSettings, TokenJudge } from './door-settings.ts';
 import { type HostGuard, hostGuard } from './host-guard.ts';
 import { type ApiRefusal, type RefusalReason, Refusals } from './refusals.ts';
-import { requestRates, type TakeRequest } from './request-rates.ts';
+import { clientAddress, requestRates, type TakeRequest } from './request-rates.ts';
 import { tokenOf } from './request-token.ts';
 import { rightOf } from './route-rights.ts';
 import { addSecurityHeaders } from './security-headers.ts';
@@ -90,7 +90,8 @@ class Door {
       throw this.#refusal(request, reasonOf(error), { error });
     }
     const guest = await this.#identify(request, reply);
-    const client = guest.name === null ? `address ${request.ip}` : `token ${guest.name}`;
+    const client =
+      guest.name === null ? `address ${clientAddress(request.ip)}` : `token ${guest.name}`;
     const waitSeconds = await this.#parts.takeRequest(request, client);
     if (waitSeconds > 0) throw this.#tooOften(request, reply, waitSeconds, guest);
     const right = rightOf(request.method, request.routeOptions.url);
@@ -106,7 +107,10 @@ class Door {
     const verdict = token === null ? { status: 'absent' as const } : this.#judge(request, token);
     if (verdict.status === 'known') return { name: verdict.name, roles: verdict.roles, token };
     // (O2)
-    const waitSeconds = await this.#parts.takeFailure(request, `address ${request.ip}`);
+    const waitSeconds = await this.#parts.takeFailure(
+      request,
+      `address ${clientAddress(request.ip)}`,
+    );
     if (waitSeconds > 0) throw this.#tooOften(request, reply, waitSeconds);
     const isAbsent = verdict.status === 'absent';
     reply.header('www-authenticate', `Bearer${isAbsent ? '' : ' error="invalid_token"'}`);

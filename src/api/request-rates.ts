@@ -7,11 +7,19 @@
  * foreign pages, which are refused before, count for nobody: a page in the
  * browser of this machine's user would use up what `claw` may ask.
  */
-import rateLimit from '@fastify/rate-limit';
+import rateLimit, { normalizeIP } from '@fastify/rate-limit';
 import type { FastifyInstance, FastifyRequest } from 'fastify';
 import { limits } from '../kernel/limits.ts';
 
 const minuteMs = 60_000;
+
+/**
+ * The address as a client of its own: of IPv6 the first 64 bits, because the
+ * rest is its owner's to choose, and an IPv4 address the same in either form.
+ */
+export function clientAddress(ip: string | undefined): string {
+  return ip === undefined ? 'unknown' : normalizeIP(ip, 64);
+}
 
 /** Seconds to wait, or 0 where one more is within the rate. */
 export type TakeRequest = (request: FastifyRequest, client: string) => Promise<number>;

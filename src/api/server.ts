@@ -151,6 +151,8 @@ function newServer({ tls }: DoorSettings, answers: ErrorAnswers): FastifyInstanc
     headersTimeout: limits.apiHeadersMsMax,
     requestTimeout: limits.apiRequestMsMax,
     connectionsCheckingInterval: lateConnectionsMs,
+    keepAlive: true,
+    keepAliveInitialDelay: limits.apiKeepAliveMs,
   };
   const options: FastifyServerOptions = {
     logger: false,

@@ -22,8 +22,10 @@ export const doorLimits = {
   apiSocketsMax: 1_024,
   apiSocketsPerClientMax: 256,
   /** Time in which the headers, and the whole of a request, must have arrived. */
-  apiHeadersMsMax: 10_000,
+  apiHeadersMsMax: 5_000,
   apiRequestMsMax: 60_000,
+  /** A silent connection is probed from so long on, so that a client that vanished gives its place back. */
+  apiKeepAliveMs: 30_000,
   /** Interval at which the tokens of open WebSockets are looked up again. */
   socketRightsMs: 1_000,
   /** Refusals are reported once for each kind, and then counted for so long; kinds that are told apart. */

@@ -2,6 +2,7 @@ import { connect } from 'node:net';
 import { expect, onTestFinished, test, vi } from 'vitest';
 import { WebSocket } from 'ws';
 import { type ApiRefusal, Refusals } from '../../src/api/refusals.ts';
+import { clientAddress } from '../../src/api/request-rates.ts';
 import { limits } from '../../src/kernel/limits.ts';
 import { openDoor, problemOf, statusOf } from './door-harness.ts';
 
@@ -81,6 +82,28 @@ test('what is not HTTP is answered by a problem that repeats none of it', async 
   const long = await door.raw(['GET /healthz HTTP/1.1', `host: ${'x'.repeat(20_000)}`]);
   expect(statusOf(long)).toBe(431);
   expect((await door.get('/healthz')).status).toBe(200);
+});
+
+test('a request that never becomes whole ends by its time, and others are answered meanwhile', async () => {
+  const door = await openDoor();
+  const slow = new Promise<string>((settle) => {
+    const socket = connect(door.api.port, '127.0.0.1');
+    let text = '';
+    socket.on('data', (bytes) => {
+      text += bytes;
+    });
+    socket.on('close', () => settle(text));
+    socket.write('GET /healthz HTTP/1.1\r\nhost: localhost\r\nx-slow: ');
+  });
+  expect((await door.get('/healthz')).status).toBe(200);
+  expect(statusOf(await slow)).toBe(408);
+});
+
+test('the addresses of one IPv6 network are one client, and an IPv4 address is one in either form', () => {
+  expect(clientAddress('2001:db8::1')).toBe(clientAddress('2001:db8::ffff:2'));
+  expect(clientAddress('2001:db8::1')).not.toBe(clientAddress('2001:db8:0:1::1'));
+  expect(clientAddress('::ffff:10.1.2.3')).toBe(clientAddress('10.1.2.3'));
+  expect(clientAddress('10.1.2.3')).not.toBe(clientAddress('10.1.2.4'));
 });
 
 test('refusals are reported when they first appear, and then by their count', () => {
