@@ -44,7 +44,7 @@ const bounds: Readonly<Record<Observed, Bound>> = {
     what: 'messages',
   },
   refusal: {
-    windowMs: limits.refusalWindowMs,
+    windowMs: limits.actorRefusalWindowMs,
     most: limits.refusalsMax - 1,
     code: 'REPEATED_REFUSALS',
     what: 'refused intentions',

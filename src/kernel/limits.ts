@@ -359,7 +359,7 @@ export const limits = {
   actorKeysMax: 65_536,
   /** Refusals of one actor within the window that put it into quarantine. */
   refusalsMax: 5,
-  refusalWindowMs: 60_000,
+  actorRefusalWindowMs: 60_000,
   /** External intentions and messages of one actor in a second; more is no work but a fault. */
   actorActsPerSecondMax: 200,
   actorMessagesPerSecondMax: 2_000,
