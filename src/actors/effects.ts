@@ -12,6 +12,8 @@ const effectClasses: Readonly<Record<string, EffectClass>> = {
   'file.write': 'idempotent',
   'file.append': 'once',
   'human.decide': 'once',
+  'http.fetch': 'idempotent',
+  'http.send': 'once',
 };
 
 export function effectOf(actuator: string, operation: string): EffectClass {

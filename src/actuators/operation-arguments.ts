@@ -5,6 +5,7 @@
 import { z } from 'zod';
 import { generateArgumentsSchema } from '../inference/context-generation.ts';
 import { limits } from '../kernel/limits.ts';
+import { fetchArgumentsSchema, sendArgumentsSchema } from './http-arguments.ts';
 
 const workspacePath = z.string();
 const sha256Hex = z.string().regex(/^[0-9a-f]{64}$/);
@@ -32,6 +33,8 @@ export const operationArguments = {
     findings: z.array(z.strictObject({ source: z.string(), evidence: z.string() })),
   }),
   'inference.generate': generateArgumentsSchema,
+  'http.fetch': fetchArgumentsSchema,
+  'http.send': sendArgumentsSchema,
   'blobs.read': z.strictObject({ hashes: z.array(sha256Hex).max(limits.blobsPerReadMax) }),
 } as const;
 

@@ -3,6 +3,7 @@
  * what is handed out is the public half and a function that signs.
  */
 import {
+  createPrivateKey,
   createPublicKey,
   generateKeyPairSync,
   type KeyObject,
@@ -39,8 +40,26 @@ function isCanonical(text: string): boolean {
 
 /** A new key pair; as short-lived as the value that is returned. */
 export function generateKeyPair(): SigningKey {
-  const { privateKey, publicKey } = generateKeyPairSync('ed25519');
-  const { x } = publicKey.export({ format: 'jwk' });
+  return signingKey(generateKeyPairSync('ed25519').privateKey);
+}
+
+/** A new private key, PKCS #8 in DER (RFC 8410): for keys that outlive a process. */
+export function generatePrivateKey(): Buffer {
+  return generateKeyPairSync('ed25519').privateKey.export({ format: 'der', type: 'pkcs8' });
+}
+
+/** The key in PKCS #8 bytes, or null when they are none of an Ed25519 key. */
+export function importPrivateKey(pkcs8: Buffer): SigningKey | null {
+  try {
+    const key = createPrivateKey({ key: pkcs8, format: 'der', type: 'pkcs8' });
+    return key.asymmetricKeyType === 'ed25519' ? signingKey(key) : null;
+  } catch {
+    return null;
+  }
+}
+
+function signingKey(privateKey: KeyObject): SigningKey {
+  const { x } = createPublicKey(privateKey).export({ format: 'jwk' });
   return {
     publicKey: x as PublicKey,
     sign: (bytes) => signBytes(null, bytes, privateKey).toString('base64url') as Signature,

@@ -780,6 +780,98 @@ export const errorCatalogue = {
     'Try again when fewer runs are open.',
   ),
 
+  OPERATOR_KEY_INVALID: entry(
+    badInput,
+    400,
+    'A file or text is no key of an operator, or names one that is not there.',
+    'claw key new makes a key; claw key list shows the enrolled ones.',
+  ),
+  PASSPHRASE_WRONG: entry(
+    badInput,
+    400,
+    'The passphrase is missing or another one.',
+    'Give the file with the right one by --passphrase-file.',
+  ),
+  KEY_CHANGE_REFUSED: entry(
+    badInput,
+    409,
+    'The keys of the operators are not changed: signatures are missing, or the change makes no sense now.',
+    'Correct what the message names; claw key list shows keys and threshold.',
+  ),
+  GRANT_INVALID: entry(
+    badInput,
+    400,
+    'The document is no egress grant, or none that may be issued now.',
+    'Correct the field that the message names, or sign another.',
+  ),
+  GRANT_NOT_FOUND: entry(badInput, 404, 'There is no such grant.', 'claw grant list shows them.'),
+  APPROVAL_NOT_FOUND: entry(
+    badInput,
+    404,
+    'Nothing waits for a decision under this id.',
+    'claw approve lists what waits.',
+  ),
+  EGRESS_NOT_GRANTED: entry(
+    runFailed,
+    403,
+    'No grant covers the request to the network, and nobody approved it in time.',
+    'claw approve shows what waits; claw grant issue grants ahead of time.',
+  ),
+  EGRESS_DENIED: entry(
+    runFailed,
+    403,
+    'An operator denied the request to the network.',
+    'Ask whoever denied it.',
+  ),
+  EGRESS_URL_REFUSED: entry(
+    badInput,
+    400,
+    'The address is none, or one that two programs could read as two places.',
+    'Write it plainly: https, a host name, a path.',
+  ),
+  EGRESS_ADDRESS_REFUSED: entry(
+    badInput,
+    403,
+    'The host is this machine or the network around it.',
+    'Agents reach the public network alone; no grant changes that.',
+  ),
+  EGRESS_FAILED: entry(
+    environment,
+    502,
+    'The request to the network failed on its way.',
+    'Try again later; the message names the host.',
+  ),
+  EGRESS_TOO_LARGE: entry(
+    badInput,
+    413,
+    'The answer from the network is larger than the grant or the runtime allows.',
+    'Ask for less of it.',
+  ),
+  SECRET_NOT_FOUND: entry(
+    badInput,
+    404,
+    'The vault has no secret of this name.',
+    'claw secret list shows the names; claw secret set sets one.',
+  ),
+  SECRET_INVALID: entry(
+    badInput,
+    400,
+    'The secret or its name is not valid.',
+    'Correct what the message names.',
+  ),
+  VAULT_LOCKED: entry(
+    environment,
+    503,
+    'The vault cannot be opened: its passphrase or key file is missing, or it is being changed.',
+    'Set OPENCLAW_VAULT_PASSPHRASE or give --passphrase-file.',
+  ),
+  VAULT_DAMAGED: entry(
+    dataDamaged,
+    500,
+    'The vault was changed or damaged.',
+    'Put back a copy of it, or remove the file that the message names and set the secrets again.',
+  ),
+
   RUN_NOT_FOUND: entry(badInput, 404, 'No run has this id.', 'claw runs lists the runs.'),
   RUN_NOT_OPEN: entry(badInput, 409, 'The run has already ended.', 'Nothing to do.'),
   TOO_MANY_RUNS: entry(

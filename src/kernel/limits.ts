@@ -332,6 +332,45 @@ export const limits = {
   /** Public keys of actors that one directory holds. */
   registeredKeysMax: 262_144,
 
+  /** Human operators whose keys may be enrolled, revoked ones counted. */
+  operatorKeysMax: 64,
+  /** Longest time that a signed change of the keys is good for. */
+  keyStatementMsMax: 24 * 3_600_000,
+  /** Egress grants that have not expired. */
+  grantsMax: 200,
+  /** Uses of one grant, and those that are proposed. */
+  grantUsesMax: 1_000,
+  grantUsesProposed: 10,
+  /** Longest time for which a grant is good. */
+  grantMsMax: 90 * 86_400_000,
+  /** Requests that wait for people at once, equal ones counted once. */
+  approvalsMax: 100,
+  /** How long a request waits for people, without a setting and at most. */
+  approvalSecondsDefault: 300,
+  approvalSecondsMax: 7 * 86_400,
+  /** Requests to the network that one runtime has under way or waiting. */
+  httpConcurrencyMax: 64,
+  /** Body of one request to the network, and of one answer, packed and unpacked. */
+  httpBodyBytesMax: 512 * KiB,
+  /** All headers of an answer, and how many a caller may set. */
+  httpHeaderBytesMax: 16 * KiB,
+  httpHeadersMax: 32,
+  /** Redirects that one request follows. */
+  httpRedirectsMax: 5,
+  /** Time until a connection stands, and of a whole exchange. */
+  httpConnectMsMax: 10_000,
+  httpMsMax: 30_000,
+  /** Longest address that is asked for. */
+  urlCharactersMax: 2_000,
+  /** Secrets of one vault, and what one may be: short ones would be found in any text. */
+  secretsMax: 256,
+  secretCharactersMin: 8,
+  secretCharactersMax: 4_096,
+  /** Size of the file of the vault. */
+  vaultBytesMax: 4 * MiB,
+  /** Size of a file with a passphrase, or with the key of an operator. */
+  keyFileBytesMax: 16 * KiB,
+
   /** Body of one API request. */
   requestBodyBytesMax: 1 * MiB,
   /** Deepest nesting of such a body. */
