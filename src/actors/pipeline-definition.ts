@@ -164,7 +164,7 @@ const agentSchema = z
 const toolSchema = z
   .strictObject({
     description: z.string().optional(),
-    actuator: z.enum(['file', 'sandbox']).describe('Who carries the call out.'),
+    actuator: z.enum(['file', 'sandbox', 'http']).describe('Who carries the call out.'),
     operation: name,
     arguments: z
       .record(z.string(), json)

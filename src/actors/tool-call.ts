@@ -1,4 +1,5 @@
 /** A call in an answer, `{ "tool": …, "args": {…} }`, becomes an intention; a wrong one becomes a reason. */
+import { assert } from '../kernel/assert.ts';
 import { isJsonObject, type Json, type JsonObject } from '../kernel/json.ts';
 import { limits } from '../kernel/limits.ts';
 import { act } from './act.ts';
@@ -56,6 +57,23 @@ export function toolCallOf(
     };
   }
   const rendered = renderArguments(description.arguments, given) as JsonObject;
-  const limited = actuator === 'sandbox' ? { ...rendered, ...sandboxLimits(agent) } : rendered;
-  return { type: 'call', tool, intention: act(toolTag, { actuator, operation }, limited) };
+  const whole = { ...rendered, ...addedArguments(definition, agent, actuator) };
+  return { type: 'call', tool, intention: act(toolTag, { actuator, operation }, whole) };
+}
+
+/** What neither the tool nor the answer says by itself. */
+function addedArguments(
+  definition: PipelineDefinition,
+  agent: AgentDefinition,
+  actuator: string,
+): JsonObject {
+  if (actuator === 'sandbox') return sandboxLimits(agent);
+  return actuator === 'http' ? { subject: httpSubject(definition, agent) } : {};
+}
+
+/** Whose request it is, for the grants: the agent's, whatever its answer says. */
+function httpSubject(definition: PipelineDefinition, agent: AgentDefinition): JsonObject {
+  const [name] = Object.entries(definition.agents).find(([, each]) => each === agent) ?? [];
+  assert(name !== undefined, 'the agent is one of its pipeline');
+  return { agent: name, pipeline: definition.name };
 }

@@ -21,6 +21,8 @@
  *   G6. `perform` never rejects, and every refusal has a code.
  *   G7. A refusal on grounds of identity or permission is told to `guard` before
  *       it is answered, and whom the guard has cut off gets nothing more done.
+ *   G8. Every outcome is scrubbed before anybody has it, those that are
+ *       remembered too (law D7).
  */
 import type { AgentCertificate } from '../identity/agent-certificate.ts';
 import type { IdentityVerifier } from '../identity/identity-verifier.ts';
@@ -52,6 +54,8 @@ export interface GatewayOptions {
   /** Resolves once the journal is durable up to a ring position; rejects when it has failed. */
   readonly whenDurable: (position: number) => Promise<void>;
   readonly journalMode: JournalMode;
+  /** Takes secrets out of an outcome (G8). */
+  readonly scrub?: (outcome: IntentionOutcome) => IntentionOutcome;
 }
 
 /** Who looks on: told of each refusal on grounds of identity or permission (G7). */
@@ -116,9 +120,9 @@ export class ActuatorGateway {
       const parsed = intentionRequestSchema.safeParse(request);
       if (parsed.success) return await this.#performParsed(parsed.data);
       const message = `The intention is not valid (${firstProblem(parsed.error)}).`;
-      return refused(keyOf(request), 'INTENTION_INVALID', message);
+      return this.#scrubbed(refused(keyOf(request), 'INTENTION_INVALID', message));
     } catch (error) {
-      return refused(keyOf(request), 'INTERNAL', describe(error));
+      return this.#scrubbed(refused(keyOf(request), 'INTERNAL', describe(error)));
     }
   }
 
@@ -127,7 +131,7 @@ export class ActuatorGateway {
     const controller = this.#checking.get(key) ?? new AbortController();
     this.#checking.set(key, controller);
     const admitted = await this.#check(request).finally(() => this.#checking.delete(key));
-    if ('status' in admitted) return admitted;
+    if ('status' in admitted) return this.#scrubbed(admitted);
     if (!controller.signal.aborted) return this.#start(admitted, controller);
     const { code, message } = aborted();
     return { key, status: 'failed', error: { code, message } };
@@ -247,7 +251,8 @@ export class ActuatorGateway {
       const message = `Too many intentions wait for ${admitted.request.actuator}; try again later.`;
       return refused(key, 'ACTUATOR_BUSY', message, true);
     }
-    const outcome = this.#carryOut(admitted, turn, controller.signal).then((ended) => {
+    const outcome = this.#carryOut(admitted, turn, controller.signal).then((whole) => {
+      const ended = this.#scrubbed(whole); // (G8)
       actor.ended(key);
       this.#inFlight.delete(key);
       if (ended.status === 'completed' || ended.status === 'unknown')
@@ -256,6 +261,18 @@ export class ActuatorGateway {
     });
     this.#inFlight.set(key, { digest, controller, outcome });
     return outcome;
+  }
+
+  /** An outcome that cannot be scrubbed is not given away. */
+  #scrubbed(outcome: IntentionOutcome): IntentionOutcome {
+    try {
+      return this.#options.scrub?.(outcome) ?? outcome;
+    } catch {
+      const { key, status } = outcome;
+      const message = 'The outcome could not be searched for secrets, so nobody is shown it.';
+      const open = status === 'unknown' || status === 'refused' ? status : 'failed';
+      return { key, status: open, error: { code: 'ACTUATOR_FAILED', message } };
+    }
   }
 
   /** Waits for its turn and for the disk, performs, and checks the result. Never rejects. */

@@ -48,6 +48,13 @@ export interface HttpPorts {
    * @throws RuntimeError EGRESS_NOT_GRANTED, EGRESS_DENIED
    */
   permit(question: PermitQuestion, signal: AbortSignal): Promise<EgressPermit>;
+  /** Somebody asked for a place that no grant can allow. */
+  refused(refusal: {
+    readonly run: RunId;
+    readonly key: IntentionKey;
+    readonly code: string;
+    readonly message: string;
+  }): void;
   /** @throws RuntimeError SECRET_NOT_FOUND, VAULT_LOCKED */
   secret(name: string): string;
   readonly resolver?: Resolver;
@@ -73,24 +80,46 @@ export function httpActuator(ports: HttpPorts): Actuator {
         arguments: operationArguments['http.fetch'],
         result: resultSchema,
         perform: ({ url, ...rest }, context) =>
-          follow(ports, parseTarget(url), { ...rest, body: null }, context),
+          telling(ports, context, () =>
+            follow(ports, parseTarget(url), { ...rest, body: null }, context),
+          ),
       }),
       send: operation({
         effect: 'once',
         outside: true,
         arguments: operationArguments['http.send'],
         result: resultSchema,
-        async perform({ url, body, encoding, ...rest }, context) {
-          const headers = { ...rest.headers, 'idempotency-key': context.key };
-          const bytes = Buffer.from(body, encoding);
-          const wanted = { ...rest, headers, body: bytes.length === 0 ? null : bytes };
-          const target = parseTarget(url);
-          const answer = await ask(ports, target, wanted, { context, hop: 0, credentials: true });
-          return { ...shownAnswer(target, answer), redirects: 0 };
-        },
+        perform: ({ url, body, encoding, ...rest }, context) =>
+          telling(ports, context, async () => {
+            const headers = { ...rest.headers, 'idempotency-key': context.key };
+            const bytes = Buffer.from(body, encoding);
+            const wanted = { ...rest, headers, body: bytes.length === 0 ? null : bytes };
+            const target = parseTarget(url);
+            const answer = await ask(ports, target, wanted, { context, hop: 0, credentials: true });
+            return { ...shownAnswer(target, answer), redirects: 0 };
+          }),
       }),
     },
   };
+}
+
+const impossible = new Set<string>(['EGRESS_URL_REFUSED', 'EGRESS_ADDRESS_REFUSED']);
+
+/** Tells of a request that no grant can allow, whatever hop it came by. */
+async function telling<T>(
+  ports: HttpPorts,
+  { run, key }: ActuatorContext,
+  perform: () => Promise<T>,
+): Promise<T> {
+  try {
+    return await perform();
+  } catch (error) {
+    if (error instanceof RuntimeError && impossible.has(error.code)) {
+      const { code, message } = error;
+      ports.refused({ run, key, code, message });
+    }
+    throw error;
+  }
 }
 
 const redirections = new Set([301, 302, 303, 307, 308]);

@@ -55,7 +55,7 @@ const stateSchema = z.array(
 );
 
 /** Uses of a grant by which a repeated one is known. */
-const rememberedUses = 32;
+const rememberedUses = 64;
 
 export class GrantBook implements AuditFold {
   readonly #entries = new Map<string, Entry>();
@@ -64,7 +64,7 @@ export class GrantBook implements AuditFold {
     if (event.type === 'grant-issued') this.#issue(event, timeMs);
     if (event.type === 'grant-used') {
       const parsed = useSchema.safeParse(event);
-      if (parsed.success) this.use(parsed.data.grant, parsed.data.use);
+      if (parsed.success) this.#use(parsed.data.grant, parsed.data.use);
     }
     if (event.type === 'grant-revoked') {
       const parsed = revokedSchema.safeParse(event);
@@ -76,7 +76,7 @@ export class GrantBook implements AuditFold {
   }
 
   /** Charges a use, unless it was charged before (G2, G3). */
-  use(id: string, use: string): void {
+  #use(id: string, use: string): void {
     const entry = this.#entries.get(id);
     if (entry === undefined || entry.uses.has(use)) return;
     entry.used += 1;

@@ -337,14 +337,14 @@ export const limits = {
   /** Longest time that a signed change of the keys is good for. */
   keyStatementMsMax: 24 * 3_600_000,
   /** Egress grants that have not expired. */
-  grantsMax: 200,
+  grantsMax: 100,
   /** Uses of one grant, and those that are proposed. */
   grantUsesMax: 1_000,
   grantUsesProposed: 10,
   /** Longest time for which a grant is good. */
   grantMsMax: 90 * 86_400_000,
   /** Requests that wait for people at once, equal ones counted once. */
-  approvalsMax: 100,
+  approvalsMax: 50,
   /** How long a request waits for people, without a setting and at most. */
   approvalSecondsDefault: 300,
   approvalSecondsMax: 7 * 86_400,

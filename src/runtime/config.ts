@@ -26,8 +26,9 @@ import { limits } from '../kernel/limits.ts';
 import { type ApiConfig, apiConfig, apiSchema, loopbackHosts, withApiPaths } from './api-config.ts';
 import { type ModelResidence, residenceProblem, residenceShape } from './model-residence.ts';
 import { modelListSchema, type NamedModel, withFile, withKeys } from './models-config.ts';
+import { approvalsConfigSchema, type SecuritySettings } from './security-config.ts';
 
-export interface RuntimeConfig {
+export interface RuntimeConfig extends SecuritySettings {
   /** Absolute path. */
   readonly dataDirectory: string;
   /** Where the API listens, an address or a name. */
@@ -121,6 +122,7 @@ const fileSchema = z.strictObject({
   models: modelListSchema.optional(),
   modelMemoryMb: z.number().int().min(1).optional(),
   routing: routingPolicySchema.optional(),
+  approvals: approvalsConfigSchema.optional(),
 });
 
 type FileSettings = z.output<typeof fileSchema>;
@@ -172,6 +174,8 @@ export function resolveConfig(sources: ConfigSources): RuntimeConfig {
       file.deterministic ??
       false,
     journal,
+    ...defined({ approvals: file.approvals }),
+    ...defined({ vaultPassphrase: nonEmpty(environment.OPENCLAW_VAULT_PASSPHRASE) }),
     debug: flags.debug ?? false,
   };
 }

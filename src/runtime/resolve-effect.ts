@@ -6,6 +6,7 @@ import type { Envelope, OpenIntention } from '../actors/actor.ts';
 import type { Outcome } from '../actors/outcome.ts';
 import type { Operation } from '../actuators/actuator.ts';
 import { fileActuator } from '../actuators/file.ts';
+import { type HttpPorts, httpActuator } from '../actuators/http.ts';
 import { humanActuator } from '../actuators/human.ts';
 import { RuntimeError } from '../kernel/errors.ts';
 import type { ActorId } from '../kernel/ids.ts';
@@ -17,9 +18,19 @@ import type { JournalFollower } from './journal-follower.ts';
 import type { RunEntry } from './run-index.ts';
 import type { ResolveRequest } from './views.ts';
 
+/** Here operations are only looked at. */
+const nobody: HttpPorts = {
+  permit: () => Promise.reject(new Error('nothing is performed here')),
+  refused: () => undefined,
+  secret: () => '',
+};
+
 /** Those whose operations may leave an outcome unknown. */
 const actuators = new Map(
-  [fileActuator(), humanActuator()].map((actuator) => [actuator.name, actuator]),
+  [fileActuator(), humanActuator(), httpActuator(nobody)].map((actuator) => [
+    actuator.name,
+    actuator,
+  ]),
 );
 
 /**

@@ -200,6 +200,7 @@ export async function startThreads(
       journalMode: config.journal,
       hosts: count,
       authority: identity.publicKey,
+      vaultPassphrase: config.vaultPassphrase ?? null,
     },
     failed(actuatorThread, 'actuator'),
   );

@@ -115,7 +115,7 @@ export class Runtime implements RuntimePort {
     this.#inference = new InferenceClient(threads.endpoint);
     const onNotice = (text: string) => hooks.onNotice?.(text);
     const [{ dataDirectory }, durable, pool] = [config, this.#durable, this.#pool];
-    this.security = new Security({ threads, follower, durable });
+    this.security = new Security({ threads, follower, durable, config });
     const forks = new ForksUnderWay();
     const parts = { dataDirectory, threads, follower, onNotice, durable, pool, forks };
     this.#snapshots = new SnapshotService(parts);
@@ -323,6 +323,7 @@ export class Runtime implements RuntimePort {
     this.#durable.fail(stopping);
     this.#lifecycle.fail(stopping);
     this.#bus.stop();
+    this.security.close();
     const maintained = this.#maintenance.stop();
     const last = (timeMsMax: number) => this.#snapshots.finish(timeMsMax, () => this.#read());
     const ended = this.#threads.stop(this.#isOpen ? last : undefined);

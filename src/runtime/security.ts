@@ -14,10 +14,16 @@ import type { QuarantineEntry } from '../identity/quarantine.ts';
 import type { PublicKey } from '../identity/signing-key.ts';
 import type { Examination, ExaminationResult } from '../identity/token-examination.ts';
 import { limits } from '../kernel/limits.ts';
+import { systemClock } from '../kernel/clock.ts';
+import { RuntimeError } from '../kernel/errors.ts';
 import { AuditLog } from './audit-log.ts';
+import type { RuntimeConfig } from './config.ts';
 import type { DurableWaiters } from './durable-waiters.ts';
+import { EgressDesk } from './egress-desk.ts';
 import type { JournalFollower } from './journal-follower.ts';
+import { OperatorDesk } from './operator-desk.ts';
 import type { RuntimeThreads } from './runtime-threads.ts';
+import { approvalWaitOf } from './security-config.ts';
 import type { SecurityPort } from './security-port.ts';
 import {
   actuatorThread,
@@ -31,32 +37,51 @@ export interface SecurityParts {
   readonly threads: RuntimeThreads;
   readonly durable: DurableWaiters;
   readonly follower: JournalFollower;
+  readonly config: Pick<RuntimeConfig, 'dataDirectory' | 'approvals'>;
 }
 
+/** What main alone decides: no other thread says so, or a hostile one could make itself an operator. */
+const reserved =
+  /^(?:security-state$|keys?-|grant-|approval-|authority-opened$|quarantine-released$)/;
+
 export class Security implements SecurityPort {
+  readonly operators: OperatorDesk;
+  readonly #egress: EgressDesk;
   readonly #endpoint: Endpoint;
   readonly #hosts: number;
   readonly #follower: JournalFollower;
   readonly #log: AuditLog;
   readonly #authority: PublicKey;
 
-  constructor({ threads, durable, follower }: SecurityParts) {
+  constructor(parts: SecurityParts) {
+    const { threads, durable, follower, config } = parts;
     this.#endpoint = threads.endpoint;
     this.#hosts = threads.hosts.count;
     this.#follower = follower;
     this.#authority = threads.authority;
     this.#log = new AuditLog({ producer: threads.producer, durable });
+    const { folds } = follower.security;
+    const desk = { folds, clock: systemClock, record: (event: AuditEvent) => this.record(event) };
+    this.operators = new OperatorDesk({ ...desk, dataDirectory: config.dataDirectory });
+    this.#egress = new EgressDesk({ ...desk, waitMs: approvalWaitOf(config) });
   }
 
   /** Takes the events of other threads. Before the endpoint listens. */
   hear(): void {
     this.#endpoint.on(topics.audit, (event, header) => {
-      this.record(event).then(
+      this.#recordFor(event).then(
         () => this.#endpoint.reply(header, null),
         (error: unknown) => this.#endpoint.replyError(header, error),
       );
     });
     this.#endpoint.on(topics.violation, (violation) => void this.#violated(violation));
+    this.#endpoint.on(topics.egress, (question, header) => {
+      this.#egress.permit(question).then(
+        (permit) => this.#endpoint.reply(header, permit),
+        (error: unknown) => this.#endpoint.replyError(header, error),
+      );
+    });
+    this.#endpoint.on(topics.egressWithdrawn, ({ key }) => this.#egress.withdraw(key));
   }
 
   /** Tells every thread where the folds stand (S2). */
@@ -79,10 +104,16 @@ export class Security implements SecurityPort {
   /** An event has become durable (S1). */
   audited(notice: AuditNotice): void {
     this.#tell(notice);
+    this.#egress.audited(notice.event);
   }
 
   record(event: AuditEvent): Promise<void> {
     return this.#log.append(event);
+  }
+
+  /** Nobody waits for people any more. */
+  close(): void {
+    this.#egress.close();
   }
 
   /** Journals where the folds stand, for a beginning of the journal that is about to go. */
@@ -106,6 +137,12 @@ export class Security implements SecurityPort {
     } catch {
       // Without its journal the runtime stops; the actor stands still until then.
     }
+  }
+
+  /** An event of another thread. */
+  async #recordFor(event: AuditEvent): Promise<void> {
+    if (!reserved.test(event.type)) return this.record(event);
+    throw new RuntimeError('BUS_NOT_PERMITTED', `No thread but main may journal ${event.type}.`);
   }
 
   #tell(notice: AuditNotice): void {

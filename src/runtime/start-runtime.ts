@@ -18,6 +18,8 @@ export async function startRuntime(
   config: RuntimeConfig,
   hooks: RuntimeHooks = {},
 ): Promise<Runtime> {
+  // Children inherit the environment; the settings have it by now.
+  delete process.env.OPENCLAW_VAULT_PASSPHRASE;
   const data = openDataDirectory(config.dataDirectory, systemClock.nowMs());
   let runtime: Runtime | null = null;
   let threads: RuntimeThreads | null = null;

@@ -6,6 +6,7 @@
 
 import type { Actor, ActorJson, Envelope, OpenIntention } from '../actors/actor.ts';
 import type { Outcome } from '../actors/outcome.ts';
+import type { EgressPermit, PermitQuestion } from '../actuators/http.ts';
 import { type DeadLetter, deadLetterTopicId } from '../bus/dead-letters.ts';
 import { defineTopic, type ThreadId, threadId } from '../bus/endpoint.ts';
 import type { AuditEvent, AuditNotice } from '../identity/audit-event.ts';
@@ -310,6 +311,22 @@ export const topics = {
     policy: 'wait',
     publishers: [mainThread],
     subscribers: [actuatorThread, identityThread, ...hosts],
+  }),
+  /** Asks main for leave to go to the network; answered once it is granted and charged, or refused. */
+  egress: defineTopic<PermitQuestion, EgressPermit>({
+    id: 40,
+    name: 'egress',
+    policy: 'wait',
+    publishers: [actuatorThread],
+    subscribers: [mainThread],
+  }),
+  /** An intention that asked for leave is over. */
+  egressWithdrawn: defineTopic<AbortMessage>({
+    id: 41,
+    name: 'egress-withdrawn',
+    policy: 'wait',
+    publishers: [actuatorThread],
+    subscribers: [mainThread],
   }),
   generate: defineTopic<GenerateMessage, GenerationOutcome>({
     id: 32,

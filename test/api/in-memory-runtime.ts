@@ -36,6 +36,7 @@ import type {
   WindowView,
 } from '../../src/runtime/views.ts';
 import { CountedBus } from '../bus/counted-bus.ts';
+import { InMemoryOperators } from './in-memory-operators.ts';
 
 interface StoredRun {
   view: RunView;
@@ -48,7 +49,9 @@ interface StoredRun {
 }
 
 export class InMemoryRuntime implements RuntimePort {
+  readonly operators = new InMemoryOperators();
   readonly security: SecurityPort = {
+    operators: this.operators,
     record: async () => undefined,
     examine: async () => ({ valid: true, claims: null }),
     quarantined: () => [],

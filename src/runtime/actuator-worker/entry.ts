@@ -13,9 +13,11 @@ import { blobsActuator } from '../../actuators/blobs.ts';
 import { clockActuator } from '../../actuators/clock.ts';
 import { fileActuator } from '../../actuators/file.ts';
 import { ActuatorGateway } from '../../actuators/gateway.ts';
+import { httpActuator } from '../../actuators/http.ts';
 import { humanActuator } from '../../actuators/human.ts';
 import { inferenceActuator } from '../../actuators/inference.ts';
 import { sandboxActuator } from '../../actuators/sandbox.ts';
+import { SecretSource } from '../../actuators/secret-source.ts';
 import { openEndpoint, type Reservation, type ThreadId } from '../../bus/endpoint.ts';
 import { AuthorityVerifier } from '../../identity/authority.ts';
 import { IdentityVerifier } from '../../identity/identity-verifier.ts';
@@ -36,6 +38,7 @@ import { InferenceClient } from '../inference-worker/client.ts';
 import { newSecurityState } from '../security-state.ts';
 import { hostThread, mainThread, type OutcomeMessage, topics } from '../topics.ts';
 import { GatewayGuard } from './gateway-guard.ts';
+import { httpPorts } from './http-ports.ts';
 import type { ActMessage, ActuatorWorkerData } from './protocol.ts';
 
 assert(!isMainThread, 'the actuators run in a worker thread');
@@ -53,6 +56,7 @@ const guard = new GatewayGuard({
   record: (event) =>
     endpoint.request(mainThread, topics.audit, event, { deadlineMs: limits.requestDeadlineMsMax }),
 });
+const secrets = new SecretSource(data.dataDirectory, data.vaultPassphrase);
 const texts = new JournalTexts(data.dataDirectory);
 
 const blobs = {
@@ -67,6 +71,7 @@ const gateway = new ActuatorGateway({
     sandboxActuator(sandbox),
     inferenceActuator(inference, blobs),
     blobsActuator(blobs),
+    httpActuator(httpPorts(endpoint, secrets)),
   ],
   identities,
   guard,
@@ -74,6 +79,7 @@ const gateway = new ActuatorGateway({
   workspaceOf: (run) => join(workspacesFolder(data.dataDirectory), run),
   whenDurable: (position) => durable.whenDurable(position),
   journalMode: data.journalMode,
+  scrub: (outcome) => secrets.scrub(outcome),
 });
 
 let nextHost = 0;

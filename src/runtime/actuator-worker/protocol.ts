@@ -15,6 +15,8 @@ export interface ActuatorWorkerData {
   /** Of the runtime's authority. */
   readonly authority: PublicKey;
   readonly hosts: number;
+  /** Of the vault; null where none was given. */
+  readonly vaultPassphrase: string | null;
 }
 
 /** Host to the authority. The tag comes back with the outcome. */
