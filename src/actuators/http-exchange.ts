@@ -53,8 +53,11 @@ export async function exchange(
     connect: (_options, callback) => {
       const own = given;
       given = null; // (X1)
-      if (own === null) callback(new Error('A socket serves one request.'), null);
-      else callback(null, own);
+      // Called back at once, the client would miss that it is connected.
+      setImmediate(() => {
+        if (own === null) callback(new Error('A socket serves one request.'), null);
+        else callback(null, own);
+      });
     },
   });
   try {
