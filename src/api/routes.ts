@@ -6,6 +6,7 @@ import { addEventRoutes } from './event-routes.ts';
 import { addGenerateRoute } from './generate-route.ts';
 import { addJournalRoutes } from './journal-routes.ts';
 import { addModelRoutes } from './model-routes.ts';
+import { addOperatorRoutes } from './operator-routes.ts';
 import type { ErrorAnswers } from './problem.ts';
 import { requireRights } from './route-rights.ts';
 import { addRunRoutes } from './run-routes.ts';
@@ -23,4 +24,5 @@ export function addRoutes(app: FastifyInstance, runtime: RuntimePort, answers: E
   addJournalRoutes(app, runtime);
   addModelRoutes(app, runtime);
   addTokenRoute(app, runtime);
+  addOperatorRoutes(app, runtime);
 }

@@ -16,6 +16,8 @@ export interface Io {
   readonly cwd: string;
   /** For commands that are watched; they make do without. */
   readonly terminal?: Terminal;
+  /** Whether a person types on standard input. */
+  readonly stdinIsTerminal?: boolean;
   /** Lines of standard input. */
   lines(): AsyncIterable<string>;
   /** Calls the listener for SIGINT and SIGTERM until the returned function is called. */
@@ -28,6 +30,7 @@ export const processIo: Io = {
   environment: process.env,
   cwd: process.cwd(),
   terminal: processTerminal,
+  stdinIsTerminal: process.stdin.isTTY === true,
   lines: () => createInterface({ input: process.stdin, crlfDelay: Number.POSITIVE_INFINITY }),
   onSignal: (listener) => {
     process.on('SIGINT', listener);

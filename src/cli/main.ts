@@ -8,6 +8,7 @@ import { limits } from '../kernel/limits.ts';
 import { productVersion } from '../runtime/version.ts';
 import type { Host } from './command.ts';
 import { accessCommand } from './commands/access.ts';
+import { approveCommand } from './commands/approve.ts';
 import { backupCommand } from './commands/backup.ts';
 import { cancelCommand } from './commands/cancel.ts';
 import { contextCommand } from './commands/context.ts';
@@ -17,8 +18,10 @@ import { effectsCommand } from './commands/effects.ts';
 import { eventsCommand } from './commands/events.ts';
 import { forkCommand } from './commands/fork.ts';
 import { generateCommand } from './commands/generate.ts';
+import { grantCommand } from './commands/grant.ts';
 import { gridCommand } from './commands/grid.ts';
 import { journalCommand } from './commands/journal.ts';
+import { keyCommand } from './commands/key.ts';
 import { modelsCommand } from './commands/models.ts';
 import { releaseCommand } from './commands/release.ts';
 import { replayCommand } from './commands/replay.ts';
@@ -27,6 +30,7 @@ import { routeCommand } from './commands/route.ts';
 import { runCommand } from './commands/run.ts';
 import { runsCommand } from './commands/runs.ts';
 import { sandboxCommand } from './commands/sandbox.ts';
+import { secretCommand } from './commands/secret.ts';
 import { superviseCommand } from './commands/supervise.ts';
 import { testCommand } from './commands/test.ts';
 import { tokenCommand } from './commands/token.ts';
@@ -117,6 +121,10 @@ function newProgram(host: Host): Command {
     generateCommand,
     sandboxCommand,
     tokenCommand,
+    approveCommand,
+    grantCommand,
+    keyCommand,
+    secretCommand,
     topCommand,
     modelsCommand,
     routeCommand,

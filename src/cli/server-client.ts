@@ -27,6 +27,8 @@ import type {
   StartRunRequest,
 } from '../runtime/views.ts';
 import { authorization, type Credentials, exchange, toResponse, trust } from './http-exchange.ts';
+import type { RemoteOperators } from './operator-target.ts';
+import { serverOperators } from './server-operators.ts';
 
 /** What tells a run from the answer of a stranger on the same port. */
 const runSchema = z.looseObject({ id: z.string(), status: z.string(), events: z.number() });
@@ -82,6 +84,9 @@ interface RequestOptions {
 export class ServerClient {
   readonly url: string;
   readonly #credentials: Credentials;
+  readonly operators: RemoteOperators = serverOperators(async (marks, path, options = {}) =>
+    this.#parsed(marks, await this.#fetch(path, options)),
+  );
   readonly #streams = new Set<WebSocket>();
 
   /** @param url such as `http://127.0.0.1:7420`, without a slash at the end */

@@ -17,6 +17,7 @@ import type { CompactionReport } from '../runtime/compact-journal.ts';
 import type { CompactionLimit } from '../runtime/compaction-plan.ts';
 import type { RuntimeConfig } from '../runtime/config.ts';
 import type { ErasureReport } from '../runtime/erase-run.ts';
+import type { OfflineOperators } from '../runtime/offline-operators.ts';
 import type { PastGeneration } from '../runtime/past-generations.ts';
 import type { ReplaySession } from '../runtime/replay-session.ts';
 import type { ArchiveReport } from '../runtime/run-archive.ts';
@@ -145,6 +146,8 @@ export interface Services {
   eraseRun(dataDirectory: string, run: string, forks: boolean): Promise<ErasureReport>;
   /** Makes a data directory where there is none. @throws RuntimeError DATA_DIRECTORY_UNUSABLE, DATA_VERSION_NEWER, DISK_FULL */
   prepareDataDirectory(dataDirectory: string): Promise<void>;
+  /** Takes the lock of the data directory. @throws RuntimeError DATA_DIRECTORY_LOCKED, JOURNAL_CORRUPT */
+  openOperators(dataDirectory: string): Promise<OfflineOperators>;
   /** The live process that owns the data directory, or null. */
   owner(dataDirectory: string): Promise<Owner | null>;
   /** The models in this process, as a server would have them. */
@@ -267,6 +270,10 @@ export const realServices: Services = {
     const { hasDataDirectory, openDataDirectory } = await import('../journal/data-directory.ts');
     if (hasDataDirectory(dataDirectory)) return;
     openDataDirectory(dataDirectory, systemClock.nowMs()).release();
+  },
+  openOperators: async (dataDirectory) => {
+    const { openOfflineOperators } = await import('../runtime/offline-operators.ts');
+    return openOfflineOperators(dataDirectory);
   },
   owner: async (dataDirectory) => {
     const { readLock } = await import('../journal/data-directory.ts');

@@ -49,6 +49,8 @@ interface Waiter {
 
 /** Those who wait for one decision (E3). */
 interface Queue {
+  /** Milliseconds since the epoch. */
+  readonly expires: number;
   readonly waiters: Set<Waiter>;
   readonly timer: NodeJS.Timeout;
 }
@@ -94,6 +96,10 @@ export class EgressDesk {
     const { approval } = event;
     if (event.type === 'approval-denied' && typeof approval === 'string') {
       this.#dismiss(approval, 'EGRESS_DENIED');
+      return;
+    }
+    if (event.type === 'approval-granted' && typeof approval === 'string') {
+      this.#askAgain(approval);
       return;
     }
     if (!/^(?:grant|key|keys)-/.test(event.type) || event.type === 'grant-used') return;
@@ -173,7 +179,7 @@ export class EgressDesk {
     const before = this.#parts.folds.approvals.find(id)?.expires ?? 0;
     const expires = before > now ? before : now + this.#parts.waitMs;
     const timer = setTimeout(() => this.#expire(id), expires - now).unref();
-    this.#queues.set(id, { waiters: new Set([waiter]), timer });
+    this.#queues.set(id, { expires, waiters: new Set([waiter]), timer });
     if (before <= now) {
       const { actor } = parseIntentionKey(key);
       try {
@@ -191,6 +197,17 @@ export class EgressDesk {
     this.#dismiss(id, 'EGRESS_NOT_GRANTED');
     // A journal that fails stops the runtime by itself.
     this.#parts.record(approvalEndedEvent(id, 'expired')).catch(() => undefined);
+  }
+
+  /** The grant had not enough uses for all that waited: those that are left wait on. */
+  #askAgain(id: string): void {
+    const queue = this.#queues.get(id);
+    const [first] = queue?.waiters ?? [];
+    if (queue === undefined || first === undefined) return;
+    const { request, run, key } = first.question;
+    const { actor } = parseIntentionKey(key);
+    const event = approvalRequestedEvent(request, { expires: queue.expires, run, actor });
+    this.#parts.record(event).catch(() => undefined);
   }
 
   /** Lets all go that wait for this decision, without what they wanted. */
