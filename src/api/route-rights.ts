@@ -33,6 +33,15 @@ export const routeRights: ReadonlyMap<string, AccessRight> = new Map([
   ['GET /v1/models', 'read'],
   ['POST /v1/models/reload', 'operate'],
   ['POST /v1/tokens/verify', 'operate'],
+  ['GET /v1/keys', 'read'],
+  ['POST /v1/keys', 'approve'],
+  ['GET /v1/grants', 'read'],
+  ['POST /v1/grants', 'approve'],
+  ['DELETE /v1/grants/:id', 'approve'],
+  ['GET /v1/approvals', 'read'],
+  ['POST /v1/approvals/:id', 'approve'],
+  ['GET /v1/quarantine', 'read'],
+  ['POST /v1/quarantine/release', 'approve'],
 ]);
 
 /** The right that a route takes, or null for an address without one. */
