@@ -69,7 +69,7 @@ function parentOf(actor: string): string {
 
 function relationOf(from: string, to: string): Relation | null {
   if (from === '@runtime') return 'runtime';
-  if (parentOf(to) === from) return 'parent';
+  if (from !== '' && parentOf(to) === from) return 'parent';
   return parentOf(from) === to && from !== to ? 'child' : null;
 }
 

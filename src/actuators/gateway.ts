@@ -230,6 +230,13 @@ export class ActuatorGateway {
     return error;
   }
 
+  /** What an actuator itself does not permit counts as a refusal, too (G7). */
+  async #tellRefusal({ run, actor, actuator, operation }: CheckedRequest, error: ErrorMessage) {
+    if (!notPermitted.has(error.code)) return;
+    const refusal = { run, actor, operation: `${actuator}.${operation}`, error };
+    await this.#options.guard.refused(refusal);
+  }
+
   #start(
     admitted: Admitted,
     controller: AbortController,
@@ -302,11 +309,15 @@ export class ActuatorGateway {
       return { key, status: 'completed', value: checkedResult(request, operation, value) };
     } catch (error) {
       const what = failure(error, signal);
+      await this.#tellRefusal(request, what);
       const isUnknown = begun && operation.effect === 'once' && leavesOpen(what, signal); // (G3)
       return { key, status: isUnknown ? 'unknown' : 'failed', error: what };
     }
   }
 }
+
+/** Errors of actuators that say: this agent may not. */
+const notPermitted: ReadonlySet<string> = new Set(['EGRESS_NOT_GRANTED', 'EGRESS_DENIED']);
 
 /** Whether an operation that began, and must not be repeated, may have happened. */
 function leavesOpen({ code }: ErrorMessage, signal: AbortSignal): boolean {

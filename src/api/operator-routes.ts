@@ -3,6 +3,7 @@ import type { FastifyInstance } from 'fastify';
 import { z } from 'zod';
 import { signedGrantSchema } from '../identity/egress-grant.ts';
 import { signedKeyStatementSchema } from '../identity/key-change.ts';
+import { signedReleaseSchema } from '../identity/quarantine-release.ts';
 import type { RuntimePort } from '../runtime/views.ts';
 import { parseRequest } from './request.ts';
 
@@ -42,6 +43,12 @@ export function addOperatorRoutes(app: FastifyInstance, runtime: RuntimePort): v
     const { reason } = parseRequest(reasonSchema, request.query, 'The query');
     return operators.revokeGrant(id, reason);
   });
+
+  app.get('/v1/quarantine', async () => ({ quarantined: operators.quarantined() }));
+
+  app.post('/v1/quarantine/release', async (request) =>
+    operators.release(parseRequest(signedReleaseSchema, request.body, 'The request body')),
+  );
 
   app.get('/v1/approvals', async () => ({ approvals: operators.approvals() }));
 

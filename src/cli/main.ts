@@ -23,6 +23,7 @@ import { gridCommand } from './commands/grid.ts';
 import { journalCommand } from './commands/journal.ts';
 import { keyCommand } from './commands/key.ts';
 import { modelsCommand } from './commands/models.ts';
+import { quarantineCommand } from './commands/quarantine.ts';
 import { releaseCommand } from './commands/release.ts';
 import { replayCommand } from './commands/replay.ts';
 import { resolveCommand } from './commands/resolve.ts';
@@ -125,6 +126,7 @@ function newProgram(host: Host): Command {
     grantCommand,
     keyCommand,
     secretCommand,
+    quarantineCommand,
     topCommand,
     modelsCommand,
     routeCommand,

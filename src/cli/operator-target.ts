@@ -34,5 +34,7 @@ function remote(operators: OperatorPort): RemoteOperators {
     approvals: async () => operators.approvals(),
     approve: (id, signed) => operators.approve(id, signed),
     deny: (id) => operators.deny(id),
+    quarantined: async () => operators.quarantined(),
+    release: (signed) => operators.release(signed),
   };
 }

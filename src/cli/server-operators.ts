@@ -14,6 +14,8 @@ const keysSchema = z.looseObject({ threshold: z.number(), keys: z.array(z.unknow
 const grantSchema = z.looseObject({ id: z.string(), grant: z.looseObject({}) });
 const grantsSchema = z.looseObject({ grants: z.array(grantSchema) });
 const approvalsSchema = z.looseObject({ approvals: z.array(z.looseObject({ id: z.string() })) });
+const quarantineEntrySchema = z.looseObject({ run: z.string(), actor: z.string() });
+const quarantinedSchema = z.looseObject({ quarantined: z.array(quarantineEntrySchema) });
 const decisionSchema = z.looseObject({ approval: z.string(), state: z.string() });
 
 export function serverOperators(ask: Ask): RemoteOperators {
@@ -38,6 +40,11 @@ export function serverOperators(ask: Ask): RemoteOperators {
       type List = { approvals: Awaited<ReturnType<RemoteOperators['approvals']>> };
       return (await ask<List>(approvalsSchema, '/v1/approvals')).approvals;
     },
+    quarantined: async () => {
+      type List = { quarantined: Awaited<ReturnType<RemoteOperators['quarantined']>> };
+      return (await ask<List>(quarantinedSchema, '/v1/quarantine')).quarantined;
+    },
+    release: (signed) => ask(quarantineEntrySchema, '/v1/quarantine/release', { body: signed }),
     approve: (id, signed) => decide(id, signed),
     deny: (id) => decide(id, { deny: true }),
   };

@@ -350,6 +350,12 @@ export const errorCatalogue = {
     'The agent is in quarantine: it can be looked at and replayed, and does nothing.',
     'Look at claw quarantine list; an operator releases it with claw quarantine release.',
   ),
+  RELEASE_REFUSED: entry(
+    badInput,
+    403,
+    'A release from quarantine is not signed by enough operators, or not for this quarantine.',
+    'See claw quarantine list and claw key list; sign it again.',
+  ),
   REPEATED_REFUSALS: entry(
     badInput,
     403,

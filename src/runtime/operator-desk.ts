@@ -26,6 +26,8 @@ import { type GrantBook, grantIssuedEvent, type IssuedGrant } from '../identity/
 import type { SignedKeyStatement } from '../identity/key-change.ts';
 import { keyChangeEvent, type OperatorKeys } from '../identity/operator-keys.ts';
 import { signersOf } from '../identity/operator-signature.ts';
+import type { Quarantine, QuarantineEntry } from '../identity/quarantine.ts';
+import type { SignedRelease } from '../identity/quarantine-release.ts';
 import type { Clock } from '../kernel/clock.ts';
 import { RuntimeError } from '../kernel/errors.ts';
 import type { DecisionView, GrantView, OperatorKeysView, OperatorPort } from './operator-port.ts';
@@ -36,6 +38,7 @@ export interface OperatorDeskParts {
     readonly operators: OperatorKeys;
     readonly grants: GrantBook;
     readonly approvals: ApprovalBook;
+    readonly quarantine: Quarantine;
   };
   readonly clock: Clock;
   /** Journals an event; once it resolves the folds have it. */
@@ -137,6 +140,24 @@ export class OperatorDesk implements OperatorPort {
       await this.#parts.record(approvalEndedEvent(id, 'denied'));
       const signatures = { have: 0, need: this.#parts.folds.operators.threshold };
       return { approval: id, state: 'denied', signatures, grant: null };
+    });
+  }
+
+  quarantined(): readonly QuarantineEntry[] {
+    return this.#parts.folds.quarantine.all();
+  }
+
+  release(signed: SignedRelease): Promise<QuarantineEntry> {
+    return this.#inTurn(async () => {
+      const { quarantine } = this.#parts.folds;
+      const { run, actor } = signed.statement;
+      const entry = quarantine.find(run, actor);
+      const problem = quarantine.problem(signed, this.#parts.clock.nowMs());
+      if (problem !== null || entry === undefined) {
+        throw new RuntimeError('RELEASE_REFUSED', problem ?? 'It is not in quarantine.');
+      }
+      await this.#parts.record({ type: 'quarantine-released', ...signed });
+      return entry;
     });
   }
 

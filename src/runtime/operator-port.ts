@@ -4,6 +4,8 @@ import type { SignedGrant } from '../identity/egress-grant.ts';
 import type { IssuedGrant } from '../identity/grant-book.ts';
 import type { SignedKeyStatement } from '../identity/key-change.ts';
 import type { EnrolledKey } from '../identity/operator-keys.ts';
+import type { QuarantineEntry } from '../identity/quarantine.ts';
+import type { SignedRelease } from '../identity/quarantine-release.ts';
 
 export interface OperatorKeysView {
   /** How many of the keys have to sign. */
@@ -48,6 +50,10 @@ export interface OperatorPort {
    * @throws RuntimeError APPROVAL_NOT_FOUND, GRANT_INVALID
    */
   approve(id: string, signed: SignedGrant): Promise<DecisionView>;
+  /** The actors that stand still, oldest first. */
+  quarantined(): readonly QuarantineEntry[];
+  /** Lets an actor go on. @throws RuntimeError RELEASE_REFUSED */
+  release(signed: SignedRelease): Promise<QuarantineEntry>;
   /** @throws RuntimeError APPROVAL_NOT_FOUND */
   deny(id: string): Promise<DecisionView>;
 }

@@ -73,6 +73,11 @@ function reasonOf(error: unknown): Reason {
   return { code, message };
 }
 
+const quarantineReason: Reason = {
+  code: 'QUARANTINED',
+  message: 'An agent of it is in quarantine.',
+};
+
 export class RunLifecycle {
   readonly #parts: LifecycleParts;
   readonly #wakes: WakeQueue;
@@ -210,6 +215,9 @@ export class RunLifecycle {
     if (entry.ended !== null) {
       throw new RuntimeError('RUN_NOT_OPEN', `The run ${entry.id} has already ended.`);
     }
+    // Who stands still cannot take part in a cancellation.
+    const { quarantine } = this.#parts.follower.security.folds;
+    if (quarantine.hasOf(entry.id)) this.suspend(entry.id, quarantineReason);
     if (entry.suspended !== null) return this.#cancelSuspended(entry);
     const number = outsideMessages(entry, this.#parts.follower.index) + 1;
     const envelope: Envelope = {

@@ -1,6 +1,5 @@
 /** What the API and the command line see and do of who may do what. */
 import type { AuditEvent } from '../identity/audit-event.ts';
-import type { QuarantineEntry } from '../identity/quarantine.ts';
 import type { Examination, ExaminationResult } from '../identity/token-examination.ts';
 import type { OperatorPort } from './operator-port.ts';
 
@@ -11,6 +10,4 @@ export interface SecurityPort {
   record(event: AuditEvent): Promise<void>;
   /** Whether the gateway would let a token through. */
   examine(question: Examination): Promise<ExaminationResult>;
-  /** The actors that stand still, oldest first. */
-  quarantined(): readonly QuarantineEntry[];
 }

@@ -7,13 +7,12 @@ import { OperatorKeys } from '../identity/operator-keys.ts';
 import { Quarantine } from '../identity/quarantine.ts';
 
 export function newSecurityState() {
+  const operators = new OperatorKeys();
   return new AuditFolds({
     authority: new AuthorityEpoch(),
-    operators: new OperatorKeys(),
-    quarantine: new Quarantine(),
+    operators,
+    quarantine: new Quarantine(operators),
     grants: new GrantBook(),
     approvals: new ApprovalBook(),
   });
 }
-
-export type SecurityState = ReturnType<typeof newSecurityState>;

@@ -10,7 +10,6 @@
  */
 import type { Endpoint } from '../bus/endpoint.ts';
 import type { AuditEvent, AuditNotice } from '../identity/audit-event.ts';
-import type { QuarantineEntry } from '../identity/quarantine.ts';
 import type { PublicKey } from '../identity/signing-key.ts';
 import type { Examination, ExaminationResult } from '../identity/token-examination.ts';
 import { systemClock } from '../kernel/clock.ts';
@@ -124,10 +123,6 @@ export class Security implements SecurityPort {
   examine(question: Examination): Promise<ExaminationResult> {
     const deadlineMs = limits.requestDeadlineMsMax;
     return this.#endpoint.request(actuatorThread, topics.examine, question, { deadlineMs });
-  }
-
-  quarantined(): readonly QuarantineEntry[] {
-    return this.#follower.security.folds.quarantine.all();
   }
 
   async #violated({ run, actor, error: { code, message } }: ViolationMessage): Promise<void> {

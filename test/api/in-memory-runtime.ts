@@ -54,7 +54,6 @@ export class InMemoryRuntime implements RuntimePort {
     operators: this.operators,
     record: async () => undefined,
     examine: async () => ({ valid: true, claims: null }),
-    quarantined: () => [],
   };
   readonly started: StartRunRequest[] = [];
   readonly resolved: ResolveRequest[] = [];

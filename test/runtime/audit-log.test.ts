@@ -23,12 +23,12 @@ describe('the audit in the journal', () => {
     const data = testFolder();
     const runtime = await openRuntime(data);
     await runtime.security.record(quarantined);
-    expect(runtime.security.quarantined()).toMatchObject([{ actor: 'a', code: 'TEST' }]);
-    expect(quarantineIn(data)).toEqual(runtime.security.quarantined());
-    const before = runtime.security.quarantined();
+    expect(runtime.security.operators.quarantined()).toMatchObject([{ actor: 'a', code: 'TEST' }]);
+    expect(quarantineIn(data)).toEqual(runtime.security.operators.quarantined());
+    const before = runtime.security.operators.quarantined();
     await runtime.stop();
     const again = await openRuntime(data);
-    expect(again.security.quarantined()).toEqual(before);
+    expect(again.security.operators.quarantined()).toEqual(before);
   });
 
   test('what the audit had come to outlasts the segments that it stood in', async () => {
