@@ -214,7 +214,8 @@ function reasonOf(error: unknown): RefusalReason {
 }
 
 const whyNot = {
-  absent: 'The API wants an access token; send it in the header Authorization: Bearer TOKEN.',
+  absent:
+    'The API wants an access token; give claw --token-file or OPENCLAW_TOKEN, or send the header Authorization: Bearer TOKEN.',
   malformed:
     'That is no access token, or it was mistyped; send the whole text that claw access add printed.',
   unknown: 'The access token is not known; it was removed, or belongs to another data directory.',
