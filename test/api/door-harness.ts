@@ -73,7 +73,7 @@ export async function openDoor(
   };
 }
 
-export async function addToken(
+async function addToken(
   folder: string,
   {
     name,
@@ -101,7 +101,7 @@ function bearer(token: string | undefined): Record<string, string> {
 }
 
 /** Sends the lines as they are; the server is asked to close, so the answer has an end. */
-export function rawRequest(port: number, lines: readonly string[], body = ''): Promise<string> {
+function rawRequest(port: number, lines: readonly string[], body = ''): Promise<string> {
   return new Promise((settle, fail) => {
     const socket = connect(port, '127.0.0.1');
     let answer = '';
