@@ -46,3 +46,8 @@ export function authorityKeyFile(dataDirectory: string): string {
 export function workspacesFolder(dataDirectory: string): string {
   return join(dataDirectory, 'workspaces');
 }
+
+/** What the audit keeps: leaves, checkpoints, cursors. */
+export function auditFolder(dataDirectory: string): string {
+  return join(dataDirectory, 'audit');
+}

@@ -214,6 +214,11 @@ export function typeAt(bytes: Buffer, offset: number): RecordType | undefined {
   return typeNames[bytes[offset + at.typeOffset] ?? 0];
 }
 
+/** The number on disk of a type. */
+export function typeNumber(type: RecordType): number {
+  return typeNumbers[type];
+}
+
 /** What of a segment's header decides the CRC of its records. */
 export type CrcBasis = Pick<SegmentHeader, 'version' | 'seed'>;
 

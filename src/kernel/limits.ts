@@ -370,6 +370,22 @@ export const limits = {
   vaultBytesMax: 4 * MiB,
   /** Size of a file with a passphrase, or with the key of an operator. */
   keyFileBytesMax: 16 * KiB,
+  /** Leaf hashes of the audit that are in memory at once. */
+  auditLeafChunkBytes: 1 * MiB,
+  /** Checkpoints that are kept; of older ones every second one goes. */
+  auditCheckpointsMax: 10_000,
+  /** Longest signed note that is read, and longest request to a witness. */
+  auditNoteBytesMax: 64 * KiB,
+  /** Signatures of one note. */
+  auditNoteSignaturesMax: 32,
+  /** Hashes of one proof: a tree of 2^53 leaves is as high. */
+  auditProofHashesMax: 128,
+  /** Logs that one witness knows. */
+  witnessLogsMax: 1_024,
+  /** Time that a witness has to answer. */
+  witnessMsMax: 10_000,
+  /** Faults that one verification of the audit names; the rest are counted. */
+  auditFaultsMax: 1_000,
 
   /** Body of one API request. */
   requestBodyBytesMax: 1 * MiB,
