@@ -49,8 +49,8 @@ export function parseCheckpoint(text: string): Checkpoint {
     throw invalid('its third line is no base64 of 32 bytes');
   }
   if (extensions.some((line) => line === '')) throw invalid('an extension line is empty');
-  const seal = valueOf(extensions, /^seal ([0-9a-f]{64})$/);
-  const time = valueOf(extensions, /^time ([1-9]\d{0,11})$/);
+  const seal = extensionValue(extensions, /^seal ([0-9a-f]{64})$/);
+  const time = extensionValue(extensions, /^time ([1-9]\d{0,11})$/);
   return {
     origin,
     size: count,
@@ -60,7 +60,7 @@ export function parseCheckpoint(text: string): Checkpoint {
   };
 }
 
-function valueOf(lines: readonly string[], pattern: RegExp): string | null {
+function extensionValue(lines: readonly string[], pattern: RegExp): string | null {
   for (const line of lines) {
     const [, value] = pattern.exec(line) ?? [];
     if (value !== undefined) return value;

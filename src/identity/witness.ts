@@ -281,7 +281,10 @@ function requireContinuation(
     throw conflict(seen, `the log ${origin} shows two histories of ${size} records`);
   }
   if (old !== seen) {
-    throw conflict(seen, `it has cosigned ${seen} records of ${origin}, and the request says ${old}`);
+    throw conflict(
+      seen,
+      `it has cosigned ${seen} records of ${origin}, and the request says ${old}`,
+    );
   }
   const firstRoot = last?.root ?? emptyRoot;
   if (!consistencyHolds({ first: seen, firstRoot, size, root }, proof)) {

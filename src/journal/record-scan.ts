@@ -10,13 +10,19 @@
  *   N3. Records before `after + 1` of the first segment are handed out too, for
  *       a caller that compares them with what it knows.
  */
-import type { RunKeys } from './run-keys.ts';
+
 import { listSegments } from './compaction.ts';
 import { journalFolder } from './data-folders.ts';
 import { type FilePort, nodeFilePort } from './file-port.ts';
 import { GroupScanner } from './group-scanner.ts';
 import { readable } from './readable-record.ts';
-import { decodeRecord, type JournalPosition, type ReadableRecord, type StoredRecord } from './record.ts';
+import {
+  decodeRecord,
+  type JournalPosition,
+  type ReadableRecord,
+  type StoredRecord,
+} from './record.ts';
+import type { RunKeys } from './run-keys.ts';
 import { corrupt, readSegmentHeader, segmentHeaderBytes, segmentPath } from './segment.ts';
 
 export interface ScanOptions {

@@ -95,13 +95,15 @@ function compactedView(compactions: readonly Compaction[]): CompactedView | null
 
 /**
  * Verifies the journal of a data directory, beside whoever writes it.
+ * @param onRecord Is shown each record of a good group, in order.
  * @throws RuntimeError DATA_VERSION_NEWER.
  */
 export function verifyJournal(
   dataDirectory: string,
   files: FilePort = nodeFilePort,
+  onRecord: (record: StoredRecord) => void = () => undefined,
 ): JournalVerification {
-  return new Verifier(dataDirectory, files).run();
+  return new Verifier(dataDirectory, files, onRecord).run();
 }
 
 const notWhole = 'a group that was durable is not whole';
@@ -112,6 +114,7 @@ class Verifier {
   readonly #scanner: GroupScanner;
   readonly #chains: ActorChains;
   readonly #blobs: BlobAudit;
+  readonly #onRecord: (record: StoredRecord) => void;
   readonly #faults: JournalFault[] = [];
   readonly #records: Partial<Record<RecordType, number>> = {};
   readonly #runsAffected = new Set<RunId>();
@@ -120,8 +123,9 @@ class Verifier {
   #bytes = 0;
   #torn: JournalVerification['torn'] = null;
 
-  constructor(dataDirectory: string, files: FilePort) {
+  constructor(dataDirectory: string, files: FilePort, onRecord: (record: StoredRecord) => void) {
     this.#files = files;
+    this.#onRecord = onRecord;
     this.#folder = journalFolder(dataDirectory);
     this.#scanner = new GroupScanner({ files, folder: this.#folder, verifyDigests: true });
     const dropped = this.#scanner.compactions.flatMap(({ runs }) => runs.map(({ id }) => id));
@@ -233,6 +237,7 @@ class Verifier {
       this.#records[record.type] = (this.#records[record.type] ?? 0) + 1;
       this.#checkChain(record, group);
       this.#blobs.add(record);
+      this.#onRecord(record);
     }
   }
 

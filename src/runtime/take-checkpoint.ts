@@ -13,6 +13,7 @@ import type { NoteVerifier } from '../identity/note-key.ts';
 import { formatNote, parseNote, signNote, verifiedBy } from '../identity/signed-note.ts';
 import { StoredCheckpoints } from '../identity/stored-checkpoints.ts';
 import { auditFolder } from '../journal/data-folders.ts';
+import { commitKeys } from '../journal/key-commitments.ts';
 import { LeafFile } from '../journal/leaf-file.ts';
 import type { FrontierState } from '../journal/merkle-tree.ts';
 import type { JournalPosition } from '../journal/record.ts';
@@ -64,6 +65,7 @@ export function takeCheckpoint(request: CheckpointRequest): TakenCheckpoint {
     });
     const [size, root] = [frontier.size, frontier.root()];
     const result = { size, root: root.toString('hex'), frontier: frontier.state };
+    commitKeys(dataDirectory);
     if (size === (newest?.size ?? 0)) {
       return { ...result, taken: false, note: newest === null ? null : stored.read(size) };
     }

@@ -47,7 +47,9 @@ describe('a key', () => {
         const changed = Buffer.from(bytes);
         changed[at] = (changed[at] ?? 0) ^ (1 << bit);
         const line = changed.toString('utf8');
-        expect(() => parse(line), line).toThrow(expect.objectContaining({ code: 'AUDIT_KEY_INVALID' }));
+        expect(() => parse(line), line).toThrow(
+          expect.objectContaining({ code: 'AUDIT_KEY_INVALID' }),
+        );
       }
     }
   });
@@ -72,7 +74,10 @@ describe('a note', () => {
 
   test('is written again as it was read', () => {
     expect(formatNote(parseNote(note))).toBe(note);
-    expect(parseCheckpoint(parseNote(note).text)).toMatchObject({ size: 7, timeSeconds: 1_767_225_600 });
+    expect(parseCheckpoint(parseNote(note).text)).toMatchObject({
+      size: 7,
+      timeSeconds: 1_767_225_600,
+    });
     expect(verifiedBy(parseNote(note), witness)).toEqual({ timeSeconds: 1_767_225_601 });
   });
 
@@ -81,7 +86,7 @@ describe('a note', () => {
     for (let bit = 0; bit < bytes.length * 8; bit += 1) {
       const changed = Buffer.from(bytes);
       const at = bit >> 3;
-      changed[at] = (changed[at] ?? 0) ^ (1 << bit % 8);
+      changed[at] = (changed[at] ?? 0) ^ (1 << (bit % 8));
       let held: (unknown | null)[] = [];
       try {
         const parsed = parseNote(changed.toString('utf8'));
@@ -102,11 +107,15 @@ describe('a note', () => {
   test('of any other text is refused with a reason', () => {
     fc.assert(
       fc.property(fc.string(), (other) => {
-        expect(() => parseNote(other)).toThrow(expect.objectContaining({ code: 'AUDIT_NOTE_INVALID' }));
+        expect(() => parseNote(other)).toThrow(
+          expect.objectContaining({ code: 'AUDIT_NOTE_INVALID' }),
+        );
       }),
     );
     expect(() => parseNote(note.repeat(200))).toThrow('too long');
-    expect(() => parseNote(`${text}\n${peter.signature.replace('—', '-')}\n`)).toThrow('no signature');
+    expect(() => parseNote(`${text}\n${peter.signature.replace('—', '-')}\n`)).toThrow(
+      'no signature',
+    );
   });
 });
 
@@ -124,6 +133,9 @@ describe('a checkpoint', () => {
     ]) {
       expect(() => parseCheckpoint(bad), bad).toThrow('This is no checkpoint');
     }
-    expect(parseCheckpoint(`log\n0\n${root}\nsomething else\n`)).toMatchObject({ size: 0, seal: null });
+    expect(parseCheckpoint(`log\n0\n${root}\nsomething else\n`)).toMatchObject({
+      size: 0,
+      seal: null,
+    });
   });
 });

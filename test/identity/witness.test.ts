@@ -6,12 +6,7 @@ import { type NoteSigner, newNoteSigner, noteKeyKinds } from '../../src/identity
 import { formatNote, parseNote, signNote, verifiedBy } from '../../src/identity/signed-note.ts';
 import { readKnownLogs, Witness } from '../../src/identity/witness.ts';
 import { formatWitnessRequest, parseWitnessRequest } from '../../src/identity/witness-request.ts';
-import {
-  consistencyProof,
-  emptyRoot,
-  leafHash,
-  rangeHash,
-} from '../../src/journal/merkle-tree.ts';
+import { consistencyProof, emptyRoot, leafHash, rangeHash } from '../../src/journal/merkle-tree.ts';
 import { temporaryFolder, thrownBy } from '../journal/journal-fixture.ts';
 
 /** A log whose leaves are what the text says. */
@@ -56,7 +51,12 @@ describe('a witness', () => {
     expect(verifiedBy(parseNote(first.note), witness.verifier)).toEqual({ timeSeconds: 100 });
     const again = Witness.open(witness.folder);
     expect(again.logs()).toEqual([{ origin: 'example/log', size: 5 }]);
-    for (const [old, size] of [[5, 6], [6, 32], [32, 40], [40, 40]] as const) {
+    for (const [old, size] of [
+      [5, 6],
+      [6, 32],
+      [32, 40],
+      [40, 40],
+    ] as const) {
       expect(again.cosign(log.request(old, size), 101).note).toContain('— example/witness ');
     }
     expect(readKnownLogs(witness.folder)[0]?.stored.sizes()).toEqual([5, 6, 32, 40]);
@@ -80,7 +80,9 @@ describe('a witness', () => {
     witness.cosign(log.request(0, 20), 1);
     for (const changed of [0, 7, 19]) {
       const forged = new Log(signer, contents.with(changed, 'forged'));
-      expect(thrownBy(() => witness.cosign(forged.request(20, 20), 2)).code).toBe('WITNESS_CONFLICT');
+      expect(thrownBy(() => witness.cosign(forged.request(20, 20), 2)).code).toBe(
+        'WITNESS_CONFLICT',
+      );
       for (let size = 21; size <= contents.length; size += 1) {
         const request = forged.request(20, size);
         expect(thrownBy(() => witness.cosign(request, 2)).code).toBe('WITNESS_REFUSED');

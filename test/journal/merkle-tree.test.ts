@@ -52,7 +52,7 @@ function treeOf(contents: readonly Buffer[]) {
 function flipped(proof: readonly Buffer[], at: number, bit: number): Buffer[] {
   return proof.map((node, index) => {
     const copy = Buffer.from(node);
-    if (index === at % proof.length) copy[bit % 32] = (copy[bit % 32] ?? 0) ^ (1 << bit % 8);
+    if (index === at % proof.length) copy[bit % 32] = (copy[bit % 32] ?? 0) ^ (1 << (bit % 8));
     return copy;
   });
 }
@@ -120,7 +120,11 @@ describe('an inclusion proof', () => {
   });
 
   test('stops holding when any of its bits changes', () => {
-    const places = fc.record({ size: fc.integer({ min: 2, max: 64 }), at: fc.nat(), bit: fc.nat() });
+    const places = fc.record({
+      size: fc.integer({ min: 2, max: 64 }),
+      at: fc.nat(),
+      bit: fc.nat(),
+    });
     fc.assert(
       fc.property(places, ({ size, at, bit }) => {
         const { leaves, range, root } = treeOf(contentsOf(size));
