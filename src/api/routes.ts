@@ -1,6 +1,7 @@
 /** Every route of the API. None is added elsewhere, and none without a right. */
 import type { FastifyInstance } from 'fastify';
 import type { RuntimePort } from '../runtime/views.ts';
+import { addAuditRoutes } from './audit-routes.ts';
 import { addBusRoute } from './bus-route.ts';
 import { addEventRoutes } from './event-routes.ts';
 import { addGenerateRoute } from './generate-route.ts';
@@ -23,6 +24,7 @@ export function addRoutes(app: FastifyInstance, runtime: RuntimePort, answers: E
   addBusRoute(app, runtime);
   addJournalRoutes(app, runtime);
   addModelRoutes(app, runtime);
+  addAuditRoutes(app, runtime);
   addTokenRoute(app, runtime);
   addOperatorRoutes(app, runtime);
 }

@@ -57,6 +57,7 @@ const checks: readonly Check[] = [
   checkDataDirectory,
   checkJournal,
   checkSnapshots,
+  checkAudit,
   checkPort,
   checkDoor,
 ];
@@ -250,6 +251,28 @@ async function checkSnapshots(context: CommandContext): Promise<Finding> {
     return mismatches === 0
       ? ok(check, `${counts}: all equal.`)
       : warning(check, `${counts}: ${mismatches} were wrong and are not used; report it; ${how}.`);
+  } catch (error) {
+    return failedWith(check, error);
+  }
+}
+
+/** Whether checkpoints are taken, and a witness has seen them. */
+async function checkAudit({ config }: CommandContext): Promise<Finding> {
+  const check = 'audit';
+  const { dataDirectory, audit } = config;
+  try {
+    const { auditStatus } = await import('../runtime/audit-status.ts');
+    const { size, timeSeconds, cosigned } = auditStatus(dataDirectory, audit);
+    if (size === 0) return ok(check, 'There is no checkpoint yet; a server signs one by itself.');
+    const when =
+      timeSeconds === null ? '' : `, signed ${new Date(timeSeconds * 1_000).toISOString()}`;
+    const covered = `The newest checkpoint covers ${size} records${when}`;
+    if (cosigned === null) {
+      return ok(check, `${covered}; no witness is configured, so a rollback would not be noticed.`);
+    }
+    if (cosigned === size) return ok(check, `${covered}; the witness has cosigned it.`);
+    const behind = `${covered}; the witness has cosigned ${cosigned}; claw audit checkpoint asks it again.`;
+    return audit?.witness?.require === true ? failed(check, behind) : warning(check, behind);
   } catch (error) {
     return failedWith(check, error);
   }

@@ -9,6 +9,7 @@ import { productVersion } from '../runtime/version.ts';
 import type { Host } from './command.ts';
 import { accessCommand } from './commands/access.ts';
 import { approveCommand } from './commands/approve.ts';
+import { auditCommand } from './commands/audit.ts';
 import { backupCommand } from './commands/backup.ts';
 import { cancelCommand } from './commands/cancel.ts';
 import { contextCommand } from './commands/context.ts';
@@ -37,6 +38,7 @@ import { testCommand } from './commands/test.ts';
 import { tokenCommand } from './commands/token.ts';
 import { topCommand } from './commands/top.ts';
 import { upCommand } from './commands/up.ts';
+import { witnessCommand } from './commands/witness.ts';
 import { reportFailure } from './failure.ts';
 import { type Io, processIo } from './io.ts';
 import { Output } from './output.ts';
@@ -117,6 +119,8 @@ function newProgram(host: Host): Command {
     forkCommand,
     gridCommand,
     journalCommand,
+    auditCommand,
+    witnessCommand,
     backupCommand,
     cancelCommand,
     generateCommand,

@@ -11,6 +11,7 @@ import type { ExaminationResult } from '../identity/token-examination.ts';
 import type { ModelStatus } from '../inference/model-status.ts';
 import type { BackupReport } from '../journal/backup.ts';
 import { type ErrorMessage, fromErrorMessage, RuntimeError } from '../kernel/errors.ts';
+import type { CheckpointReport } from '../runtime/audit-port.ts';
 import type { BusView } from '../runtime/bus-view.ts';
 import type { CompactionReport } from '../runtime/compact-journal.ts';
 import type { ErasureReport } from '../runtime/erase-run.ts';
@@ -47,6 +48,9 @@ const erasureSchema = z.looseObject({ erased: z.array(z.string()) });
 /** Likewise for what a backup and a compaction report. */
 const backupSchema = z.looseObject({ folder: z.string(), files: z.looseObject({}) });
 const compactionSchema = z.looseObject({ done: z.boolean(), held: z.array(z.unknown()) });
+
+/** Likewise for a checkpoint. */
+const checkpointSchema = z.looseObject({ size: z.number(), root: z.string() });
 
 /** Likewise for a model, and for the list of them. */
 const modelSchema = z.looseObject({ name: z.string(), state: z.string() });
@@ -131,6 +135,10 @@ export class ServerClient {
       compactionSchema,
       await this.#fetch('/v1/journal/compact', { body: request }),
     );
+  }
+
+  async checkpoint(): Promise<CheckpointReport> {
+    return this.#parsed(checkpointSchema, await this.#patient('/v1/audit/checkpoint', {}));
   }
 
   async models(): Promise<readonly ModelStatus[]> {

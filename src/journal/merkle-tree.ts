@@ -100,6 +100,21 @@ export function rangeHash(leafAt: (index: number) => Buffer): RangeHash {
 }
 
 /**
+ * Ranges that a frontier already has the roots of, and of all others those of `rest`.
+ * With the frontier of the earlier tree a consistency proof reads only newer leaves.
+ */
+export function frontierRanges({ size, hashes }: FrontierState, rest: RangeHash): RangeHash {
+  const known = new Map<string, Buffer>();
+  let [start, at] = [0, 0];
+  for (let power = 2 ** 52; power >= 1; power /= 2) {
+    if (Math.floor(size / power) % 2 === 0) continue;
+    known.set(`${start}-${start + power}`, Buffer.from(hashes.subarray(at, at + treeHashBytes)));
+    [start, at] = [start + power, at + treeHashBytes];
+  }
+  return (from, to) => known.get(`${from}-${to}`) ?? rest(from, to);
+}
+
+/**
  * Shows that the leaf `index` is in the tree of the first `size` leaves
  * (RFC 6962, 2.1.1).
  * @param index From 0, below `size`.

@@ -21,7 +21,7 @@
  *       that says so, of type 0.
  */
 import { leafHash } from './merkle-tree.ts';
-import { type StoredRecord, typeNumber } from './record.ts';
+import { type StoredRecord, typeNumber, typeOfNumber } from './record.ts';
 import { digestBytes } from './record-descriptor.ts';
 
 const at = { type: 8, digest: 9, time: 41, bytes: 49 } as const;
@@ -29,8 +29,23 @@ const at = { type: 8, digest: 9, time: 41, bytes: 49 } as const;
 type LeafFields = Pick<StoredRecord, 'sequence' | 'type' | 'digest' | 'timeMs'>;
 
 /** Hash of the record's leaf, 32 bytes. */
-export function recordLeaf({ sequence, type, digest, timeMs }: LeafFields): Buffer {
-  return leafHash(leafContent(sequence, typeNumber(type), digest, timeMs));
+export function recordLeaf(record: LeafFields): Buffer {
+  return leafHash(recordLeafContent(record));
+}
+
+/** The bytes of the record's leaf. */
+export function recordLeafContent({ sequence, type, digest, timeMs }: LeafFields): Buffer {
+  return leafContent(sequence, typeNumber(type), digest, timeMs);
+}
+
+/** What the bytes of a leaf say, or null when they are none. */
+export function parseLeafContent(bytes: Buffer): LeafFields | null {
+  if (bytes.length !== at.bytes) return null;
+  const type = typeOfNumber(bytes[at.type] ?? 0);
+  const [sequence, timeMs] = [bytes.readBigUInt64BE(0), bytes.readBigUInt64BE(at.time)].map(Number);
+  const digest = bytes.subarray(at.digest, at.time);
+  if (type === undefined || sequence === undefined || timeMs === undefined) return null;
+  return { sequence, type, digest, timeMs };
 }
 
 /** Hash of the leaf of a record that is lost (A2). */

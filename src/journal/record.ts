@@ -219,6 +219,11 @@ export function typeNumber(type: RecordType): number {
   return typeNumbers[type];
 }
 
+/** The type of a number on disk, or undefined when it is none. */
+export function typeOfNumber(number: number): RecordType | undefined {
+  return typeNames[number];
+}
+
 /** What of a segment's header decides the CRC of its records. */
 export type CrcBasis = Pick<SegmentHeader, 'version' | 'seed'>;
 

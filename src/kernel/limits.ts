@@ -380,6 +380,22 @@ export const limits = {
   auditNoteSignaturesMax: 32,
   /** Hashes of one proof: a tree of 2^53 leaves is as high. */
   auditProofHashesMax: 128,
+  /** Records up to which a stop signs the last checkpoint without another thread. */
+  auditInlineRecordsMax: 20_000,
+  /** Receivers of exported audit records. */
+  auditExportsMax: 16,
+  /** Records that are read for one batch of an export, and lines that it has; a group is never split. */
+  auditExportRecordsMax: 4_096,
+  /** Time between two looks at what is new for an export. */
+  auditExportPollMs: 1_000,
+  /** Longest time between two tries to reach a receiver. */
+  auditExportBackoffMsMax: 60_000,
+  /** Time that a receiver has to take one batch. */
+  auditExportMsMax: 30_000,
+  /** Largest message that is sent as one datagram of syslog. */
+  syslogDatagramBytesMax: 60_000,
+  /** Operations whose outcome an export waits for at once. */
+  auditOpenOperationsMax: 65_536,
   /** Logs that one witness knows. */
   witnessLogsMax: 1_024,
   /** Time that a witness has to answer. */

@@ -11,7 +11,6 @@
 import { existsSync, readFileSync, statSync } from 'node:fs';
 import { join, relative } from 'node:path';
 import { parseCheckpoint } from '../identity/checkpoint.ts';
-import { readKeyLine } from '../identity/log-key.ts';
 import { type NoteVerifier, parseNoteVerifier } from '../identity/note-key.ts';
 import { parseNote, verifiedBy, verifySignature } from '../identity/signed-note.ts';
 import type { StoredCheckpoints } from '../identity/stored-checkpoints.ts';
@@ -200,9 +199,13 @@ function readWitnessNote(
   { path, publicKey }: WitnessSource,
   log: NoteVerifier | null,
 ): WitnessView {
-  const line = publicKey ?? '';
-  const witness = parseNoteVerifier(line);
-  const note = parseNote(readSmallFile(path));
+  const text = readSmallFile(path);
+  if (publicKey === null) {
+    const message = `${path} is a note; give the public key of its witness with --witness-key.`;
+    throw new RuntimeError('AUDIT_KEY_INVALID', message);
+  }
+  const witness = parseNoteVerifier(publicKey);
+  const note = parseNote(text);
   const checkpoint = parseCheckpoint(note.text);
   if (verifiedBy(note, witness) === null) {
     throw new RuntimeError('AUDIT_NOTE_INVALID', `${path} is not cosigned by ${witness.name}.`);
@@ -233,16 +236,6 @@ function readSmallFile(path: string): string {
 
 function isFolder(path: string): boolean {
   return existsSync(path) && statSync(path).isDirectory();
-}
-
-/** The line of a public key in a file. @throws RuntimeError AUDIT_KEY_INVALID */
-export function readPublicKeyFile(path: string): string {
-  const line = readKeyLine(path);
-  if (line !== null) return parseNoteVerifier(line).text;
-  throw new RuntimeError(
-    'AUDIT_KEY_INVALID',
-    `${path} is not there; name the file of a public key.`,
-  );
 }
 
 function causeOf(error: unknown): string {

@@ -117,7 +117,7 @@ export function verifyAudit(
   }
 }
 
-export function viewOf({ size, timeSeconds, cosigned }: AuditRoot): CheckpointView {
+function viewOf({ size, timeSeconds, cosigned }: AuditRoot): CheckpointView {
   return { size, timeSeconds, cosigned };
 }
 

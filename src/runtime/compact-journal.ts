@@ -13,6 +13,8 @@
  *       a segment that may go has it.
  *   C5. Between the last look at what is in use and the record of what goes nothing
  *       else happens in the owner; files go only when nobody reads them any more.
+ *   C6. What the audit has come to is journaled behind what goes.
+ *   C7. The audit's leaves of what goes are durable before it goes: they stand for it.
  */
 import { resolve } from 'node:path';
 import { addCompaction, type CompactedRun, type Compaction } from '../journal/compaction.ts';
@@ -66,6 +68,8 @@ export interface CompactionOwner {
   forgetTexts(): Promise<void>;
   /** Journals what the audit has come to; resolves once it is durable (C6). */
   carryAudit(): Promise<void>;
+  /** Resolves once the audit has a leaf of each record (C7). */
+  countRecords(): Promise<void>;
   /** From now on these runs have no events; resolves when nobody reads their segments (C5). */
   dropped(runs: readonly CompactedRun[]): Promise<void>;
 }
@@ -90,6 +94,7 @@ export async function compactJournal(
     if (last === null) return reportOf(plan, null);
     if (!dryRun) await owner?.forgetTexts(); // (C4)
     if (!dryRun) await carryAudit(data, last.lastSequence, owner); // (C6)
+    if (!dryRun) await countRecords(data, pool, nowMs, owner); // (C7)
     const { erased } = plan;
     const request = { dataDirectory: data, last, runs, erased, nowMs, dryRun };
     const { compaction, needed, textsKept } = await pool
@@ -171,6 +176,17 @@ async function carryAudit(
   } finally {
     follower.close();
   }
+}
+
+/** Leaves stand for what is gone, so they come first. */
+async function countRecords(
+  dataDirectory: string,
+  pool: CpuPool,
+  nowMs: number,
+  owner: CompactionOwner | undefined,
+): Promise<void> {
+  if (owner !== undefined) await owner.countRecords();
+  else await pool.run('take-checkpoint', { dataDirectory, until: null, nowMs, frontier: null });
 }
 
 /** What was erased meanwhile goes, or stays, as an erased run at the next try. */

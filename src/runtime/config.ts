@@ -24,6 +24,7 @@ import { type Defined, defined } from '../kernel/defined.ts';
 import { RuntimeError } from '../kernel/errors.ts';
 import { limits } from '../kernel/limits.ts';
 import { type ApiConfig, apiConfig, apiSchema, loopbackHosts, withApiPaths } from './api-config.ts';
+import { type AuditConfig, auditConfigSchema } from './audit-config.ts';
 import { type ModelResidence, residenceProblem, residenceShape } from './model-residence.ts';
 import { modelListSchema, type NamedModel, withFile, withKeys } from './models-config.ts';
 import { approvalsConfigSchema, type SecuritySettings } from './security-config.ts';
@@ -64,6 +65,7 @@ export interface RuntimeConfig extends SecuritySettings {
   /** Host workers; without it, cores − 1 and at least one. */
   readonly hosts?: number;
   readonly journal: JournalMode;
+  readonly audit?: AuditConfig;
   readonly debug: boolean;
 }
 
@@ -123,6 +125,7 @@ const fileSchema = z.strictObject({
   modelMemoryMb: z.number().int().min(1).optional(),
   routing: routingPolicySchema.optional(),
   approvals: approvalsConfigSchema.optional(),
+  audit: auditConfigSchema.optional(),
 });
 
 type FileSettings = z.output<typeof fileSchema>;
@@ -168,6 +171,7 @@ export function resolveConfig(sources: ConfigSources): RuntimeConfig {
     ...(file.modelMemoryMb === undefined ? {} : { modelMemoryMb: file.modelMemoryMb }),
     ...(file.routing === undefined ? {} : { routing: file.routing }),
     ...(file.hosts === undefined ? {} : { hosts: file.hosts }),
+    ...(file.audit === undefined ? {} : { audit: file.audit }),
     deterministic:
       flags.deterministic ??
       parseSwitch(environment, 'OPENCLAW_DETERMINISTIC') ??

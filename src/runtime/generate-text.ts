@@ -5,6 +5,7 @@ import type { GenerationOutcome, GenerationRequest } from '../inference/model-po
 import { RuntimeError } from '../kernel/errors.ts';
 import type { Json, JsonObject } from '../kernel/json.ts';
 import { limits } from '../kernel/limits.ts';
+import type { InferenceClient } from './inference-worker/client.ts';
 import type { GeneratedText, GenerateTextRequest } from './views.ts';
 
 export function generationOf(request: GenerateTextRequest): GenerationRequest {
@@ -50,4 +51,22 @@ function mismatchOf(schema: JsonObject, text: string): string | null {
   } catch {
     return 'it is not JSON';
   }
+}
+
+type OnToken = (token: { text: string; confidence: number | null }) => void;
+
+/** Has the text generated. @param model Whichever serves by default. */
+export async function generateText(
+  inference: Pick<InferenceClient, 'generate'>,
+  model: string,
+  request: GenerateTextRequest,
+  onToken?: OnToken,
+  signal?: AbortSignal,
+): Promise<GeneratedText> {
+  const outcome = await inference.generate(generationOf(request), {
+    ...(onToken === undefined ? {} : { onToken }),
+    ...(signal === undefined ? {} : { signal }),
+  });
+  refuseMismatch(request, outcome);
+  return generatedText(model, outcome);
 }

@@ -29,6 +29,8 @@ export interface MaintenanceParts {
   forgetTexts(): Promise<void>;
   /** As `CompactionOwner` says. */
   carryAudit(): Promise<void>;
+  /** As `CompactionOwner` says. */
+  countRecords(): Promise<void>;
   /** Resolves when no host is being recovered. */
   recovered(): Promise<void>;
 }
@@ -78,6 +80,10 @@ export class Maintenance implements CompactionOwner {
 
   carryAudit(): Promise<void> {
     return this.#parts.carryAudit();
+  }
+
+  countRecords(): Promise<void> {
+    return this.#parts.countRecords();
   }
 
   async dropped(runs: readonly CompactedRun[]): Promise<void> {

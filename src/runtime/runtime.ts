@@ -13,6 +13,7 @@ import type { JournalPosition } from '../journal/record.ts';
 import { fromErrorMessage, RuntimeError, toErrorMessage } from '../kernel/errors.ts';
 import { limits } from '../kernel/limits.ts';
 import { SandboxPool } from '../sandbox/sandbox.ts';
+import { AuditService } from './audit-service.ts';
 import { resolveEffect } from './await-resolution.ts';
 import { BusSampler, type BusView } from './bus-view.ts';
 import type { CompactionReport } from './compact-journal.ts';
@@ -23,7 +24,7 @@ import { completeErasures, type ErasureReport } from './erase-run.ts';
 import { EventFeed } from './event-feed.ts';
 import { readEventsPage } from './events-page.ts';
 import { ForksUnderWay } from './forks-under-way.ts';
-import { generatedText, generationOf, refuseMismatch } from './generate-text.ts';
+import { generateText } from './generate-text.ts';
 import type { HostDeath } from './host-pool.ts';
 import { HostRecovery } from './host-recovery.ts';
 import { InferenceClient } from './inference-worker/client.ts';
@@ -82,6 +83,7 @@ interface RuntimeParts {
 
 export class Runtime implements RuntimePort {
   readonly security: Security;
+  readonly audit: AuditService;
   readonly #data: DataDirectory;
   readonly #journalMode: JournalMode;
   readonly #threads: RuntimeThreads;
@@ -115,6 +117,7 @@ export class Runtime implements RuntimePort {
     this.#inference = new InferenceClient(threads.endpoint);
     const onNotice = (text: string) => hooks.onNotice?.(text);
     const [{ dataDirectory }, durable, pool] = [config, this.#durable, this.#pool];
+    this.audit = new AuditService({ config, follower, onNotice });
     this.security = new Security({ threads, follower, durable, config });
     const forks = new ForksUnderWay();
     const parts = { dataDirectory, threads, follower, onNotice, durable, pool, forks };
@@ -141,6 +144,7 @@ export class Runtime implements RuntimePort {
       forks,
       forgetTexts: () => threads.journal.forgetTexts(),
       carryAudit: () => this.security.carry(),
+      countRecords: () => this.audit.count(),
       recovered: () => this.#recovery.settled(),
     });
   }
@@ -163,6 +167,7 @@ export class Runtime implements RuntimePort {
     // A host that has died by now continues the runs in its own way.
     if (this.#recovery.deaths === 0) this.#resumed = await this.#resumeAll();
     await this.#recovery.settled();
+    await this.audit.open();
     this.#isOpen = true;
   }
 
@@ -293,12 +298,7 @@ export class Runtime implements RuntimePort {
     onToken?: (token: { text: string; confidence: number | null }) => void,
     signal?: AbortSignal,
   ): Promise<GeneratedText> {
-    const outcome = await this.#inference.generate(generationOf(request), {
-      ...(onToken === undefined ? {} : { onToken }),
-      ...(signal === undefined ? {} : { signal }),
-    });
-    refuseMismatch(request, outcome);
-    return generatedText(this.#modelInfo().name, outcome);
+    return generateText(this.#inference, this.#modelInfo().name, request, onToken, signal);
   }
 
   async sandbox(request: SandboxRequest, signal?: AbortSignal): Promise<SandboxReport> {
@@ -329,6 +329,7 @@ export class Runtime implements RuntimePort {
     const ended = this.#threads.stop(this.#isOpen ? last : undefined);
     await Promise.all([ended, this.#sandbox?.close(), this.#pool.close()]);
     await Promise.all([maintained, this.#snapshots.close()]);
+    await this.audit.stop(!this.#threads.producer.failed());
     this.#follower.close();
     this.#data.release();
   }

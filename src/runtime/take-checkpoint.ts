@@ -83,10 +83,7 @@ export function takeCheckpoint(request: CheckpointRequest): TakenCheckpoint {
  * The newest checkpoint, which must be one of this log.
  * @throws RuntimeError AUDIT_LOG_DAMAGED
  */
-export function newestCheckpoint(
-  stored: StoredCheckpoints,
-  verifier: NoteVerifier,
-): Checkpoint | null {
+function newestCheckpoint(stored: StoredCheckpoints, verifier: NoteVerifier): Checkpoint | null {
   const size = stored.sizes().at(-1);
   if (size === undefined) return null;
   try {

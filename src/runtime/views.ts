@@ -10,6 +10,7 @@ import type { BackupReport } from '../journal/backup.ts';
 import type { JournalMode } from '../journal/journal-writer.ts';
 import type { RunId } from '../kernel/ids.ts';
 import type { Json, JsonObject } from '../kernel/json.ts';
+import type { AuditPort } from './audit-port.ts';
 import type { BusView } from './bus-view.ts';
 import type { CompactionReport } from './compact-journal.ts';
 import type { CompactionLimit } from './compaction-plan.ts';
@@ -345,6 +346,7 @@ export interface EraseOptions {
 export interface RuntimePort {
   /** Who may do what. */
   readonly security: SecurityPort;
+  readonly audit: AuditPort;
   health(): HealthView;
   /** Every model that serves, the default one first. */
   models(): Promise<readonly ModelStatus[]>;

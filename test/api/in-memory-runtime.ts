@@ -8,6 +8,7 @@ import type { ModelStatus } from '../../src/inference/model-status.ts';
 import type { BackupReport } from '../../src/journal/backup.ts';
 import { RuntimeError } from '../../src/kernel/errors.ts';
 import { newRunId, type RunId, runId } from '../../src/kernel/ids.ts';
+import type { AuditPort } from '../../src/runtime/audit-port.ts';
 import type { BusView } from '../../src/runtime/bus-view.ts';
 import type { CompactionReport } from '../../src/runtime/compact-journal.ts';
 import type { ErasureReport } from '../../src/runtime/erase-run.ts';
@@ -54,6 +55,9 @@ export class InMemoryRuntime implements RuntimePort {
     operators: this.operators,
     record: async () => undefined,
     examine: async () => ({ valid: true, claims: null }),
+  };
+  readonly audit: AuditPort = {
+    checkpoint: async () => ({ size: 0, root: '', taken: false, note: null, witness: null }),
   };
   readonly started: StartRunRequest[] = [];
   readonly resolved: ResolveRequest[] = [];

@@ -7,6 +7,7 @@ import {
   consistencyProof,
   emptyRoot,
   Frontier,
+  frontierRanges,
   inclusionHolds,
   inclusionProof,
   leafHash,
@@ -150,6 +151,23 @@ describe('a consistency proof', () => {
         expect(consistencyHolds(claim, proof)).toBe(true);
         expect(consistencyHolds(claim, [...proof, root(size)])).toBe(false);
         if (proof.length > 0) expect(consistencyHolds(claim, proof.slice(0, -1))).toBe(false);
+      }
+    }
+  });
+
+  test('reads only new leaves where the frontier of the earlier tree is known', () => {
+    for (let size = 1; size <= 40; size += 1) {
+      const { leaves, range, root } = treeOf(contentsOf(size));
+      for (let first = 1; first <= size; first += 1) {
+        const frontier = new Frontier();
+        for (const leaf of leaves.slice(0, first)) frontier.push(leaf);
+        const fresh: typeof range = (start, end) => {
+          expect(start).toBeGreaterThanOrEqual(first);
+          return range(start, end);
+        };
+        const proof = consistencyProof(first, size, frontierRanges(frontier.state, fresh));
+        const claim = { first, firstRoot: root(first), size, root: root(size) };
+        expect(consistencyHolds(claim, proof)).toBe(true);
       }
     }
   });

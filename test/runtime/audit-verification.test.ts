@@ -28,6 +28,9 @@ import {
   cosign,
 } from './audited-journal.ts';
 
+/** AUDIT_FLIPS=all flips a bit in every byte, which takes some minutes. */
+const stride = process.env.AUDIT_FLIPS === 'all' ? 1 : 3;
+
 /** Two checkpoints that a witness cosigned, one that it did not see, and records behind. */
 function history(): AuditedJournal & { readonly sizes: readonly number[] } {
   const journal = auditedJournal();
@@ -118,7 +121,7 @@ describe('a flipped bit', () => {
     let flips = 0;
     for (const file of files) {
       const bytes = readFileSync(join(data, file)).length;
-      for (let offset = 0; offset < bytes; offset += 1) {
+      for (let offset = flips % stride; offset < bytes; offset += stride) {
         const undo = flip(join(data, file), offset, offset % 8);
         const { ok, faults } = verifyAudit(data);
         undo();
@@ -133,7 +136,7 @@ describe('a flipped bit', () => {
       }
     }
     expect(verifyAudit(data).ok).toBe(true);
-    expect(flips).toBeGreaterThan(2_000);
+    expect(flips).toBeGreaterThan(2_000 / stride);
   });
 
   test('in any byte of the groups and headers of the journal is found, with its records', () => {
@@ -144,8 +147,8 @@ describe('a flipped bit', () => {
     expect(records).toHaveLength(sizes[2] ?? 0);
     const random = seededRandom(7);
     const whole = Array.from({ length: end }, (_, offset) => offset);
-    const places = whole.filter(() => random() < 0.15);
-    expect(places.length).toBeGreaterThan(1_500);
+    const places = stride === 1 ? whole : whole.filter(() => random() < 0.1);
+    expect(places.length).toBeGreaterThan(800);
     for (const offset of places) {
       const undo = flip(path, offset, offset % 8);
       const { ok, faults } = verifyAudit(data);

@@ -31,6 +31,7 @@ function maintain(data: string, parts: Partial<MaintenanceParts> = {}): Maintena
     forks: new ForksUnderWay(),
     forgetTexts: async () => undefined,
     carryAudit: async () => undefined,
+    countRecords: async () => undefined,
     recovered: async () => undefined,
     ...parts,
   });

@@ -8,9 +8,12 @@ import { toErrorMessage } from '../../kernel/errors.ts';
 import { plannedCompaction } from '../compaction-plan.ts';
 import { proveCompaction, removeDroppedFiles } from '../compaction-proof.ts';
 import { readDocument } from '../document-reader.ts';
+import { readExportBatch } from '../export-batch.ts';
 import { withKeptFollower } from '../kept-follower.ts';
 import { inspectForkPlace, recoverRuns, replayShard } from '../replay-run.ts';
 import { auditSnapshot, takeSnapshot } from '../snapshot-run.ts';
+import { takeCheckpoint } from '../take-checkpoint.ts';
+import { witnessRequest } from '../witness-round.ts';
 import type { PoolReply, PoolTask, PoolTaskName, PoolTasks } from './protocol.ts';
 
 assert(!isMainThread, 'the pool entry runs on a worker thread');
@@ -58,6 +61,12 @@ function perform(task: PoolTask): PoolTasks[PoolTaskName]['result'] {
         auditSnapshot(follower, follower.entry(run), program),
       );
     }
+    case 'take-checkpoint':
+      return takeCheckpoint(task.request);
+    case 'witness-request':
+      return witnessRequest(task.request);
+    case 'read-export-batch':
+      return readExportBatch(task.request);
     case 'recover-runs':
       return recoverRuns(task.request);
     default:

@@ -9,6 +9,7 @@ import type { RunId } from '../../kernel/ids.ts';
 import type { CompactionLimit, PlannedCompaction } from '../compaction-plan.ts';
 import type { CompactionProof, ProofRequest } from '../compaction-proof.ts';
 import type { InputDocument } from '../document-reader.ts';
+import type { BatchRequest, ExportBatch } from '../export-batch.ts';
 import type { ForkInspection } from '../fork-inspection.ts';
 import type {
   ForkPlace,
@@ -18,6 +19,8 @@ import type {
   ReplayResult,
 } from '../replay-run.ts';
 import type { SnapshotAudit, SnapshotRequest, TakenSnapshot } from '../snapshot-run.ts';
+import type { CheckpointRequest, TakenCheckpoint } from '../take-checkpoint.ts';
+import type { ProofOfGrowth } from '../witness-round.ts';
 
 /** Request and result of each task, by its name. Both cross threads by structured clone. */
 export interface PoolTasks {
@@ -67,6 +70,10 @@ export interface PoolTasks {
     readonly request: Omit<SnapshotRequest, 'whole'>;
     readonly result: SnapshotAudit | null;
   };
+  'take-checkpoint': { readonly request: CheckpointRequest; readonly result: TakenCheckpoint };
+  /** The text of a request to a witness. */
+  'witness-request': { readonly request: ProofOfGrowth; readonly result: string };
+  'read-export-batch': { readonly request: BatchRequest; readonly result: ExportBatch };
   'recover-runs': { readonly request: RecoverRequest; readonly result: readonly RecoveredRun[] };
 }
 

@@ -1,0 +1,163 @@
+/** The audit of a running system, with a real witness behind a real socket. */
+import { cpSync, readFileSync, renameSync, rmSync } from 'node:fs';
+import { createServer } from 'node:http';
+import { join } from 'node:path';
+import { describe, expect, onTestFinished, test } from 'vitest';
+import { serveWitness } from '../../src/api/witness-server.ts';
+import { logPublicPath } from '../../src/identity/log-key.ts';
+import { Witness } from '../../src/identity/witness.ts';
+import { openDataDirectory } from '../../src/journal/data-directory.ts';
+import { type AuditConfig, auditConfigSchema } from '../../src/runtime/audit-config.ts';
+import { appendAuditEvents } from '../../src/runtime/audit-log.ts';
+import { auditStatus } from '../../src/runtime/audit-status.ts';
+import { verifyAudit } from '../../src/runtime/audit-verification.ts';
+import { takeCheckpoint } from '../../src/runtime/take-checkpoint.ts';
+import { openRuntime, testFolder } from './running.ts';
+
+const event = (actor: string) => ({
+  type: 'quarantined',
+  run: 'r',
+  actor,
+  code: 'TEST',
+  message: 'why',
+});
+
+async function served(): Promise<{ witness: Witness; socket: string; configured: AuditConfig }> {
+  const folder = testFolder();
+  const witness = Witness.create(join(folder, 'witness'), 'test/witness');
+  const socket = join(folder, 'w.sock');
+  const server = await serveWitness(witness, { socket });
+  onTestFinished(() => server.close());
+  const { text: publicKey } = witness.verifier;
+  return {
+    witness,
+    socket,
+    configured: auditConfigSchema.parse({ witness: { socket, publicKey } }),
+  };
+}
+
+/** A data directory whose log the witness knows. */
+function known(witness: Witness): string {
+  const data = join(testFolder(), 'data');
+  openDataDirectory(data, 1).release();
+  takeCheckpoint({ dataDirectory: data, until: null, nowMs: 1, frontier: null });
+  witness.addLog(readFileSync(logPublicPath(data), 'utf8'));
+  appendAuditEvents(data, [event('known')]);
+  return data;
+}
+
+describe('the audit of a running system', () => {
+  test('has its checkpoints cosigned, each by a proof from the one before', async () => {
+    const { witness, configured } = await served();
+    const data = known(witness);
+    const runtime = await openRuntime(data, { audit: configured });
+    for (const actor of ['a', 'b', 'c']) {
+      await runtime.security.record(event(actor));
+      const report = await runtime.audit.checkpoint();
+      expect(report).toMatchObject({ taken: true, witness: { cosigned: true, problem: null } });
+      expect(witness.logs()).toMatchObject([{ size: report.size }]);
+    }
+    expect((await runtime.audit.checkpoint()).taken).toBe(false);
+    expect(auditStatus(data, configured).cosigned).toBe(witness.logs()[0]?.size);
+    const beside = verifyAudit(data, { path: witness.folder, publicKey: null });
+    expect(beside).toMatchObject({ ok: true, faults: [] });
+    await runtime.stop();
+    const after = verifyAudit(data, { path: witness.folder, publicKey: null });
+    expect(after).toMatchObject({ ok: true, uncovered: 0, unsealed: null });
+    expect(after.size).toBeGreaterThan(beside.size);
+    const again = await openRuntime(data, { audit: configured });
+    expect((await again.audit.checkpoint()).witness?.cosigned).toBe(true);
+  });
+
+  test('goes on without a witness that does not answer, says so, and catches up', async () => {
+    const { witness, socket, configured } = await served();
+    const data = known(witness);
+    const elsewhere = { ...configured, witness: { ...configured.witness, socket: `${socket}-no` } };
+    const runtime = await openRuntime(data, { audit: elsewhere as AuditConfig });
+    await runtime.security.record(event('a'));
+    const alone = await runtime.audit.checkpoint();
+    expect(alone).toMatchObject({
+      taken: true,
+      witness: { cosigned: false, problem: { code: 'WITNESS_UNREACHABLE' } },
+    });
+    await runtime.stop();
+    const again = await openRuntime(data, { audit: configured });
+    expect((await again.audit.checkpoint()).witness).toEqual({ cosigned: true, problem: null });
+  });
+
+  test('finds out that it was rolled back, and is not started where the witness is required', async () => {
+    const { witness, configured } = await served();
+    const data = known(witness);
+    const first = await openRuntime(data, { audit: configured });
+    await first.audit.checkpoint();
+    await first.stop();
+    cpSync(data, `${data}-old`, { recursive: true });
+    const second = await openRuntime(data, { audit: configured });
+    for (let more = 0; more < 20; more += 1) await second.security.record(event(`e${more}`));
+    await second.audit.checkpoint();
+    await second.stop();
+    rmSync(data, { recursive: true });
+    renameSync(`${data}-old`, data);
+    const third = await openRuntime(data, { audit: configured });
+    expect((await third.audit.checkpoint()).witness).toMatchObject({
+      cosigned: false,
+      problem: { code: 'WITNESS_CONFLICT', message: expect.stringContaining('rolled back') },
+    });
+    await third.stop();
+    const required = { ...configured, witness: { ...configured.witness, require: true } };
+    await expect(openRuntime(data, { audit: required as AuditConfig })).rejects.toMatchObject({
+      code: 'WITNESS_CONFLICT',
+    });
+  });
+
+  test('does not keep what another than the configured witness signed', async () => {
+    const { witness, configured } = await served();
+    const data = known(witness);
+    const stranger = Witness.create(join(testFolder(), 'stranger'), 'test/stranger');
+    const publicKey = stranger.verifier.text;
+    const audit = { ...configured, witness: { ...configured.witness, publicKey } };
+    const runtime = await openRuntime(data, { audit: audit as AuditConfig });
+    expect((await runtime.audit.checkpoint()).witness?.problem?.code).toBe('WITNESS_SIGNATURE');
+  });
+
+  test('takes no other service for a witness', async () => {
+    const { witness, configured } = await served();
+    const data = known(witness);
+    const server = createServer((_request, response) => response.end('hello\n'));
+    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+    onTestFinished(() => void server.close());
+    const address = server.address();
+    const url = `http://127.0.0.1:${typeof address === 'object' ? address?.port : 0}`;
+    const { publicKey } = configured.witness ?? { publicKey: '' };
+    const audit = auditConfigSchema.parse({ witness: { url, publicKey } });
+    const runtime = await openRuntime(data, { audit });
+    expect((await runtime.audit.checkpoint()).witness).toMatchObject({ cosigned: false });
+    expect(verifyAudit(data).ok).toBe(true);
+  });
+
+  test('signs at its end what came after the last checkpoint', async () => {
+    const data = join(testFolder(), 'data');
+    const runtime = await openRuntime(data);
+    await runtime.security.record(event('a'));
+    await runtime.stop();
+    expect(verifyAudit(data)).toMatchObject({
+      ok: true,
+      checkpoints: 1,
+      uncovered: 0,
+      auditRecords: 1,
+    });
+  });
+});
+
+describe('the configuration of the audit', () => {
+  const publicKey = 'x/w+00000000+AAAA';
+  test.each([
+    { witness: { url: 'http://127.0.0.1:1', publicKey } },
+    { checkpointSeconds: -1 },
+    { export: [{ format: 'ocsf', to: 'relative' }] },
+    { export: [{ format: 'ocsf', to: 'syslog:host' }] },
+    { export: [{ format: 'csv', to: '/x' }] },
+  ])('refuses %j', (config) => {
+    expect(() => auditConfigSchema.parse(config)).toThrow();
+  });
+});
