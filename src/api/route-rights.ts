@@ -33,7 +33,7 @@ export const routeRights: ReadonlyMap<string, AccessRight> = new Map([
   ['GET /v1/models', 'read'],
   ['POST /v1/models/reload', 'operate'],
   ['POST /v1/tokens/verify', 'operate'],
-  ['POST /v1/audit/checkpoints', 'operate'],
+  ['POST /v1/audit/checkpoint', 'operate'],
   ['GET /v1/keys', 'read'],
   ['POST /v1/keys', 'approve'],
   ['GET /v1/grants', 'read'],

@@ -138,7 +138,7 @@ export class ServerClient {
   }
 
   async checkpoint(): Promise<CheckpointReport> {
-    return this.#parsed(checkpointSchema, await this.#patient('/v1/audit/checkpoint', {}));
+    return this.#parsed(checkpointSchema, await this.#fetch('/v1/audit/checkpoint', { body: {} }));
   }
 
   async models(): Promise<readonly ModelStatus[]> {

@@ -15,7 +15,7 @@ import { readFileSync, statSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { dirname, isAbsolute, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { type Document, isMap, isNode, isSeq, LineCounter, parseDocument } from 'yaml';
+import { LineCounter, parseDocument } from 'yaml';
 import { z } from 'zod';
 import { type RoutingPolicy, routingPolicySchema } from '../actors/routing-policy.ts';
 import type { SpeculationKind } from '../inference/speculation.ts';
@@ -25,6 +25,7 @@ import { RuntimeError } from '../kernel/errors.ts';
 import { limits } from '../kernel/limits.ts';
 import { type ApiConfig, apiConfig, apiSchema, loopbackHosts, withApiPaths } from './api-config.ts';
 import { type AuditConfig, auditConfigSchema } from './audit-config.ts';
+import { describeIssue, toPlain } from './config-problem.ts';
 import { type ModelResidence, residenceProblem, residenceShape } from './model-residence.ts';
 import { modelListSchema, type NamedModel, withFile, withKeys } from './models-config.ts';
 import { approvalsConfigSchema, type SecuritySettings } from './security-config.ts';
@@ -168,20 +169,21 @@ export function resolveConfig(sources: ConfigSources): RuntimeConfig {
     ...apiConfig(file.api, absolute(flags.tokenFile, cwd)),
     model: resolveModel(sources, file.model ?? {}),
     ...(file.models === undefined ? {} : { models: withKeys(file.models, environment) }),
-    ...(file.modelMemoryMb === undefined ? {} : { modelMemoryMb: file.modelMemoryMb }),
-    ...(file.routing === undefined ? {} : { routing: file.routing }),
-    ...(file.hosts === undefined ? {} : { hosts: file.hosts }),
-    ...(file.audit === undefined ? {} : { audit: file.audit }),
+    ...asIsOf(file),
     deterministic:
       flags.deterministic ??
       parseSwitch(environment, 'OPENCLAW_DETERMINISTIC') ??
       file.deterministic ??
       false,
     journal,
-    ...defined({ approvals: file.approvals }),
     ...defined({ vaultPassphrase: nonEmpty(environment.OPENCLAW_VAULT_PASSPHRASE) }),
     debug: flags.debug ?? false,
   };
+}
+
+/** Settings that the file alone has. */
+function asIsOf({ modelMemoryMb, routing, hosts, audit, approvals }: FileSettings) {
+  return defined({ modelMemoryMb, routing, hosts, audit, approvals });
 }
 
 /** The highest source that names a file or an endpoint decides (C1). */
@@ -301,56 +303,6 @@ function withPaths<Model extends { file?: string | undefined; draft?: string | u
     ...(file === undefined ? {} : { file: expand(file) }),
     ...(draft === undefined ? {} : { draft: expand(draft) }),
   };
-}
-
-function toPlain(document: Document, path: string): unknown {
-  try {
-    return document.toJS({ maxAliasCount: 0 });
-  } catch (cause) {
-    throw new RuntimeError(
-      'CONFIG_INVALID',
-      `${path}: aliases (*name) are not allowed here; write the value out.`,
-      { cause },
-    );
-  }
-}
-
-function describeIssue(
-  error: z.ZodError,
-  source: { document: Document; lines: LineCounter; path: string },
-): string {
-  const [issue] = error.issues;
-  if (issue === undefined) return `${source.path}: the file is not valid.`;
-  const unknownKey = issue.code === 'unrecognized_keys' ? issue.keys[0] : undefined;
-  const path = unknownKey === undefined ? issue.path : [...issue.path, unknownKey];
-  const offset = offsetOf(source.document, path);
-  const { line, col } = source.lines.linePos(offset);
-  const where = `${source.path}:${line}:${col}`;
-  if (unknownKey === undefined) {
-    return `${where}: ${path.join('.') || 'the file'}: ${issue.message}; correct it.`;
-  }
-  return unknownKey.toLowerCase() === 'apikey'
-    ? `${where}: the key does not belong in a file; export OPENCLAW_API_KEY instead.`
-    : `${where}: there is no setting ${path.join('.')}; remove it or correct its name.`;
-}
-
-/** Where the value, or its nearest existing parent, begins in the text. */
-function offsetOf(document: Document, path: readonly PropertyKey[]): number {
-  let node: unknown = document.contents;
-  let offset = 0;
-  for (const key of path) {
-    if (isSeq(node)) {
-      node = node.items[Number(key)];
-      offset = (isNode(node) && node.range?.[0]) || offset;
-      continue;
-    }
-    if (!isMap(node)) break;
-    const pair = node.items.find((item) => String(item.key) === String(key));
-    if (pair === undefined) break;
-    offset = (pair.key as { range?: [number, number, number] }).range?.[0] ?? offset;
-    node = pair.value;
-  }
-  return offset;
 }
 
 function parsePort(text: string | undefined, origin: string): number | undefined {

@@ -159,8 +159,10 @@ export class Runtime implements RuntimePort {
     this.#hear();
     this.#threads.endpoint.listen();
     const { bytesCut } = this.recovered;
-    const cut = `The journal ended in ${bytesCut} bytes that were never durable; they were cut.`;
-    if (bytesCut > 0) this.#hooks.onNotice?.(cut);
+    if (bytesCut > 0)
+      this.#hooks.onNotice?.(
+        `The journal ended in ${bytesCut} bytes that were never durable; they were cut.`,
+      );
     completeErasures(this.#data.path, this.#follower);
     await this.security.opened();
     this.#model = await this.#threads.model;
