@@ -247,6 +247,24 @@ export const errorCatalogue = {
     'A script used more memory than its limit and was killed.',
     'Make the script smaller or raise --memory-mb.',
   ),
+  SANDBOX_CPU: entry(
+    runFailed,
+    422,
+    'A script used more processor time than its limit and was killed.',
+    'Make the script do less; threads of the engine count too.',
+  ),
+  SANDBOX_LAYER_MISSING: entry(
+    environment,
+    503,
+    'The policy requires a layer of the sandbox that does not work on this host.',
+    'Do what the message says for the layer, or set it to degrade under sandbox: in the configuration; claw doctor lists the layers.',
+  ),
+  ISOLATED_VM_OUTDATED: entry(
+    environment,
+    500,
+    'The package isolated-vm is older than 7.0.1, which closes a way out of its isolates (GHSA-864f-rcv7-6rh4).',
+    'Run npm ci again; claw doctor shows the version.',
+  ),
   SANDBOX_SCRIPT_ERROR: entry(
     runFailed,
     422,

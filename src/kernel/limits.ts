@@ -290,6 +290,16 @@ export const limits = {
   sandboxMemoryMbMax: 512,
   /** Warm sandbox processes that wait for work. */
   sandboxPoolSize: 2,
+  /** And at most, by configuration. */
+  sandboxPoolSizeMax: 32,
+  /** Starts of sandbox processes under way at once, beyond those that an execution waits for. */
+  sandboxStartsMax: 2,
+  /** How long executions under way hold back the start of further warm processes. */
+  sandboxRefillDelayMs: 25,
+  /** Memory of an idle sandbox process that its control group allows on top of its script's. */
+  sandboxIdleMemoryMb: 64,
+  /** Processes and threads of one sandbox process. */
+  sandboxTasksMax: 64,
   /** Sandbox processes that run a script at once; more executions wait. */
   sandboxConcurrencyMax: 8,
   /** Executions that wait for a sandbox process. */

@@ -1,7 +1,9 @@
 /**
  * The sandbox process: one isolate, one script, then the parent kills it.
- * Run by Node itself with an empty environment and without the right to write
- * files, open sockets, or start processes and threads.
+ * Run by Node itself with an empty environment, under the layers that the host
+ * has (layers/), from a program that comes over a pipe (child-program.ts): it
+ * imports no package and is kept small, because every start loads it anew.
+ * Its arguments are the paths of isolated-vm's package.json and library.
  *
  * Invariants
  *   C1. The main thread stays free while a script runs, because the isolate
@@ -9,17 +11,14 @@
  *       process even in an endless loop.
  *   C2. Nothing is written to the pipe except frames.
  */
-import type { Isolate } from 'isolated-vm';
+import { readFileSync } from 'node:fs';
+import type { Context, Isolate, Reference } from 'isolated-vm';
 import { PipeFrameReader, PipeFrameWriter } from '../bus/pipe-frames.ts';
 import { limits } from '../kernel/limits.ts';
 import { guestSource } from './guest.ts';
-import {
-  answerTopic,
-  jobTopic,
-  processEnd,
-  type SandboxAnswer,
-  type SandboxJob,
-} from './protocol.ts';
+import { isolatedVmProblem } from './isolated-vm-version.ts';
+import type { SandboxAnswer, SandboxJob } from './protocol.ts';
+import { answerTopic, jobTopic, processEnd } from './protocol-topics.ts';
 import { withTopLevelAwait } from './top-level-await.ts';
 
 type IsolatedVm = typeof import('isolated-vm');
@@ -30,12 +29,29 @@ type Ending = Pick<Done, 'kind' | 'text' | 'console'>;
 const selfKillGraceMs = 2_000;
 const mebibyte = 1024 * 1024;
 
-function endNow(): void {
-  process.kill(process.pid, 'SIGKILL');
+/** An isolate that waits for its script, with what prepares the script's world already compiled. */
+interface Prepared {
+  readonly memoryMb: number;
+  readonly isolate: Isolate;
+  readonly context: Context;
+  readonly boot: Reference;
+  /** Called when the isolate is beyond help. */
+  onCatastrophe: () => void;
 }
 
+function endNow(): void {
+  process.kill(process.pid, 'SIGKILL');
+  // The first process of a namespace is deaf to its own signals, but not to a fault.
+  process.abort();
+}
+
+/** Zero where there is no /proc to ask: then the parent looks by itself. */
 function residentMb(): number {
-  return process.memoryUsage.rss() / mebibyte;
+  try {
+    return process.memoryUsage.rss() / mebibyte;
+  } catch {
+    return 0;
+  }
 }
 
 const answers = new PipeFrameWriter(processEnd, limits.sandboxFrameBytesMax);
@@ -44,8 +60,19 @@ function answer(message: SandboxAnswer): void {
   process.stdout.write(answers.encode(answerTopic, message));
 }
 
-async function evaluate(isolate: Isolate, job: SandboxJob): Promise<Ending> {
+async function prepare(ivm: IsolatedVm, memoryMb: number): Promise<Prepared> {
+  let prepared: Prepared | null = null;
+  const isolate = new ivm.Isolate({
+    memoryLimit: memoryMb,
+    onCatastrophicError: () => prepared?.onCatastrophe(),
+  });
   const context = await isolate.createContext();
+  const boot = await context.eval(guestSource, { reference: true, filename: 'guest.js' });
+  prepared = { memoryMb, isolate, context, boot, onCatastrophe: () => {} };
+  return prepared;
+}
+
+async function evaluate({ isolate, boot }: Prepared, job: SandboxJob): Promise<Ending> {
   const compiles = (text: string): Promise<boolean> =>
     isolate.compileScript(text).then(
       (script) => {
@@ -57,7 +84,6 @@ async function evaluate(isolate: Isolate, job: SandboxJob): Promise<Ending> {
   const source = await withTopLevelAwait(job.source, compiles);
   // Compiled once by itself, for an error message with line and column.
   await isolate.compileScript(source, { filename: 'script.js' });
-  const boot = await context.eval(guestSource, { reference: true, filename: 'guest.js' });
   const run = await boot.apply(
     undefined,
     [job.seed, job.timeMs, job.input, limits.sandboxResultBytesMax, limits.sandboxConsoleBytesMax],
@@ -79,34 +105,46 @@ function toEnding(result: unknown): Ending {
   return { kind: 'error', text: 'the isolate gave no answer', console: '' };
 }
 
-async function perform(ivm: IsolatedVm, job: SandboxJob): Promise<void> {
+async function perform(ivm: IsolatedVm, ahead: Prepared, job: SandboxJob): Promise<void> {
   setTimeout(endNow, job.timeoutMs + selfKillGraceMs); // (C1)
-  let isolate: Isolate | null = null;
+  let prepared = ahead;
+  const cpuMs = (): number =>
+    prepared.isolate.isDisposed ? 0 : Number(prepared.isolate.cpuTime) / 1e6;
   const finish = (ending: Ending): void => {
-    const cpuMs = isolate === null || isolate.isDisposed ? 0 : Number(isolate.cpuTime) / 1e6;
-    answer({ type: 'done', ...ending, cpuMs, residentMb: residentMb() });
+    answer({ type: 'done', ...ending, cpuMs: cpuMs(), residentMb: residentMb() });
   };
   try {
-    isolate = new ivm.Isolate({
-      memoryLimit: job.memoryMb,
-      onCatastrophicError: () => finish({ kind: 'memory', text: 'out of memory', console: '' }),
-    });
-    finish(await evaluate(isolate, job));
+    if (ahead.memoryMb !== job.memoryMb) prepared = await prepare(ivm, job.memoryMb);
+    prepared.onCatastrophe = () => finish({ kind: 'memory', text: 'out of memory', console: '' });
+    finish(await evaluate(prepared, job));
   } catch (error) {
     const text = error instanceof Error ? `${error.name}: ${error.message}` : String(error);
     finish({
-      kind: isolate?.isDisposed ? 'memory' : 'error',
+      kind: prepared.isolate.isDisposed ? 'memory' : 'error',
       text: text.slice(0, 2_000),
       console: '',
     });
   }
 }
 
+/** Loads the native package by its path, without its loader, which would look around. */
+function loadIsolatedVm(manifest: string, addon: string): IsolatedVm {
+  const { version } = JSON.parse(readFileSync(manifest, 'utf8')) as { version?: unknown };
+  const problem = isolatedVmProblem(version);
+  if (problem !== null) throw new Error(problem);
+  const loaded = { exports: {} as { ivm?: IsolatedVm } };
+  process.dlopen(loaded, addon);
+  if (loaded.exports.ivm === undefined) throw new Error('the library exports no isolates');
+  return loaded.exports.ivm;
+}
+
 async function main(): Promise<void> {
   let ivm: IsolatedVm;
+  let ahead: Prepared;
   try {
-    ivm = (await import('isolated-vm')).default as unknown as IsolatedVm;
-    new ivm.Isolate({ memoryLimit: 8 }).dispose();
+    const [, manifest = '', addon = ''] = process.argv;
+    ivm = loadIsolatedVm(manifest, addon);
+    ahead = await prepare(ivm, limits.sandboxMemoryMbDefault);
   } catch (error) {
     const message = (error instanceof Error ? error.message : String(error)).slice(0, 1_000);
     answer({ type: 'unusable', message });
@@ -119,7 +157,7 @@ async function main(): Promise<void> {
     if (job?.header.topic !== jobTopic || busy) return;
     busy = true;
     answer({ type: 'begun' });
-    void perform(ivm, job.body as SandboxJob); // From the runtime, which is trusted here.
+    void perform(ivm, ahead, job.body as SandboxJob); // From the runtime, which is trusted here.
   });
   process.stdin.on('end', endNow); // (C1)
   process.stdin.on('error', endNow);

@@ -3,16 +3,7 @@
  * nothing: whatever it answers is parsed here before anybody reads it.
  */
 import { z } from 'zod';
-import { threadId } from '../bus/thread-id.ts';
 import { limits } from '../kernel/limits.ts';
-
-/** Topics on the pipe; each goes one way. */
-export const jobTopic = 1;
-export const answerTopic = 2;
-
-/** The two ends of the pipe. */
-export const runtimeEnd = threadId(0);
-export const processEnd = threadId(1);
 
 /** The one job of a process. */
 export interface SandboxJob {

@@ -1,5 +1,6 @@
 import type { ErrorCode } from '../kernel/errors.ts';
 import type { Json } from '../kernel/json.ts';
+import type { LayerName } from './layers/layer.ts';
 
 /** What one execution used. Zero where the platform does not tell. */
 export interface SandboxUsage {
@@ -19,6 +20,8 @@ export interface SandboxOutcome {
   /** What the script wrote with `console`, bounded; absent when the process was killed. */
   readonly console?: string;
   readonly usage: SandboxUsage;
+  /** What held the process, by the kernel's account; none when there was no process. */
+  readonly layers: readonly LayerName[];
 }
 
 const nothingUsed: SandboxUsage = { wallMs: 0, cpuMs: 0, memoryMb: 0 };
@@ -28,5 +31,5 @@ export function failedOutcome(
   message: string,
   usage: SandboxUsage = nothingUsed,
 ): SandboxOutcome {
-  return { ok: false, error: { code, message }, usage };
+  return { ok: false, error: { code, message }, usage, layers: [] };
 }

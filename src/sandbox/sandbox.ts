@@ -14,19 +14,26 @@
  *       so that an execution need not wait for a start.
  *   P3. At most `limits.sandboxConcurrencyMax` run and `limits.sandboxQueueMax`
  *       wait; one more is refused with ACTUATOR_BUSY.
+ *   P4. Warm processes are started when nothing runs, or little by little: an
+ *       execution under way is not slowed by what only later ones need.
  */
 import { assert } from '../kernel/assert.ts';
 import { findNonJson, type Json } from '../kernel/json.ts';
 import { limits } from '../kernel/limits.ts';
+import { type HostLayers, hostLayers } from './layers/host-layers.ts';
+import { type LayerPolicy, layerPolicyDefault } from './layers/layer.ts';
 import type { SandboxJob } from './protocol.ts';
 import { failedOutcome, type SandboxOutcome } from './sandbox-outcome.ts';
-import { SandboxProcess } from './sandbox-process.ts';
+import { type RunOptions, SandboxProcess } from './sandbox-process.ts';
+import { prepareSandbox, type SandboxRefusal, type SandboxSetup } from './sandbox-setup.ts';
 
 /** One script and its limits. What is not given has a default in `limits`. */
 export interface SandboxExecution {
   readonly source: string;
   /** 1 to limits.sandboxTimeoutMsMax; counts from when a process takes the script. */
   readonly timeoutMs?: number | undefined;
+  /** Processor time of all threads, 1 to twice limits.sandboxTimeoutMsMax; twice the time limit by default. */
+  readonly cpuMs?: number | undefined;
   /** 8 to limits.sandboxMemoryMbMax. */
   readonly memoryMb?: number | undefined;
   /** The global `input` of the script. */
@@ -46,20 +53,50 @@ const sandboxMemoryMbMin = 8;
 /** Starts that may fail in a row before warm processes are no longer started ahead. */
 const failedStartsMax = 3;
 
+/** What a pool keeps ready, and what it asks of the host. */
+export interface SandboxPoolOptions {
+  /** Warm processes that wait for work, 0 to limits.sandboxPoolSizeMax. */
+  readonly size: number;
+  /** Which layers are required. */
+  readonly policy?: LayerPolicy | undefined;
+  /** What the host has; looked for unless given. */
+  readonly host?: HostLayers | undefined;
+}
+
 export class SandboxPool {
   readonly #size: number;
+  readonly #setup: Promise<SandboxSetup | SandboxRefusal>;
   readonly #warm: SandboxProcess[] = [];
   readonly #alive = new Set<SandboxProcess>();
   readonly #waiting: (() => void)[] = [];
   #running = 0;
   #failedStarts = 0;
   #closed = false;
+  #refillTimer: NodeJS.Timeout | null = null;
 
-  /** @param options.size warm processes that wait for work, 0 or more. */
-  constructor(options: { readonly size: number }) {
-    assert(Number.isInteger(options.size) && options.size >= 0, 'the pool size is a whole number');
-    this.#size = options.size;
+  constructor({ size, policy = layerPolicyDefault, host }: SandboxPoolOptions) {
+    assert(isWhole(size, 0, limits.sandboxPoolSizeMax), 'the pool size is within its bounds');
+    this.#size = size;
+    this.#setup = Promise.resolve(host ?? hostLayers()).then((found) =>
+      prepareSandbox(policy, found),
+    );
     this.#refill();
+  }
+
+  /** Resolves once as many processes wait for work as shall, or no more can be started. */
+  async warmed(): Promise<void> {
+    // Idle processes do not keep the program alive; waiting for them does.
+    const alive = setInterval(() => {}, limits.sandboxStartMsMax);
+    try {
+      for (;;) {
+        this.#refill();
+        const starting = this.#warm.filter(({ isReady }) => !isReady);
+        if (starting.length === 0) return;
+        await Promise.race(starting.map(({ readiness }) => readiness));
+      }
+    } finally {
+      clearInterval(alive);
+    }
   }
 
   /** Runs one script to its outcome (P1). */
@@ -76,7 +113,8 @@ export class SandboxPool {
       );
     }
     try {
-      return await this.#run(job, execution.signal);
+      const { cpuMs = 2 * job.timeoutMs, signal } = execution;
+      return await this.#run(job, { cpuMs, signal });
     } finally {
       this.#leave();
     }
@@ -85,32 +123,35 @@ export class SandboxPool {
   /** Kills every process and waits until they are gone. Executions in progress end as crashed. */
   async close(): Promise<void> {
     this.#closed = true;
+    if (this.#refillTimer !== null) clearTimeout(this.#refillTimer);
     await Promise.all([...this.#alive].map((sandbox) => sandbox.end()));
   }
 
-  async #run(job: SandboxJob, signal: AbortSignal | undefined): Promise<SandboxOutcome> {
+  async #run(job: SandboxJob, options: RunOptions): Promise<SandboxOutcome> {
     // A warm process may have died while it waited: the next one, or a cold one, takes the job.
     for (let attempt = 0; attempt <= this.#size; attempt += 1) {
       if (this.#closed) break;
-      if (signal?.aborted) return abortedOutcome();
-      const sandbox = this.#warm.shift() ?? this.#start();
-      this.#refill();
+      if (options.signal?.aborted) return abortedOutcome();
+      const sandbox = this.#takeWarm() ?? this.#start();
+      this.#scheduleRefill();
       const readiness = await sandbox.claim();
       if (readiness.ready) {
         this.#failedStarts = 0;
-        const outcome = await sandbox.run(job, signal);
+        const outcome = await sandbox.run(job, options);
         if (outcome !== null) return outcome;
         continue;
       }
       sandbox.kill();
-      if (readiness.unusable) {
-        return failedOutcome(
-          'NATIVE_PACKAGE_MISSING',
-          `The package isolated-vm does not load on this machine (${firstLine(readiness.message)}); run npm ci again, then claw doctor.`,
-        );
-      }
+      const { refusal } = readiness;
+      if (refusal !== undefined) return failedOutcome(refusal.code, refusal.message);
     }
     return failedOutcome('SANDBOX_CRASHED', 'No sandbox process could be started.');
+  }
+
+  /** One that is ready rather than one that is only about to be. */
+  #takeWarm(): SandboxProcess | undefined {
+    const ready = this.#warm.findIndex(({ isReady }) => isReady);
+    return this.#warm.splice(Math.max(ready, 0), 1)[0];
   }
 
   /** Takes a place among the running, waiting for it if need be (P3). */
@@ -139,12 +180,24 @@ export class SandboxPool {
     // The place passes on to the next in line.
     if (next === undefined) this.#running -= 1;
     else next();
+    if (this.#running === 0) this.#refill(); // (P4)
+  }
+
+  /** Refills at once when nothing runs, else in a while (P4). */
+  #scheduleRefill(): void {
+    if (this.#refillTimer !== null) return;
+    this.#refillTimer = setTimeout(() => {
+      this.#refillTimer = null;
+      this.#refill();
+    }, limits.sandboxRefillDelayMs);
+    this.#refillTimer.unref();
   }
 
   #refill(): void {
     while (
       !this.#closed &&
       this.#warm.length < this.#size &&
+      this.#warm.filter(({ isReady }) => !isReady).length < limits.sandboxStartsMax &&
       this.#failedStarts < failedStartsMax
     ) {
       this.#warm.push(this.#start());
@@ -152,10 +205,12 @@ export class SandboxPool {
   }
 
   #start(): SandboxProcess {
-    const sandbox = new SandboxProcess();
+    const sandbox = new SandboxProcess(this.#setup);
     this.#alive.add(sandbox);
     void sandbox.readiness.then((readiness) => {
       if (!readiness.ready) this.#failedStarts += 1;
+      if (this.#running === 0) this.#refill();
+      else this.#scheduleRefill();
     });
     void sandbox.exited.then(() => {
       this.#alive.delete(sandbox);
@@ -188,6 +243,10 @@ function toJob(execution: SandboxExecution): SandboxJob | string {
   if (!isWhole(timeoutMs, 1, limits.sandboxTimeoutMsMax)) {
     return `The time limit is a whole number of ms from 1 to ${limits.sandboxTimeoutMsMax}.`;
   }
+  const { cpuMs } = execution;
+  if (cpuMs !== undefined && !isWhole(cpuMs, 1, 2 * limits.sandboxTimeoutMsMax)) {
+    return `The limit of processor time is a whole number of ms from 1 to ${2 * limits.sandboxTimeoutMsMax}.`;
+  }
   if (!isWhole(memoryMb, sandboxMemoryMbMin, limits.sandboxMemoryMbMax)) {
     return `The memory limit is a whole number of MiB from ${sandboxMemoryMbMin} to ${limits.sandboxMemoryMbMax}.`;
   }
@@ -206,9 +265,4 @@ function toJob(execution: SandboxExecution): SandboxJob | string {
 
 function isWhole(value: unknown, least: number, most: number): boolean {
   return Number.isSafeInteger(value) && Number(value) >= least && Number(value) <= most;
-}
-
-/** Loaders list on further lines where they looked. */
-function firstLine(text: string): string {
-  return text.split('\n', 1)[0] ?? '';
 }
