@@ -68,15 +68,26 @@ function brokenFiles(report: z.output<typeof reportSchema>): number {
   ).length;
 }
 
-/** The second reader of the journal is a Python program. Where it is absent and can be had, it is installed. */
-function providePython(): void {
+/**
+ * Programs that tests use and that are no packages of npm: the second reader of
+ * the journal is in Python, and bubblewrap is what sandboxes are made of. Where
+ * one is absent and can be had, it is installed.
+ */
+const programs = [
+  { name: 'python3', command: 'python3' },
+  ...(process.platform === 'linux' ? [{ name: 'bubblewrap', command: 'bwrap' }] : []),
+];
+
+function providePrograms(): void {
   const succeeds = (command: string, args: readonly string[]): boolean =>
     spawnSync(command, args, { stdio: 'ignore' }).status === 0;
-  if (succeeds('python3', ['--version'])) return;
-  console.log('\n> installing python3');
-  const isThere =
-    succeeds('apt-get', ['update']) && succeeds('apt-get', ['install', '--yes', 'python3']);
-  if (!isThere) console.log('python3 is not here and cannot be installed; install it.');
+  for (const { name, command } of programs) {
+    if (succeeds(command, ['--version'])) continue;
+    console.log(`\n> installing ${name}`);
+    const isThere =
+      succeeds('apt-get', ['update']) && succeeds('apt-get', ['install', '--yes', name]);
+    if (!isThere) console.log(`${name} is not here and cannot be installed; install it.`);
+  }
 }
 
 const totals: Totals = { passed: 0, failed: 0 };
@@ -86,7 +97,7 @@ if (args.length === 0) {
   check(totals, 'lint', '@biomejs/biome/bin/biome', ['check', '.']);
   check(totals, 'unused code', 'knip/bin/knip.js', []);
 }
-providePython();
+providePrograms();
 runVitest(totals, args);
 console.log(`\n${totals.passed} passed, ${totals.failed} failed`);
 process.exitCode = totals.failed === 0 ? 0 : 1;

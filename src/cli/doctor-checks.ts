@@ -11,25 +11,18 @@ import { promisify } from 'node:util';
 import { doorSettings } from '../api/door-settings.ts';
 import { AccessFile } from '../identity/access-file.ts';
 import { systemClock } from '../kernel/clock.ts';
-import { type ErrorCode, errorCatalogue, exitStatus, RuntimeError } from '../kernel/errors.ts';
+import { errorCatalogue, exitStatus, RuntimeError } from '../kernel/errors.ts';
 import { isJsonObject } from '../kernel/json.ts';
 import { limits } from '../kernel/limits.ts';
 import { siblingModule } from '../kernel/module-url.ts';
 import { embeddedModelFile, type RuntimeConfig } from '../runtime/config.ts';
+import { isolatedVmFiles } from '../sandbox/isolated-vm-files.ts';
 import type { CommandContext } from './command.ts';
 import { findServer } from './connect.ts';
-import { toFailure } from './failure.ts';
+import { layerFindings } from './doctor-layers.ts';
+import { type Finding, failed, failedWith, ok, warning } from './finding.ts';
 import { requireFreePort } from './free-port.ts';
 import { withReadOnly } from './read-only.ts';
-
-export interface Finding {
-  readonly check: string;
-  readonly status: 'ok' | 'warning' | 'failed';
-  /** One sentence, with the remedy where something is wrong. */
-  readonly detail: string;
-  /** Of the error behind a failed check, where it has one. */
-  readonly code?: ErrorCode;
-}
 
 type Check = (context: CommandContext) => Promise<Finding>;
 
@@ -68,6 +61,9 @@ export async function examine(context: CommandContext): Promise<Finding[]> {
   const { models } = context.config;
   for (const check of checks) {
     findings.push(await check(context));
+    if (check === checkSandbox) {
+      findings.push(...layerFindings(await context.services.sandboxLayers(), context.config));
+    }
     if (check === checkModel && models !== undefined) findings.push(await checkModels(context));
   }
   return findings;
@@ -95,18 +91,24 @@ async function checkNative(name: string, flags: readonly string[]): Promise<Find
   const entry = fileURLToPath(siblingModule(import.meta.url, 'native-probe-entry'));
   try {
     await runFile(process.execPath, [...flags, entry, name], { timeout: probeMsMax });
-    return ok(name, 'The package loads and works.');
   } catch (error) {
     const { code, signal, stderr } = error as { code?: unknown; signal?: unknown; stderr?: string };
     const why = /^\w*Error.*$/m.exec(stderr ?? '')?.[0] ?? `it ended with ${signal ?? code}`;
     return failed(name, `The package does not work (${why}); run npm ci again on this machine.`);
   }
+  try {
+    // An older one works too, but lets scripts out.
+    if (name === 'isolated-vm') return ok(name, `Version ${isolatedVmFiles().version} works.`);
+    return ok(name, 'The package loads and works.');
+  } catch (error) {
+    return failedWith(name, error);
+  }
 }
 
-async function checkSandbox({ services }: CommandContext): Promise<Finding> {
+async function checkSandbox({ services, config }: CommandContext): Promise<Finding> {
   const check = 'sandbox';
   try {
-    const sandbox = await services.openSandbox();
+    const sandbox = await services.openSandbox(config);
     try {
       const { ok: done, value, error, usage } = await sandbox.execute({ source: '6 * 7' });
       return done && value === 42
@@ -323,21 +325,4 @@ function nearestExisting(path: string): string {
   let existing = path;
   while (!existsSync(existing) && dirname(existing) !== existing) existing = dirname(existing);
   return existing;
-}
-
-function ok(check: string, detail: string): Finding {
-  return { check, status: 'ok', detail };
-}
-
-function warning(check: string, detail: string): Finding {
-  return { check, status: 'warning', detail };
-}
-
-function failed(check: string, detail: string): Finding {
-  return { check, status: 'failed', detail };
-}
-
-function failedWith(check: string, error: unknown): Finding {
-  const { code, message } = toFailure(error);
-  return { ...failed(check, message), code };
 }

@@ -36,6 +36,7 @@ import type {
   WindowRequest,
   WindowView,
 } from '../runtime/views.ts';
+import type { LayerStates } from '../sandbox/layers/layer.ts';
 import type { SandboxPool } from '../sandbox/sandbox.ts';
 
 export type { ReplaySession };
@@ -163,8 +164,10 @@ export interface Services {
   explainRoute: (
     ...question: Parameters<typeof explainRoute>
   ) => Promise<ReturnType<typeof explainRoute>>;
+  /** What stands between a script and this host, each tried for real. */
+  sandboxLayers(): Promise<LayerStates>;
   /** One warm sandbox in this process's care. */
-  openSandbox(): Promise<Pick<SandboxPool, 'execute' | 'close'>>;
+  openSandbox(config: RuntimeConfig): Promise<Pick<SandboxPool, 'execute' | 'close'>>;
 }
 
 export const realServices: Services = {
@@ -305,8 +308,15 @@ export const realServices: Services = {
     const { explainRoute } = await import('../inference/routed-models.ts');
     return explainRoute(...question);
   },
-  openSandbox: async () => {
-    const { SandboxPool } = await import('../sandbox/sandbox.ts');
-    return new SandboxPool({ size: 1 });
+  sandboxLayers: async () => {
+    const { hostLayers } = await import('../sandbox/layers/host-layers.ts');
+    return (await hostLayers()).states;
+  },
+  openSandbox: async (config) => {
+    const [{ SandboxPool }, { sandboxPoolSettings }] = await Promise.all([
+      import('../sandbox/sandbox.ts'),
+      import('../runtime/sandbox-config.ts'),
+    ]);
+    return new SandboxPool({ ...sandboxPoolSettings(config.sandbox), size: 1 });
   },
 };

@@ -29,6 +29,7 @@ import { describeIssue, toPlain } from './config-problem.ts';
 import { type ModelResidence, residenceProblem, residenceShape } from './model-residence.ts';
 import { modelListSchema, type NamedModel, withFile, withKeys } from './models-config.ts';
 import { approvalsConfigSchema, type SecuritySettings } from './security-config.ts';
+import { type SandboxSettings, sandboxSettingsSchema } from './sandbox-config.ts';
 
 export interface RuntimeConfig extends SecuritySettings {
   /** Absolute path. */
@@ -67,6 +68,7 @@ export interface RuntimeConfig extends SecuritySettings {
   readonly hosts?: number;
   readonly journal: JournalMode;
   readonly audit?: AuditConfig;
+  readonly sandbox?: SandboxSettings;
   readonly debug: boolean;
 }
 
@@ -127,6 +129,7 @@ const fileSchema = z.strictObject({
   routing: routingPolicySchema.optional(),
   approvals: approvalsConfigSchema.optional(),
   audit: auditConfigSchema.optional(),
+  sandbox: sandboxSettingsSchema.optional(),
 });
 
 type FileSettings = z.output<typeof fileSchema>;
@@ -182,8 +185,8 @@ export function resolveConfig(sources: ConfigSources): RuntimeConfig {
 }
 
 /** Settings that the file alone has. */
-function asIsOf({ modelMemoryMb, routing, hosts, audit, approvals }: FileSettings) {
-  return defined({ modelMemoryMb, routing, hosts, audit, approvals });
+function asIsOf({ modelMemoryMb, routing, hosts, audit, approvals, sandbox }: FileSettings) {
+  return defined({ modelMemoryMb, routing, hosts, audit, approvals, sandbox });
 }
 
 /** The highest source that names a file or an endpoint decides (C1). */

@@ -46,6 +46,7 @@ import { startIdentityWorker } from './identity-worker/client.ts';
 import { type InferenceWorker, startInferenceWorker } from './inference-worker/client.ts';
 import { type JournalWorkerClient, startJournalWorker } from './journal-worker/client.ts';
 import { modelSetSettings } from './model-settings.ts';
+import { sandboxPoolSettings } from './sandbox-config.ts';
 import {
   actuatorThread,
   hostThread,
@@ -198,6 +199,7 @@ export async function startThreads(
       directory: directoryMemory,
       journalProgress: memory.progress,
       journalMode: config.journal,
+      sandbox: sandboxPoolSettings(config.sandbox),
       hosts: count,
       authority: identity.publicKey,
       vaultPassphrase: config.vaultPassphrase ?? null,

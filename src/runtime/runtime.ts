@@ -12,6 +12,7 @@ import type { JournalMode } from '../journal/journal-writer.ts';
 import type { JournalPosition } from '../journal/record.ts';
 import { fromErrorMessage, RuntimeError, toErrorMessage } from '../kernel/errors.ts';
 import { limits } from '../kernel/limits.ts';
+import type { LayerPolicy } from '../sandbox/layers/layer.ts';
 import { SandboxPool } from '../sandbox/sandbox.ts';
 import { AuditService } from './audit-service.ts';
 import { resolveEffect } from './await-resolution.ts';
@@ -39,6 +40,7 @@ import { RunLifecycle } from './run-lifecycle.ts';
 import { runWindow } from './run-window.ts';
 import type { RuntimeThreads } from './runtime-threads.ts';
 import { Security } from './security.ts';
+import { sandboxPoolSettings } from './sandbox-config.ts';
 import { SnapshotService } from './snapshot-service.ts';
 import { isDiskFailure } from './step-failure.ts';
 import { TokenFeed } from './token-feed.ts';
@@ -102,6 +104,7 @@ export class Runtime implements RuntimePort {
   readonly #tokens = new TokenFeed();
   #model: ModelInfo | null = null;
   #sandbox: SandboxPool | null = null;
+  readonly #sandboxPolicy: LayerPolicy;
   #isOpen = false;
   #stopping: Promise<void> | null = null;
   #resumed = 0;
@@ -109,6 +112,7 @@ export class Runtime implements RuntimePort {
   constructor({ config, data, threads, follower, hooks }: RuntimeParts) {
     this.#data = data;
     this.#journalMode = config.journal;
+    this.#sandboxPolicy = sandboxPoolSettings(config.sandbox).policy;
     this.#threads = threads;
     this.#follower = follower;
     this.#hooks = hooks;
@@ -304,7 +308,7 @@ export class Runtime implements RuntimePort {
   }
 
   async sandbox(request: SandboxRequest, signal?: AbortSignal): Promise<SandboxReport> {
-    this.#sandbox ??= new SandboxPool({ size: 1 });
+    this.#sandbox ??= new SandboxPool({ size: 1, policy: this.#sandboxPolicy });
     return this.#sandbox.execute({
       source: request.source,
       timeoutMs: request.timeoutMs ?? limits.sandboxTimeoutMsDefault,

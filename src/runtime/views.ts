@@ -290,6 +290,8 @@ export interface SandboxReport {
   readonly value?: unknown;
   readonly error?: { readonly code: string; readonly message: string };
   readonly usage: { readonly wallMs: number; readonly cpuMs: number; readonly memoryMb: number };
+  /** Layers that held the process; none when there was no process. */
+  readonly layers: readonly string[];
 }
 
 export interface SnapshotsView {

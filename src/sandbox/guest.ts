@@ -10,6 +10,8 @@
  *   G3. No source of time or chance is left: Math.random is seeded, now is
  *       fixed, and what observes threads or the garbage collector is gone.
  */
+import { guestBuffersSource } from './guest-buffers.ts';
+
 export const guestSource = String.raw`(function boot(seed, timeMs, inputText, resultMax, consoleMax) {
   'use strict';
   const evaluate = eval;
@@ -30,6 +32,7 @@ export const guestSource = String.raw`(function boot(seed, timeMs, inputText, re
     delete globalThis[name];
   }
   if (typeof Temporal === 'object') delete Temporal.Now;
+  ${guestBuffersSource}
 
   let state = seed >>> 0;
   const random32 = () => {

@@ -342,6 +342,7 @@ export class InMemoryRuntime implements RuntimePort {
     return {
       ok: true,
       value: request.source.length,
+      layers: [],
       usage: { wallMs: 1, cpuMs: 1, memoryMb: request.memoryMb ?? 1 },
     };
   }

@@ -346,6 +346,7 @@ test('a script is passed to the sandbox with its limits', async () => {
     ok: true,
     value: 3,
     usage: { wallMs: 1, cpuMs: 1, memoryMb: 32 },
+    layers: [],
   });
 });
 

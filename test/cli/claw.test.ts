@@ -592,7 +592,11 @@ describe('claw sandbox exec', () => {
     writeFileSync(join(folder, 's.js'), 'const twenty = await Promise.resolve(20); twenty * 2 + 2');
     const { status, stdout } = await run(['sandbox', 'exec', 's.js', '--json'], { cwd: folder });
     expect(status).toBe(0);
-    expect(JSON.parse(stdout)).toMatchObject({ ok: true, value: 42 });
+    expect(JSON.parse(stdout)).toMatchObject({
+      ok: true,
+      value: 42,
+      layers: expect.arrayContaining(['permission']),
+    });
   });
 
   test('a script that fails is reported with its code and status 6', async () => {
@@ -706,6 +710,11 @@ describe('claw doctor', () => {
       'isolated-vm',
       'node-llama-cpp',
       'sandbox',
+      'layer bubblewrap',
+      'layer seccomp',
+      'layer cgroup',
+      'layer permission',
+      'layer connect filter',
       'model',
       'data directory',
       'journal',
@@ -714,6 +723,22 @@ describe('claw doctor', () => {
       'door',
     ]);
     expect(existsSync(data)).toBe(false);
+  });
+
+  test('a layer that is required and missing is a failure, else a warning', async () => {
+    const missing = { works: false, reason: 'bwrap is absent', remedy: 'Install it.' } as const;
+    const works = { works: true, detail: 'It works.' } as const;
+    const layers = { bubblewrap: missing, seccomp: missing, cgroup: works, permission: works };
+    writeFileSync(join(folder, 'c.yaml'), 'sandbox: { bubblewrap: require }\n');
+    const words = ['doctor', '--config', join(folder, 'c.yaml'), '--data', join(folder, 'data')];
+    const { status, stdout } = await run(words, { layers });
+    expect(status).toBe(exitStatus.environment);
+    expect(stdout).toMatch(
+      /^FAILED {3}layer bubblewrap: .*bwrap is absent\. Install it\. It is required/m,
+    );
+    expect(stdout).toMatch(/^warning {2}layer seccomp: .*their outcomes say so/m);
+    expect(stdout).toMatch(/^ok {7}layer cgroup: It works\. Policy: degrade/m);
+    expect(stdout).toMatch(/^warning {2}layer connect filter: /m);
   });
 
   test('a run in another process is no fault', async () => {

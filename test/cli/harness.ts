@@ -13,6 +13,7 @@ import {
 } from '../../src/cli/services.ts';
 import type { Terminal } from '../../src/cli/terminal.ts';
 import type { ForkRequest, StartRunRequest } from '../../src/runtime/views.ts';
+import type { LayerStates } from '../../src/sandbox/layers/layer.ts';
 import { InMemoryRuntime } from '../api/in-memory-runtime.ts';
 
 export class LocalRuntime extends InMemoryRuntime implements RunningRuntime {
@@ -55,6 +56,8 @@ interface Setting {
   readonly terminal?: boolean;
   readonly environment?: Record<string, string>;
   readonly cwd?: string;
+  /** What is said of the layers of the sandbox; else they are tried. */
+  readonly layers?: LayerStates;
 }
 
 export interface Ended {
@@ -169,10 +172,11 @@ export function run(words: readonly string[], setting: Setting = {}): Promise<En
   return start(words, setting).ended;
 }
 
-function services({ runtime, owner, replay }: Setting): Services {
+function services({ runtime, owner, replay, layers }: Setting): Services {
   return {
     ...realServices,
     owner: async () => owner ?? null,
+    ...(layers === undefined ? {} : { sandboxLayers: async () => layers }),
     ...(runtime === undefined
       ? {}
       : {

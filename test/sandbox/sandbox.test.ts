@@ -160,6 +160,8 @@ test.each([
   ['1', { timeoutMs: 1.5 }],
   ['1', { memoryMb: 7 }],
   ['1', { memoryMb: limits.sandboxMemoryMbMax + 1 }],
+  ['1', { cpuMs: 0 }],
+  ['1', { cpuMs: 2 * limits.sandboxTimeoutMsMax + 1 }],
   ['1', { seed: -1 }],
   ['1', { timeMs: Number.NaN }],
   ['1', { input: { a: undefined } }],
@@ -180,6 +182,16 @@ test('reports what an execution used', async () => {
   expect(large.ok).toBe(true);
   expect(large.usage.memoryMb).toBeGreaterThan(25);
 });
+
+test.runIf(onLinux)(
+  'ends a script at its limit of processor time, not one that waits',
+  async () => {
+    const limit = { cpuMs: 100, timeoutMs: 20_000 };
+    expect(await code('for (;;);', limit)).toBe('SANDBOX_CPU');
+    const waiting = { ...limit, timeoutMs: 400 };
+    expect(await code('new Promise(() => {})', waiting)).toBe('SANDBOX_TIMEOUT');
+  },
+);
 
 test('every execution begins with a fresh world', async () => {
   await value('globalThis.left = 1; Array.prototype.map = null; 1');
@@ -239,6 +251,8 @@ test('close ends what runs, refuses what comes, and leaves no process', async ()
 describe.skipIf(!onLinux)('sandbox processes', () => {
   /** The process that starts while `act` begins. */
   async function startedBy(act: () => void): Promise<number> {
+    // Nothing else starts meanwhile.
+    await pool.warmed();
     const before = new Set(sandboxPids(process.pid));
     act();
     let pid: number | undefined;

@@ -64,10 +64,6 @@ test.each([
   ['array buffers', 'const a = []; for (;;) a.push(new Uint8Array(1 << 20).fill(1))'],
   ['one huge array buffer', 'new ArrayBuffer(8 * 2 ** 30)'],
   [
-    'resizable array buffers',
-    'const a = []; for (;;) { const b = new ArrayBuffer(0, { maxByteLength: 1 << 26 }); b.resize(1 << 26); new Uint8Array(b).fill(1); a.push(b) }',
-  ],
-  [
     'memory behind top-level await',
     'await 0; const a = []; for (;;) a.push(new Array(1000).fill({}))',
   ],
@@ -109,6 +105,16 @@ test.each([
   ['shared memory', 'new SharedArrayBuffer(8)'],
   ['waiting', 'Atomics.wait(new Int32Array(8), 0, 0)'],
   ['WebAssembly', 'new WebAssembly.Memory({ initial: 1, shared: true, maximum: 1 })'],
+  ['resizable buffers', 'new ArrayBuffer(0, { maxByteLength: 1 << 26 })'],
+  ['transfer of buffers', 'new ArrayBuffer(8).transfer(16)'],
+  [
+    'resizable buffers through a buffer of the engine',
+    'new (new Uint8Array(1).buffer.constructor)(0, { maxByteLength: 8 })',
+  ],
+  [
+    'resizable buffers through a subclass',
+    'new (class extends ArrayBuffer {})(0, { maxByteLength: 8 })',
+  ],
   ['timers', 'setTimeout(() => {}, 1)'],
   ['V8 natives', '%DebugPrint(1)'],
   ['endless recursion', '(function f() { f() })()'],

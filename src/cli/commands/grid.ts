@@ -118,12 +118,12 @@ async function forkAll(
 }
 
 async function judged(
-  { services }: CommandContext,
+  { services, config }: CommandContext,
   forks: readonly Fork[],
   script: string | null,
 ): Promise<GridRow[]> {
   if (script === null) return forks.map((fork) => ({ ...fork, verdict: null }));
-  const sandbox = await services.openSandbox();
+  const sandbox = await services.openSandbox(config);
   try {
     const rows: GridRow[] = [];
     for (const { set, run } of forks) {

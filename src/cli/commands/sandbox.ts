@@ -28,13 +28,13 @@ export function sandboxCommand(host: Host): Command {
     );
   onAction<SandboxOptions>(exec, host, async (context, { words: [file = ''], options }) => {
     const source = readScript(resolve(context.io.cwd, file));
-    const sandbox = await context.services.openSandbox();
+    const sandbox = await context.services.openSandbox(context.config);
     try {
       const { timeoutMs, memoryMb } = options;
       const report = await sandbox.execute({ source, timeoutMs, memoryMb });
-      const { ok, usage } = report;
+      const { ok, usage, layers } = report;
       if (ok) {
-        context.output.answer({ ok, value: report.value ?? null, usage });
+        context.output.answer({ ok, value: report.value ?? null, usage, layers });
         context.output.print(JSON.stringify(report.value ?? null, null, 2));
         return exitStatus.ok;
       }
@@ -42,7 +42,12 @@ export function sandboxCommand(host: Host): Command {
         code: 'SANDBOX_CRASHED',
         message: 'The script gave no answer.',
       };
-      context.output.answer({ ok, error: { code: error.code, message: error.message }, usage });
+      context.output.answer({
+        ok,
+        error: { code: error.code, message: error.message },
+        usage,
+        layers,
+      });
       const sentence = error.message.replace(/\s*\n\s*/g, ' ');
       context.output.notice(`claw: ${sentence} (${error.code})`);
       return errorCatalogue[error.code as ErrorCode]?.exit ?? exitStatus.runFailed;

@@ -11,6 +11,7 @@ import { AccessFile } from '../../identity/access-file.ts';
 import { systemClock } from '../../kernel/clock.ts';
 import { exitStatus } from '../../kernel/errors.ts';
 import { limits } from '../../kernel/limits.ts';
+import type { RuntimeConfig } from '../../runtime/config.ts';
 import { packageRoot } from '../../runtime/config.ts';
 import { defaultPoolThreads } from '../../runtime/pool/default-threads.ts';
 import { type CommandContext, type Host, newCommand, onAction } from '../command.ts';
@@ -142,7 +143,7 @@ function banner({ config }: CommandContext, runtime: RunningRuntime, url: string
     `API      ${url}`,
     `threads  ${threads.join(', ')}`,
     ...(journal === 'relaxed' ? [`journal  ${relaxedMeaning}`] : []),
-    `pools    ${pools()}`,
+    `pools    ${pools(config)}`,
     `model    ${model.name} (${what})`,
   ].join('\n');
 }
@@ -151,10 +152,10 @@ const relaxedMeaning =
   'relaxed: a power cut may take the last second, and effects that must not happen twice are refused';
 
 /** What starts processes and threads beside those that always run. */
-function pools(): string {
+function pools(config: RuntimeConfig): string {
   const cpuThreads = defaultPoolThreads();
   return [
-    `sandbox (${limits.sandboxPoolSize} warm processes, up to ${limits.sandboxConcurrencyMax} at once)`,
+    `sandbox (${config.sandbox?.pool ?? limits.sandboxPoolSize} warm processes, up to ${limits.sandboxConcurrencyMax} at once)`,
     `CPU (piscina, up to ${cpuThreads} ${cpuThreads === 1 ? 'thread' : 'threads'})`,
   ].join(', ');
 }

@@ -30,7 +30,6 @@ import { systemClock } from '../../kernel/clock.ts';
 import { RuntimeError, toErrorMessage } from '../../kernel/errors.ts';
 import type { Sha256 } from '../../kernel/hash.ts';
 import type { RunId } from '../../kernel/ids.ts';
-import { limits } from '../../kernel/limits.ts';
 import { SandboxPool } from '../../sandbox/sandbox.ts';
 import { ActorDirectory } from '../actor-directory.ts';
 import { DurableWaiters } from '../durable-waiters.ts';
@@ -47,7 +46,7 @@ const endpoint = openEndpoint(data.endpoint);
 const owners = new ActorDirectory(data.directory);
 const identities = new IdentityVerifier(new AuthorityVerifier(data.authority));
 const durable = new DurableWaiters();
-const sandbox = new SandboxPool({ size: limits.sandboxPoolSize });
+const sandbox = new SandboxPool(data.sandbox);
 const inference = new InferenceClient(endpoint, { streamTo: mainThread });
 const security = newSecurityState();
 const guard = new GatewayGuard({

@@ -4,6 +4,7 @@ import type { IntentionRequest } from '../../actuators/intention-request.ts';
 import type { EndpointSpec } from '../../bus/endpoint.ts';
 import type { PublicKey } from '../../identity/signing-key.ts';
 import type { JournalMode } from '../../journal/journal-writer.ts';
+import type { SandboxPoolSettings } from '../sandbox-config.ts';
 
 export interface ActuatorWorkerData {
   readonly endpoint: EndpointSpec;
@@ -14,6 +15,7 @@ export interface ActuatorWorkerData {
   readonly journalMode: JournalMode;
   /** Of the runtime's authority. */
   readonly authority: PublicKey;
+  readonly sandbox: SandboxPoolSettings;
   readonly hosts: number;
   /** Of the vault; null where none was given. */
   readonly vaultPassphrase: string | null;

@@ -12,7 +12,7 @@
  *   G2. Groups that a killed runtime left are removed by the next one.
  */
 import { mkdir, readdir, readFile, rmdir, writeFile } from 'node:fs/promises';
-import { dirname, join } from 'node:path';
+import { dirname, join, resolve } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { threadId } from 'node:worker_threads';
 
@@ -172,7 +172,7 @@ function cgroupMounts(text: string): CgroupMount[] {
 /** The folder of a group; in a container the mount may begin at the container's own group. */
 function inside({ root, point }: CgroupMount, path: string): string {
   const relative = root !== '/' && path.startsWith(root) ? path.slice(root.length) : path;
-  return join(point, relative);
+  return resolve(join(point, relative));
 }
 
 /** Removes empty groups of runtimes that are no more (G2). */
