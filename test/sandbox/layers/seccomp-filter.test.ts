@@ -8,12 +8,12 @@ import { type SeccompProfile, seccompFilter } from '../../../src/sandbox/layers/
 
 const x64 = 0xc000003e;
 const arm64 = 0xc00000b7;
-const verdicts: Readonly<Record<number, string>> = {
-  [0x7fff0000]: 'allow',
-  [0x80000000]: 'kill',
-  [0x00050001]: 'EPERM',
-  [0x00050026]: 'ENOSYS',
-};
+const verdicts: ReadonlyMap<number, string> = new Map([
+  [0x7fff0000, 'allow'],
+  [0x80000000, 'kill'],
+  [0x00050001, 'EPERM'],
+  [0x00050026, 'ENOSYS'],
+]);
 
 interface Call {
   readonly nr: number;
@@ -50,7 +50,7 @@ function decide(architecture: string, profile: SeccompProfile, call: Call): stri
         jump((accumulator & k) !== 0);
         break;
       case 0x06:
-        return verdicts[k] ?? `unknown verdict ${k}`;
+        return verdicts.get(k) ?? `unknown verdict ${k}`;
       default:
         throw new Error(`unknown instruction at ${at}`);
     }
