@@ -81,6 +81,23 @@ exec "$@"
   },
 );
 
+test.runIf(host.states.cgroup.works)(
+  'a script that the kernel ends for its memory is told so',
+  async () => {
+    const command = sandboxCommand(isolatedVmFiles(), await childProgram());
+    const small = { ...command, bounds: { memoryBytes: 64 << 20, tasks: 64 } };
+    const setup = { command: small, layers: host.inUse('isolate') };
+    const sandbox = new SandboxProcess(Promise.resolve(setup));
+    expect(await sandbox.claim()).toEqual({ ready: true });
+    const job = { input: null, memoryMb: 64, timeoutMs: 20_000, seed: 0, timeMs: 0 };
+    const source =
+      'const a = []; for (let i = 0; i < 55; i++) a.push(new Uint8Array(1 << 20).fill(1)); 1';
+    const outcome = await sandbox.run({ ...job, source }, { cpuMs: 20_000 });
+    expect(outcome?.error?.code).toBe('SANDBOX_MEMORY');
+    await sandbox.end();
+  },
+);
+
 test('a process refuses an isolated-vm that lets scripts out', async () => {
   const manifest = join(folder, 'package.json');
   writeFileSync(manifest, '{"version": "7.0.0"}');

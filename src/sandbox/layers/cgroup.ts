@@ -68,6 +68,9 @@ export class ExecutionCgroup {
     const { memory, pids, version } = this.#tree;
     await writeFile(join(memory, this.name, files[version].memory), String(memoryBytes));
     await writeFile(join(pids, this.name, 'pids.max'), String(tasks));
+    // What is swapped out counts as little as if there were no bound; not every kernel has the file.
+    if (version === 2)
+      await writeFile(join(memory, this.name, 'memory.swap.max'), '0').catch(() => {});
   }
 
   /** Moves a process in, with its threads; what it starts later is in too. */
@@ -117,6 +120,15 @@ export async function cgroupTrees(): Promise<CgroupTree[]> {
     readFile('/proc/self/cgroup', 'utf8').catch(() => ''),
   ]);
   return treesOf(mounts, own);
+}
+
+/**
+ * Lets groups of a tree have bounds. In version 2 that is a setting of the
+ * folder that they are made in; where it may not be set, the trial will tell.
+ */
+export async function enableBounds({ version, memory }: CgroupTree): Promise<void> {
+  if (version === 1) return;
+  await writeFile(join(memory, 'cgroup.subtree_control'), '+memory +pids').catch(() => {});
 }
 
 /** From the texts of /proc/self/mountinfo and /proc/self/cgroup. */

@@ -5,7 +5,7 @@
 import { once } from 'node:events';
 import { limits } from '../../kernel/limits.ts';
 import { findBubblewrap } from './bubblewrap.ts';
-import { type CgroupTree, cgroupTrees, sweepGroups } from './cgroup.ts';
+import { type CgroupTree, cgroupTrees, enableBounds, sweepGroups } from './cgroup.ts';
 import { ConfinedProcess, type LayersInUse } from './confined-process.ts';
 import type { LayerName, LayerState, LayerStates } from './layer.ts';
 import { nodeFiles } from './node-files.ts';
@@ -113,6 +113,7 @@ async function tryNamespaces(): Promise<Namespaces> {
 async function tryCgroup(): Promise<{ tree: CgroupTree | null; state: LayerState }> {
   let reason = 'no hierarchy with memory and pids is mounted';
   for (const tree of await cgroupTrees()) {
+    await enableBounds(tree);
     const result = await trial({ ...none, cgroup: tree }, ['cgroup']);
     if (result === 'works') {
       void sweepGroups(tree);
@@ -122,7 +123,7 @@ async function tryCgroup(): Promise<{ tree: CgroupTree | null; state: LayerState
     reason = result;
   }
   const remedy =
-    'Delegate a control group with memory and pids to the runtime (systemd: Delegate=yes).';
+    'Delegate a control group with memory and pids to the runtime (systemd: Delegate=yes and DelegateSubgroup=).';
   return { tree: null, state: { works: false, reason, remedy } };
 }
 
