@@ -274,7 +274,9 @@ describe.skipIf(!onLinux)('sandbox processes', () => {
   test('are used once', async () => {
     const own = new SandboxPool({ size: 0 });
     const executions: Promise<unknown>[] = [];
-    const pid = await startedBy(() => executions.push(own.execute({ source: '1' })));
+    const pid = await startedBy(() =>
+      executions.push(own.execute({ source: '1', timeoutMs: 60_000 })),
+    );
     await Promise.all(executions);
     await eventually(() => !existsSync(`/proc/${pid}`));
     await own.close();

@@ -1,4 +1,4 @@
-import { existsSync } from 'node:fs';
+import { existsSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { ExecutionCgroup, treesOf } from '../../../src/sandbox/layers/cgroup.ts';
@@ -66,10 +66,24 @@ describe.runIf(tree !== null)('the group of an execution', () => {
 
   test('is gone after it', async () => {
     if (tree === null) throw new Error('there is no tree');
-    const group = await ExecutionCgroup.create(tree, { memoryBytes: 64 << 20, tasks: 8 });
-    const folders = [tree.memory, tree.pids].map((folder) => join(folder, group.name));
-    expect(folders.every((folder) => existsSync(folder))).toBe(true);
-    await group.remove();
-    await eventually(() => folders.every((folder) => !existsSync(folder)));
+    const folders = (name: string) => [tree.memory, tree.pids].map((folder) => join(folder, name));
+    const { group } = await runNode(
+      `setTimeout(() => {}, 50)`,
+      { bubblewrap: null, seccomp: null, cgroup: tree },
+      { memoryBytes: 256 << 20, tasks: 64 },
+    );
+    expect(group).toMatch(/^openclaw-/);
+    await eventually(() => folders(`${group}`).every((folder) => !existsSync(folder)));
+  });
+
+  test('is refused where it cannot be made, and leaves nothing', async () => {
+    if (tree === null) throw new Error('there is no tree');
+    const bounds = { memoryBytes: 64 << 20, tasks: 8 };
+    const missing = { ...tree, pids: join(tree.pids, 'no-such-folder') };
+    await expect(ExecutionCgroup.create(missing, bounds)).rejects.toThrow(/ENOENT/);
+    const left = readdirSync(tree.memory).filter((name) =>
+      name.startsWith(`openclaw-${process.pid}-`),
+    );
+    await eventually(() => left.every((name) => !existsSync(join(tree.memory, name))));
   });
 });

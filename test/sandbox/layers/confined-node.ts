@@ -14,6 +14,8 @@ import { nodeFiles } from '../../../src/sandbox/layers/node-files.ts';
 export interface Confined {
   readonly output: string;
   readonly exit: ConfinedExit;
+  /** Name of its control group, if it had one. */
+  readonly group: string | null;
 }
 
 const generous: CgroupBounds = { memoryBytes: 512 << 20, tasks: 64 };
@@ -36,5 +38,5 @@ export async function runNode(
     layers,
   );
   const [output, exit] = await Promise.all([text(started.stdout), started.exited]);
-  return { output, exit };
+  return { output, exit, group: started.group?.name ?? null };
 }
