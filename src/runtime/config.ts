@@ -28,8 +28,8 @@ import { type AuditConfig, auditConfigSchema } from './audit-config.ts';
 import { describeIssue, toPlain } from './config-problem.ts';
 import { type ModelResidence, residenceProblem, residenceShape } from './model-residence.ts';
 import { modelListSchema, type NamedModel, withFile, withKeys } from './models-config.ts';
-import { approvalsConfigSchema, type SecuritySettings } from './security-config.ts';
 import { type SandboxSettings, sandboxSettingsSchema } from './sandbox-config.ts';
+import { approvalsConfigSchema, type SecuritySettings } from './security-config.ts';
 
 export interface RuntimeConfig extends SecuritySettings {
   /** Absolute path. */

@@ -12,8 +12,6 @@ import type { JournalMode } from '../journal/journal-writer.ts';
 import type { JournalPosition } from '../journal/record.ts';
 import { fromErrorMessage, RuntimeError, toErrorMessage } from '../kernel/errors.ts';
 import { limits } from '../kernel/limits.ts';
-import type { LayerPolicy } from '../sandbox/layers/layer.ts';
-import { SandboxPool } from '../sandbox/sandbox.ts';
 import { AuditService } from './audit-service.ts';
 import { resolveEffect } from './await-resolution.ts';
 import { BusSampler, type BusView } from './bus-view.ts';
@@ -39,8 +37,9 @@ import { runInterventions } from './run-interventions.ts';
 import { RunLifecycle } from './run-lifecycle.ts';
 import { runWindow } from './run-window.ts';
 import type { RuntimeThreads } from './runtime-threads.ts';
-import { Security } from './security.ts';
 import { sandboxPoolSettings } from './sandbox-config.ts';
+import { SandboxDesk } from './sandbox-desk.ts';
+import { Security } from './security.ts';
 import { SnapshotService } from './snapshot-service.ts';
 import { isDiskFailure } from './step-failure.ts';
 import { TokenFeed } from './token-feed.ts';
@@ -103,8 +102,7 @@ export class Runtime implements RuntimePort {
   readonly #inference: InferenceClient;
   readonly #tokens = new TokenFeed();
   #model: ModelInfo | null = null;
-  #sandbox: SandboxPool | null = null;
-  readonly #sandboxPolicy: LayerPolicy;
+  readonly #sandbox: SandboxDesk;
   #isOpen = false;
   #stopping: Promise<void> | null = null;
   #resumed = 0;
@@ -112,7 +110,7 @@ export class Runtime implements RuntimePort {
   constructor({ config, data, threads, follower, hooks }: RuntimeParts) {
     this.#data = data;
     this.#journalMode = config.journal;
-    this.#sandboxPolicy = sandboxPoolSettings(config.sandbox).policy;
+    this.#sandbox = new SandboxDesk(sandboxPoolSettings(config.sandbox));
     this.#threads = threads;
     this.#follower = follower;
     this.#hooks = hooks;
@@ -307,14 +305,8 @@ export class Runtime implements RuntimePort {
     return generateText(this.#inference, this.#modelInfo().name, request, onToken, signal);
   }
 
-  async sandbox(request: SandboxRequest, signal?: AbortSignal): Promise<SandboxReport> {
-    this.#sandbox ??= new SandboxPool({ size: 1, policy: this.#sandboxPolicy });
-    return this.#sandbox.execute({
-      source: request.source,
-      timeoutMs: request.timeoutMs ?? limits.sandboxTimeoutMsDefault,
-      memoryMb: request.memoryMb ?? limits.sandboxMemoryMbDefault,
-      signal,
-    });
+  sandbox(request: SandboxRequest, signal?: AbortSignal): Promise<SandboxReport> {
+    return this.#sandbox.execute(request, signal);
   }
 
   /** Ends every thread and gives the data directory up. Open runs go on at the next start. */
@@ -333,7 +325,7 @@ export class Runtime implements RuntimePort {
     const maintained = this.#maintenance.stop();
     const last = (timeMsMax: number) => this.#snapshots.finish(timeMsMax, () => this.#read());
     const ended = this.#threads.stop(this.#isOpen ? last : undefined);
-    await Promise.all([ended, this.#sandbox?.close(), this.#pool.close()]);
+    await Promise.all([ended, this.#sandbox.close(), this.#pool.close()]);
     await Promise.all([maintained, this.#snapshots.close()]);
     await this.audit.stop(!this.#threads.producer.failed());
     this.#follower.close();
