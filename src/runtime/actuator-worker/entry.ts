@@ -30,6 +30,7 @@ import { systemClock } from '../../kernel/clock.ts';
 import { RuntimeError, toErrorMessage } from '../../kernel/errors.ts';
 import type { Sha256 } from '../../kernel/hash.ts';
 import type { RunId } from '../../kernel/ids.ts';
+import { limits } from '../../kernel/limits.ts';
 import { SandboxPool } from '../../sandbox/sandbox.ts';
 import { ActorDirectory } from '../actor-directory.ts';
 import { DurableWaiters } from '../durable-waiters.ts';
