@@ -14,6 +14,7 @@
  *   B3. A copy that is no beginning of the source is left alone: it has gone on
  *       by itself, or the source has lost what the copy still has.
  *   B4. The copy is read back and verified before it is called good.
+ *   B5. Its audit says nothing of records behind its end.
  */
 import {
   closeSync,
@@ -34,6 +35,7 @@ import { checkDataDirectory } from './data-directory.ts';
 import { blobsFolder, journalFolder } from './data-folders.ts';
 import { errorNumber, nodeFilePort } from './file-port.ts';
 import { JournalReader } from './journal-reader.ts';
+import { trimAudit } from './leaf-file.ts';
 import { DataDirectoryLock } from './lock-file.ts';
 import { type MirrorCounts, mirrorFile, mirrorTree, pruneTree } from './mirror.ts';
 import type { JournalPosition } from './record.ts';
@@ -113,6 +115,7 @@ class Backup {
     const { sequence: lastSequence, seal } = end;
     if (!existsSync(join(this.#target, noteFile))) this.#note({ whole: false });
     this.#copyTexts();
+    trimAudit(this.#target, lastSequence); // (B5)
     this.#copyJournal(end);
     this.#removeGone();
     const copy = verifyJournal(this.#target); // (B4)

@@ -11,11 +11,15 @@
 import {
   closeSync,
   constants,
+  existsSync,
   fdatasyncSync,
   fstatSync,
   ftruncateSync,
   mkdirSync,
   openSync,
+  statSync,
+  truncateSync,
+  unlinkSync,
   writeSync,
 } from 'node:fs';
 import { join } from 'node:path';
@@ -26,8 +30,26 @@ import { errorNumber, nodeFilePort, readFully } from './file-port.ts';
 import { type RangeHash, rangeHash, treeHashBytes } from './merkle-tree.ts';
 import { writeFailure } from './write-failure.ts';
 
+/** One signed note for each checkpoint, named by its size. */
+export function checkpointsFolder(dataDirectory: string): string {
+  return join(auditFolder(dataDirectory), 'checkpoints');
+}
+
 export function leavesPath(dataDirectory: string): string {
   return join(auditFolder(dataDirectory), 'leaves');
+}
+
+/** Takes from a copy of the audit what concerns records behind `lastSequence`. Throws what the file system throws. */
+export function trimAudit(dataDirectory: string, lastSequence: number): void {
+  const path = leavesPath(dataDirectory);
+  if (existsSync(path)) {
+    const whole = Math.floor(statSync(path).size / treeHashBytes);
+    truncateSync(path, Math.min(whole, lastSequence) * treeHashBytes);
+  }
+  const folder = checkpointsFolder(dataDirectory);
+  for (const name of nodeFilePort.list(folder)) {
+    if (Number.parseInt(name, 10) > lastSequence) unlinkSync(join(folder, name));
+  }
 }
 
 export class LeafFile {

@@ -6,15 +6,13 @@
  *   K1. Nothing is signed that does not continue the newest checkpoint (U1).
  *   K2. A note is on the disk before anybody is shown it.
  */
-import { join } from 'node:path';
 import { type Checkpoint, formatCheckpoint, parseCheckpoint } from '../identity/checkpoint.ts';
 import { openLogKey } from '../identity/log-key.ts';
 import type { NoteVerifier } from '../identity/note-key.ts';
 import { formatNote, parseNote, signNote, verifiedBy } from '../identity/signed-note.ts';
 import { StoredCheckpoints } from '../identity/stored-checkpoints.ts';
-import { auditFolder } from '../journal/data-folders.ts';
 import { commitKeys } from '../journal/key-commitments.ts';
-import { LeafFile } from '../journal/leaf-file.ts';
+import { checkpointsFolder, LeafFile } from '../journal/leaf-file.ts';
 import type { FrontierState } from '../journal/merkle-tree.ts';
 import type { JournalPosition } from '../journal/record.ts';
 import { RuntimeError } from '../kernel/errors.ts';
@@ -44,7 +42,7 @@ export interface TakenCheckpoint {
 
 /** The checkpoints of a log. */
 export function checkpointsOf(dataDirectory: string): StoredCheckpoints {
-  return new StoredCheckpoints(join(auditFolder(dataDirectory), 'checkpoints'));
+  return new StoredCheckpoints(checkpointsFolder(dataDirectory));
 }
 
 /**

@@ -3,8 +3,9 @@ import { cpSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } 
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { logKeyPath, logPublicPath } from '../../src/identity/log-key.ts';
+import { backUp } from '../../src/journal/backup.ts';
 import { keysFolder } from '../../src/journal/data-folders.ts';
-import { LeafFile, leavesPath } from '../../src/journal/leaf-file.ts';
+import { LeafFile, leavesPath, trimAudit } from '../../src/journal/leaf-file.ts';
 import { recordCrc } from '../../src/journal/record.ts';
 import { recordChecksum } from '../../src/journal/record-checksum.ts';
 import { recordDescriptor as at } from '../../src/journal/record-descriptor.ts';
@@ -356,6 +357,18 @@ describe('a log that went back', () => {
       { records: { from: last?.sequence, to: sizes[2] }, what: expect.stringContaining('cut') },
     ]);
     expect(thrownBy(() => checkpoint(data)).code).toBe('AUDIT_LOG_DAMAGED');
+  });
+});
+
+describe('a backup', () => {
+  test('that an audit had overtaken says nothing of what it does not have', () => {
+    const { data, sizes } = history();
+    const copy = `${data}-copy`;
+    backUp(data, copy, 1);
+    expect(verifyAudit(copy)).toMatchObject({ ok: true, size: sizes[2] });
+    trimAudit(copy, (sizes[1] ?? 0) + 1);
+    expect(checkpointsOf(copy).sizes()).toEqual(sizes.slice(0, 2));
+    expect(verifyAudit(copy)).toMatchObject({ ok: true, leaves: (sizes[1] ?? 0) + 1 });
   });
 });
 
