@@ -207,6 +207,8 @@ describe('a consistency proof', () => {
         const proof = consistencyProof(first, size, range);
         expect(consistencyHolds({ ...claim, first: size, size: first }, proof)).toBe(false);
         expect(consistencyHolds({ ...claim, firstRoot: root(size) }, proof)).toBe(false);
+        // Of four times the leaves the path to the root is longer.
+        expect(consistencyHolds({ ...claim, size: size * 4 }, proof)).toBe(false);
         expect(consistencyHolds(claim, flipped(proof, at, bit))).toBe(false);
       }),
     );

@@ -63,3 +63,35 @@ export function cosign({ data, witness }: AuditedJournal): number {
   stored.write(size, formatNote(withSignature(parseNote(note), signature)));
   return size;
 }
+
+/** Two checkpoints that a witness cosigned, one that it did not see, and records behind. */
+export function history(): AuditedJournal & { readonly sizes: readonly number[] } {
+  const journal = auditedJournal();
+  const { data } = journal;
+  addRun(data, ['a short text', 'x'.repeat(300)]);
+  addEvent(data, 'a');
+  checkpoint(data);
+  const first = cosign(journal);
+  addEvent(data, 'b');
+  addRun(data, ['another']);
+  checkpoint(data);
+  const second = cosign(journal);
+  addEvent(data, 'c');
+  const third = checkpoint(data).size;
+  return { ...journal, sizes: [first, second, third] };
+}
+
+/** The witness as something to compare with. */
+export const folderOf = ({ witness }: AuditedJournal) => ({
+  path: witness.folder,
+  publicKey: null,
+});
+
+/** Changes one bit of a file; the returned function changes it back. */
+export function flip(path: string, offset: number, bit: number): () => void {
+  const before = readFileSync(path);
+  const changed = Buffer.from(before);
+  changed[offset] = (changed[offset] ?? 0) ^ (1 << bit);
+  writeFileSync(path, changed);
+  return () => writeFileSync(path, before);
+}
