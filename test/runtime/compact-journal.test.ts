@@ -175,8 +175,8 @@ describe('a compaction', () => {
     const copy = join(data, '../copy');
     backUp(data, copy, 1);
     const { segments } = await compact(data, limit);
-    // The list and two texts are new, the dropped segments and one text are gone.
-    expect(backUp(data, copy, 2).files).toMatchObject({ copied: 3, removed: segments + 1 });
+    // The list, two texts, and of the audit two keys, leaves and a checkpoint are new; the dropped segments and one text are gone.
+    expect(backUp(data, copy, 2).files).toMatchObject({ copied: 7, removed: segments + 1 });
     expect(segmentsOf(copy)).toEqual(segmentsOf(data));
     expect(verifyJournal(copy)).toEqual(verifyJournal(data));
     expect(view(copy).run(first).compacted).toBe(true);
