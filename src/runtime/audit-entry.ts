@@ -50,7 +50,7 @@ export type AuditEntry = EntryPlace &
         readonly code: string | null;
       })
     | { readonly kind: 'run-started' | 'run-erased'; readonly run: string }
-    | { readonly kind: 'run-ended'; readonly run: string; readonly status: string }
+    | { readonly kind: 'run-ended'; readonly run: string; readonly status: RunEndedBody['status'] }
   );
 
 /** Operations that were asked for and not answered, oldest first; bounded. */

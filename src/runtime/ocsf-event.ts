@@ -5,7 +5,7 @@
  * | type of the event | class |
  * | --- | --- |
  * | `quarantine…`, `anomaly…`, `tamper…` | 2004 Detection Finding |
- * | `token…`, `signature…`, `auth…`, `certificate…` | 3002 Authentication |
+ * | `token…`, `signature…`, `auth…`, `certificate…`, `api…` | 3002 Authentication |
  * | `grant…`, `egress…`, `approval…`, `clearance…`, `policy…` | 3003 Authorize Session |
  * | `key…`, `operator…`, `secret…` | 3001 Account Change |
  * | others | 6003 API Activity |
@@ -42,7 +42,7 @@ export function ocsfEventOf(entry: AuditEntry, origin: string): OcsfEvent {
       return effectEvent(entry, origin);
     default: {
       const operation = entry.kind.replace('-', '.');
-      const failed = entry.kind === 'run-ended' && entry.status !== 'completed';
+      const failed = entry.kind === 'run-ended' && entry.status !== 'succeeded';
       const status = failed ? statuses.failure : statuses.success;
       return {
         ...base(entry, origin, apiShape('other', operation)),
@@ -95,7 +95,7 @@ function auditEvent(entry: AuditEntry, event: AuditEvent, origin: string): OcsfE
     };
   }
   const user = { name: who, type_id: other, type: 'agent or operator' };
-  if (/^(token|signature|auth|certificate)/.test(event.type)) {
+  if (/^(token|signature|auth(?!ority)|certificate|api)/.test(event.type)) {
     const shape = { ...authentication, activityName: event.type };
     return {
       ...base(entry, origin, shape, severity),
@@ -105,7 +105,7 @@ function auditEvent(entry: AuditEntry, event: AuditEvent, origin: string): OcsfE
     };
   }
   if (/^(grant|egress|approval|clearance|policy)/.test(event.type)) {
-    const activity = /-(added|granted|signed)$/.test(event.type) ? 1 : other;
+    const activity = /-(added|granted|signed|issued)$/.test(event.type) ? 1 : other;
     const shape = { category: 3, class: 3003, activity, activityName: event.type };
     return { ...base(entry, origin, shape, severity), ...common, user };
   }

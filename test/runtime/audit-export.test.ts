@@ -28,7 +28,11 @@ const events: AuditEvent[] = [
   { type: 'quarantined', run: 'r', actor: 'a', code: 'TEST', message: 'why' },
   { type: 'quarantine-released', run: 'r', actor: 'a', sequence: 3 },
   { type: 'token-refused', run: 'r', actor: 'a', code: 'TOKEN_EXPIRED' },
-  { type: 'grant-added', operator: 'ada' },
+  { type: 'api-refused', code: 'UNAUTHORIZED' },
+  { type: 'authority-opened' },
+  { type: 'intention-refused', run: 'r', actor: 'a', operation: 'http.get', code: 'X' },
+  { type: 'egress-refused', actor: 'a' },
+  { type: 'grant-issued', operator: 'ada' },
   { type: 'key-enrolled', operator: 'ada' },
   { type: 'key-revoked', operator: 'ada' },
   { type: 'sandbox-degraded', layers: ['seccomp'] },
@@ -90,8 +94,15 @@ describe('exported lines', () => {
       expect(line.type_uid).toBe(line.class_uid * 100 + line.activity_id);
       found.set(line.class_uid, (found.get(line.class_uid) ?? 0) + 1);
     }
-    expect(Object.fromEntries(found)).toMatchObject({ 2004: 2, 3001: 2, 3002: 1, 3003: 1 });
+    expect(Object.fromEntries(found)).toMatchObject({ 2004: 2, 3001: 2, 3002: 2, 3003: 2 });
     const refused = lines.find(({ activity_name }) => activity_name === 'token-refused');
+    const denied = lines.filter(({ status_id }) => status_id === 2);
+    expect(denied.map(({ activity_name }) => activity_name).sort()).toEqual([
+      'api-refused',
+      'egress-refused',
+      'intention-refused',
+      'token-refused',
+    ]);
     expect(refused).toMatchObject({ status_id: 2, status_code: 'TOKEN_EXPIRED', severity_id: 3 });
   });
 
