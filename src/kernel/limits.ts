@@ -292,8 +292,8 @@ export const limits = {
   sandboxPoolSize: 2,
   /** And at most, by configuration. */
   sandboxPoolSizeMax: 32,
-  /** Starts of sandbox processes under way at once, beyond those that an execution waits for. */
-  sandboxStartsMax: 2,
+  /** Starts of warm sandbox processes under way at once; much of a start is waiting for the kernel. */
+  sandboxStartsMax: 4,
   /** How long executions under way hold back the start of further warm processes. */
   sandboxRefillDelayMs: 25,
   /** Memory of an idle sandbox process that its control group allows on top of its script's. */

@@ -1,6 +1,7 @@
 /** Starts a runtime on its data directory; what fails on the way gives all of it back. */
 import { openDataDirectory } from '../journal/data-directory.ts';
 import { systemClock } from '../kernel/clock.ts';
+import { refuseOutdatedIsolatedVm } from '../sandbox/isolated-vm-files.ts';
 import type { RuntimeConfig } from './config.ts';
 import type { HostDeath } from './host-pool.ts';
 import { JournalFollower } from './journal-follower.ts';
@@ -12,7 +13,7 @@ import { type RuntimeThreads, startThreads } from './runtime-threads.ts';
  * the model, and continues the open runs.
  * @throws RuntimeError DATA_DIRECTORY_LOCKED, DATA_DIRECTORY_UNUSABLE,
  *   DATA_VERSION_NEWER, JOURNAL_CORRUPT, DISK_FULL, MODEL_NOT_FOUND,
- *   MODEL_INVALID, NATIVE_PACKAGE_MISSING, and what an endpoint answers.
+ *   MODEL_INVALID, NATIVE_PACKAGE_MISSING, ISOLATED_VM_OUTDATED, and what an endpoint answers.
  */
 export async function startRuntime(
   config: RuntimeConfig,
@@ -20,6 +21,7 @@ export async function startRuntime(
 ): Promise<Runtime> {
   // Children inherit the environment; the settings have it by now.
   delete process.env.OPENCLAW_VAULT_PASSPHRASE;
+  refuseOutdatedIsolatedVm();
   const data = openDataDirectory(config.dataDirectory, systemClock.nowMs());
   let runtime: Runtime | null = null;
   let threads: RuntimeThreads | null = null;

@@ -25,6 +25,19 @@ export function isolatedVmFiles(): IsolatedVmFiles {
   return files;
 }
 
+/**
+ * For the start of a runtime. A package that is missing altogether is told by
+ * whoever needs it: much works without.
+ * @throws RuntimeError ISOLATED_VM_OUTDATED
+ */
+export function refuseOutdatedIsolatedVm(): void {
+  try {
+    isolatedVmFiles();
+  } catch (error) {
+    if (error instanceof RuntimeError && error.code === 'ISOLATED_VM_OUTDATED') throw error;
+  }
+}
+
 function locate(): IsolatedVmFiles {
   try {
     const manifest = createRequire(import.meta.url).resolve('isolated-vm/package.json');

@@ -1,6 +1,15 @@
 /** A Node.js that is too old, and packages whose native part did not build. */
 import { spawnSync } from 'node:child_process';
-import { accessSync, constants, cpSync, mkdirSync, readdirSync, symlinkSync } from 'node:fs';
+import {
+  accessSync,
+  constants,
+  cpSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { delimiter, join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { writeSoundInput } from './bad-input-files.ts';
@@ -147,5 +156,51 @@ describe('native packages that did not build', () => {
     const absent = [process.execPath, launcher] as const;
     const ended = await claw(['runs', '--json'], { data, program: absent });
     expectFailure(ended, 'NATIVE_PACKAGE_MISSING', /'yaml'.*; run npm ci again/);
+  });
+});
+
+describe('with an isolated-vm that lets scripts out', () => {
+  let program: [string, ...string[]];
+
+  beforeAll(() => {
+    const launcher = copyProject('outdated', {
+      'isolated-vm': (place) => {
+        const original = join(projectRoot, 'node_modules/isolated-vm');
+        mkdirSync(place);
+        symlinkSync(join(original, 'prebuilds'), join(place, 'prebuilds'));
+        cpSync(join(original, 'isolated-vm.js'), join(place, 'isolated-vm.js'));
+        const manifest = JSON.parse(readFileSync(join(original, 'package.json'), 'utf8'));
+        writeFileSync(
+          join(place, 'package.json'),
+          JSON.stringify({ ...manifest, version: '7.0.0' }),
+        );
+      },
+    });
+    program = [process.execPath, launcher];
+  });
+
+  test('no script runs and no runtime starts', async () => {
+    const says = /isolated-vm 7\.0\.0 is older than 7\.0\.1\. Run npm ci again/;
+    const script = join(projectRoot, 'bin/claw.js');
+    const exec = await claw(['sandbox', 'exec', script, '--json'], { data, program });
+    expectFailure(exec, 'ISOLATED_VM_OUTDATED', says);
+    const own = join(folder, 'outdated-input');
+    mkdirSync(own);
+    const { pipeline, input } = writeSoundInput(own);
+    const run = ['run', pipeline, '--input', input, '--json'];
+    expectFailure(await claw(run, { data, program }), 'ISOLATED_VM_OUTDATED', says);
+    expect(await listRuns(data)).toEqual([]);
+  });
+
+  test('doctor names it', async () => {
+    const { status, stdout } = await claw(['doctor', '--port', '0', '--json'], { data, program });
+    expect(status).toBe(4);
+    const { findings } = oneObject(stdout) as {
+      findings: { check: string; status: string; code?: string }[];
+    };
+    expect(findings.find(({ check }) => check === 'isolated-vm')).toMatchObject({
+      status: 'failed',
+      code: 'ISOLATED_VM_OUTDATED',
+    });
   });
 });

@@ -1,7 +1,8 @@
-import { existsSync, readdirSync } from 'node:fs';
+import { spawnSync } from 'node:child_process';
+import { existsSync, mkdirSync, readdirSync, rmdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
-import { ExecutionCgroup, treesOf } from '../../../src/sandbox/layers/cgroup.ts';
+import { ExecutionCgroup, sweepGroups, treesOf } from '../../../src/sandbox/layers/cgroup.ts';
 import { hostLayers } from '../../../src/sandbox/layers/host-layers.ts';
 import { eventually } from '../processes.ts';
 import { runNode } from './confined-node.ts';
@@ -74,6 +75,18 @@ describe.runIf(tree !== null)('the group of an execution', () => {
     );
     expect(group).toMatch(/^openclaw-/);
     await eventually(() => folders(`${group}`).every((folder) => !existsSync(folder)));
+  });
+
+  test('of a runtime that is no more is removed by the next one, one of a living stays', async () => {
+    if (tree === null) throw new Error('there is no tree');
+    const { pid: dead } = spawnSync('true');
+    const [stale, living] = [dead, process.pid].map((pid) =>
+      join(tree.memory, `openclaw-${pid}-0-0`),
+    );
+    for (const folder of [`${stale}`, `${living}`]) mkdirSync(folder);
+    await sweepGroups(tree);
+    expect([existsSync(`${stale}`), existsSync(`${living}`)]).toEqual([false, true]);
+    rmdirSync(`${living}`);
   });
 
   test('is refused where it cannot be made, and leaves nothing', async () => {
