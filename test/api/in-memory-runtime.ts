@@ -50,12 +50,8 @@ interface StoredRun {
 }
 
 export class InMemoryRuntime implements RuntimePort {
-  readonly operators = new InMemoryOperators();
-  readonly security: SecurityPort = {
-    operators: this.operators,
-    record: async () => undefined,
-    examine: async () => ({ valid: true, claims: null }),
-  };
+  readonly operators: InMemoryOperators;
+  readonly security: SecurityPort;
   readonly audit: AuditPort = {
     checkpoint: async () => ({ size: 0, root: '', taken: false, note: null, witness: null }),
   };
@@ -101,6 +97,15 @@ export class InMemoryRuntime implements RuntimePort {
   readonly #busBefore = takeSnapshot(this.countedBus, 0);
   readonly #runs = new Map<string, StoredRun>();
   readonly #tokenListeners = new Set<(token: TokenView) => void>();
+
+  constructor(operators = new InMemoryOperators()) {
+    this.operators = operators;
+    this.security = {
+      operators,
+      record: async () => undefined,
+      examine: async () => ({ valid: true, claims: null }),
+    };
+  }
 
   health(): HealthView {
     return {
