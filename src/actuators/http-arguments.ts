@@ -39,6 +39,3 @@ export const sendArgumentsSchema = z.strictObject({
   /** How `body` stands for bytes. */
   encoding: z.enum(['utf8', 'base64']).default('utf8'),
 });
-
-export type FetchArguments = z.output<typeof fetchArgumentsSchema>;
-export type SendArguments = z.output<typeof sendArgumentsSchema>;

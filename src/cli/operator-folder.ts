@@ -22,7 +22,7 @@ export interface OwnKey {
   readonly locked: boolean;
 }
 
-export function operatorFolder({ environment }: Pick<Io, 'environment'>): string {
+function operatorFolder({ environment }: Pick<Io, 'environment'>): string {
   const configured = environment.XDG_CONFIG_HOME;
   const base =
     configured !== undefined && isAbsolute(configured) ? configured : join(homedir(), '.config');

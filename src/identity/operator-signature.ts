@@ -21,7 +21,7 @@ export const publicKeySchema = z.custom<PublicKey>(
   'not an Ed25519 public key, base64url of 32 bytes',
 );
 
-export const operatorSignatureSchema = z.strictObject({
+const operatorSignatureSchema = z.strictObject({
   key: publicKeySchema,
   signature: z.custom<Signature>(
     (text) => typeof text === 'string' && isSignature(text),
