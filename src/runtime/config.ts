@@ -139,10 +139,7 @@ interface ModelChoice {
   readonly baseUrl?: string | undefined;
 }
 
-/**
- * The settings of this process.
- * @throws RuntimeError CONFIG_INVALID
- */
+/** The settings of this process. @throws RuntimeError CONFIG_INVALID */
 export function resolveConfig(sources: ConfigSources): RuntimeConfig {
   const { flags, environment, cwd } = sources;
   const home = sources.home ?? homedir();
