@@ -10,6 +10,7 @@
 import { assert } from '../kernel/assert.ts';
 import type { Clock } from '../kernel/clock.ts';
 import { RuntimeError } from '../kernel/errors.ts';
+import { limits } from '../kernel/limits.ts';
 import type { PendingRequests, ReplyHandler } from './requests.ts';
 import type { Sender } from './sender.ts';
 import type { ThreadId } from './thread-id.ts';
@@ -132,7 +133,9 @@ export class Requester {
     if (this.#timer !== null) clearTimeout(this.#timer);
     this.#timerAtMs = nearestMs; // (Q2)
     // A process that only waits for a reply is kept alive by its listening.
-    this.#timer = setTimeout(this.#onTimer, Math.max(0, Math.ceil(nearestMs - nowMs))).unref();
+    // Rounded up, the longest deadline is more than a timer takes, which would fire at once.
+    const delayMs = Math.min(Math.ceil(nearestMs - nowMs), limits.requestDeadlineMsMax);
+    this.#timer = setTimeout(this.#onTimer, Math.max(0, delayMs)).unref();
   }
 
   readonly #onTimer = (): void => {

@@ -26,6 +26,7 @@ import {
 } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { z } from 'zod';
+import { hasDataDirectory, openDataDirectory } from '../journal/data-directory.ts';
 import { keysFolder } from '../journal/data-folders.ts';
 import { errorNumber, nodeFilePort } from '../journal/file-port.ts';
 import { replaceFile } from '../journal/whole-file.ts';
@@ -107,7 +108,8 @@ export class Vault {
   /**
    * Sets a secret; makes the vault where there is none.
    * @param passphrase Null for a vault with a key file.
-   * @throws RuntimeError SECRET_INVALID, VAULT_LOCKED, VAULT_DAMAGED, DISK_FULL
+   * @throws RuntimeError SECRET_INVALID, VAULT_LOCKED, VAULT_DAMAGED,
+   *   DISK_FULL, and as `openDataDirectory`
    */
   static set(
     dataDirectory: string,
@@ -116,8 +118,10 @@ export class Vault {
   ): SecretView {
     const { name, value, nowMs } = secret;
     refuseUnfit(name, value);
+    // A vault alone would be a folder of other files to whoever starts there later.
+    if (!hasDataDirectory(dataDirectory)) openDataDirectory(dataDirectory, nowMs).release();
     return changing(dataDirectory, () => {
-      const vault = Vault.open(dataDirectory, passphrase) ?? made(dataDirectory, passphrase);
+      const vault = Vault.open(dataDirectory, passphrase) ?? Vault.#make(dataDirectory, passphrase);
       const others = vault.#content.secrets.filter((each) => each.name !== name);
       if (others.length >= limits.secretsMax) {
         throw invalid(`The vault has ${limits.secretsMax} secrets; remove one first.`);
@@ -132,6 +136,7 @@ export class Vault {
 
   /** Needs no key. @throws RuntimeError SECRET_NOT_FOUND, VAULT_LOCKED, VAULT_DAMAGED, DISK_FULL */
   static remove(dataDirectory: string, name: string): void {
+    if (readContent(dataDirectory) === null) throw notFound(name);
     changing(dataDirectory, () => {
       const content = readContent(dataDirectory);
       const others = content?.secrets.filter((each) => each.name !== name) ?? [];
@@ -158,7 +163,7 @@ export class Vault {
   }
 
   /** A vault without secrets, not yet on the disk. */
-  static make(dataDirectory: string, passphrase: string | null): Vault {
+  static #make(dataDirectory: string, passphrase: string | null): Vault {
     const master = randomBytes(boxKeyBytes);
     const sealed =
       passphrase === null
@@ -166,11 +171,6 @@ export class Vault {
         : { passphrase: sealWithPassphrase(passphrase, master, masterMeaning) };
     return new Vault(dataDirectory, master, { format, master: sealed, secrets: [] });
   }
-}
-
-function made(dataDirectory: string, passphrase: string | null): Vault {
-  mkdirSync(dataDirectory, { recursive: true, mode: 0o700 });
-  return Vault.make(dataDirectory, passphrase);
 }
 
 /** Changes when the vault does: what was read from it may be kept meanwhile. */
@@ -248,7 +248,6 @@ function fileKey(dataDirectory: string, how: 'read' | 'make'): Buffer {
 
 /** (V4) */
 function changing<T>(dataDirectory: string, change: () => T): T {
-  mkdirSync(dataDirectory, { recursive: true, mode: 0o700 });
   const lock = join(dataDirectory, lockName);
   try {
     closeSync(openSync(lock, 'wx', 0o600));
