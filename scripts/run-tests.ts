@@ -70,19 +70,24 @@ function brokenFiles(report: z.output<typeof reportSchema>): number {
 
 /**
  * Programs that tests use and that are no packages of npm: the second reader of
- * the journal is in Python, and bubblewrap is what sandboxes are made of. Where
- * one is absent and can be had, it is installed.
+ * the journal is in Python, bubblewrap is what sandboxes are made of, and ip gives
+ * addresses to networks of a test's own. Where one is absent and can be had, it is installed.
  */
 const programs = [
   { name: 'python3', command: 'python3' },
-  ...(process.platform === 'linux' ? [{ name: 'bubblewrap', command: 'bwrap' }] : []),
+  ...(process.platform === 'linux'
+    ? [
+        { name: 'bubblewrap', command: 'bwrap' },
+        { name: 'iproute2', command: 'ip' },
+      ]
+    : []),
 ];
 
 function providePrograms(): void {
   const succeeds = (command: string, args: readonly string[]): boolean =>
     spawnSync(command, args, { stdio: 'ignore' }).status === 0;
   for (const { name, command } of programs) {
-    if (succeeds(command, ['--version'])) continue;
+    if (succeeds(command, [command === 'ip' ? '-V' : '--version'])) continue;
     console.log(`\n> installing ${name}`);
     const isThere =
       succeeds('apt-get', ['update']) && succeeds('apt-get', ['install', '--yes', name]);

@@ -7,7 +7,7 @@ import { parsed } from './machines.ts';
 function call(output: Json, agent: object = {}) {
   const definition = parsed({
     name: 'demo',
-    agents: { worker: { prompt: 'x', tools: ['calc', 'read', 'odd'], ...agent } },
+    agents: { worker: { prompt: 'x', tools: ['calc', 'read', 'odd', 'web'], ...agent } },
     tools: {
       calc: {
         actuator: 'sandbox',
@@ -17,6 +17,12 @@ function call(output: Json, agent: object = {}) {
       },
       read: { actuator: 'file', operation: 'read', parameters: [], arguments: { path: 'p.txt' } },
       odd: { actuator: 'file', operation: 'erase', parameters: [], arguments: {} },
+      web: {
+        actuator: 'http',
+        operation: 'fetch',
+        parameters: [],
+        arguments: { url: '{{url}}', subject: { agent: 'another' } },
+      },
       hidden: { actuator: 'file', operation: 'read', parameters: [], arguments: { path: 'h' } },
     },
     steps: [{ id: 'work', agent: 'worker' }],
@@ -55,6 +61,19 @@ describe('a call in an answer', () => {
       intention: { actuator: 'file', arguments: { path: 'p.txt' } },
     });
     expect(call({ tool: 'read' })).toMatchObject({ type: 'call' });
+  });
+
+  test('to the network says whose it is, whatever the answer or the tool say', () => {
+    const args = { url: 'https://example.com/', subject: { agent: 'another' } };
+    expect(call({ tool: 'web', args })).toMatchObject({
+      intention: {
+        effect: 'idempotent',
+        arguments: {
+          url: 'https://example.com/',
+          subject: { agent: 'worker', pipeline: 'demo' },
+        },
+      },
+    });
   });
 
   test.each([

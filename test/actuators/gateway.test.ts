@@ -14,6 +14,7 @@ import { clockActuator } from '../../src/actuators/clock.ts';
 import { fileActuator } from '../../src/actuators/file.ts';
 import { ActuatorGateway, type GatewayOptions } from '../../src/actuators/gateway.ts';
 import type { IntentionOutcome, IntentionRequest } from '../../src/actuators/intention-request.ts';
+import { Scrubber } from '../../src/actuators/scrubber.ts';
 import type { AgentCertificate } from '../../src/identity/agent-certificate.ts';
 import type { PublicKey } from '../../src/identity/signing-key.ts';
 import { systemClock } from '../../src/kernel/clock.ts';
@@ -115,7 +116,7 @@ function probe(effect: EffectClass = 'pure', concurrency = 100, outside = false)
 
 function open(
   actuators: Actuator[],
-  options: Partial<Pick<GatewayOptions, 'whenDurable' | 'guard' | 'journalMode'>> = {},
+  options: Partial<Pick<GatewayOptions, 'whenDurable' | 'guard' | 'journalMode' | 'scrub'>> = {},
 ) {
   return new ActuatorGateway({
     actuators,
@@ -125,6 +126,7 @@ function open(
     workspaceOf: () => workspace,
     whenDurable: options.whenDurable ?? (() => Promise.resolve()),
     journalMode: options.journalMode ?? 'durable',
+    ...(options.scrub === undefined ? {} : { scrub: options.scrub }),
   });
 }
 
@@ -560,4 +562,42 @@ test('close aborts everything in flight and waits for the outcomes', async () =>
   for (const outcome of outcomes) {
     expect(errorOf(await outcome)).toEqual(['failed', 'INTENTION_ABORTED']);
   }
+});
+
+test('every outcome is scrubbed before anybody has it, a remembered and a refused one too', async () => {
+  const { actuator, calls } = probe('once');
+  const scrubber = new Scrubber([{ name: 'KEY', value: 'canary-secret' }]);
+  const scrub = (outcome: IntentionOutcome): IntentionOutcome =>
+    scrubber.json(outcome as unknown as Json) as unknown as IntentionOutcome;
+  const gateway = open([actuator], { scrub });
+  const wanted = request({ effect: 'once' });
+  const outcome = gateway.perform(wanted);
+  await settled();
+  calls[0]?.resolve({ n: ['canary-secret', { 'canary-secret': 'CANARY-SECRET' }] });
+  const clean = { n: ['[secret KEY]', { '[secret KEY]': '[secret KEY]' }] };
+  for (const each of [await outcome, await gateway.perform(wanted)]) {
+    expect(each).toMatchObject({ status: 'completed', value: clean });
+  }
+  const failing = gateway.perform(request({ effect: 'once', sequence: 2 }));
+  await settled();
+  calls[1]?.reject(new RuntimeError('FILE_NOT_FOUND', 'There is no canary-secret.'));
+  expect(await failing).toMatchObject({ error: { message: 'There is no [secret KEY].' } });
+  const refused = await gateway.perform(request({ operation: 'canary-secret' }));
+  expect(refused).toMatchObject({
+    error: { message: 'There is no operation probe.[secret KEY].' },
+  });
+});
+
+test('an outcome that cannot be scrubbed is given to nobody', async () => {
+  const { actuator, calls } = probe();
+  const gateway = open([actuator], {
+    scrub: () => {
+      throw new Error('canary-secret');
+    },
+  });
+  const outcome = gateway.perform(request());
+  await settled();
+  calls[0]?.resolve({ n: 'canary-secret' });
+  expect(errorOf(await outcome)).toEqual(['failed', 'ACTUATOR_FAILED']);
+  expect(JSON.stringify(await outcome)).not.toContain('canary-secret');
 });

@@ -37,6 +37,27 @@ describe('a request', () => {
     expect(asker.statistics().requests).toBe(0);
   });
 
+  it('may have the longest deadline, for which no timer is set that is too long to wait', async () => {
+    const longest = limits.requestDeadlineMsMax;
+    // A time to which the deadline is added with a little too much.
+    const awkward = Array.from({ length: 1_000 }, (_, index) => index / 1_000).find(
+      (nowMs) => nowMs + longest - nowMs > longest,
+    );
+    expect(awkward).toBeDefined();
+    const { asker, answerer, questions } = asking();
+    const clock = vi.spyOn(performance, 'now').mockReturnValue(awkward ?? 0);
+    const timers = vi.spyOn(globalThis, 'setTimeout');
+    const reply = asker.request(b, question, 'when?', { deadlineMs: longest });
+    const delays = timers.mock.calls.map(([, delayMs]) => delayMs ?? 0);
+    timers.mockRestore();
+    clock.mockRestore();
+    // Node.js takes a longer one for 1 ms.
+    expect(delays.filter((delayMs) => delayMs >= longest)).toEqual([longest]);
+    answerer.drain();
+    answerer.reply(questions[0]?.header as FrameHeader, 'now');
+    expect(await reply).toBe('now');
+  });
+
   it('is the cause of its reply', async () => {
     const { asker, answerer, questions, inboxOf } = asking();
     const reply = asker.request(b, question, 'why?', soon);

@@ -5,7 +5,7 @@ import type { KeyChange, KeyStatement, SignedKeyStatement } from '../../src/iden
 import { signDocument } from '../../src/identity/operator-signature.ts';
 import { generateKeyPair, type SigningKey } from '../../src/identity/signing-key.ts';
 
-const nonce = (): string => randomBytes(16).toString('base64url');
+export const nonce = (): string => randomBytes(16).toString('base64url');
 
 export function statement(
   change: KeyChange,
