@@ -40,7 +40,7 @@ describe('a request', () => {
   it('may have the longest deadline, for which no timer is set that is too long to wait', async () => {
     const longest = limits.requestDeadlineMsMax;
     // A time to which the deadline is added with a little too much.
-    const awkward = Array.from({ length: 1_000 }, (_, index) => index / 1_000).find(
+    const awkward = Array.from({ length: 1_000 }, (_, index) => 1 + index * 1.001).find(
       (nowMs) => nowMs + longest - nowMs > longest,
     );
     expect(awkward).toBeDefined();
