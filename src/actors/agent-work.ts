@@ -184,7 +184,8 @@ export function takeToolOutcome({ context, event }: AgentArguments): Partial<Age
 
 export function toolCall(context: AgentContext) {
   const { plan, agent } = requireAgent(context);
-  return toolCallOf(plan.definition, agent, judgementOf(context).output);
+  const { document } = context.variables;
+  return toolCallOf(plan.definition, agent, judgementOf(context).output, document);
 }
 
 export function stepResult(context: AgentContext): StepResult {

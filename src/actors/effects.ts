@@ -7,6 +7,7 @@ const effectClasses: Readonly<Record<string, EffectClass>> = {
   'blobs.read': 'pure',
   'clock.wake': 'pure',
   'sandbox.run': 'pure',
+  'sandbox.script': 'pure',
   'file.read': 'pure',
   'file.list': 'pure',
   'file.write': 'idempotent',

@@ -172,6 +172,12 @@ const toolSchema = z
         'Arguments of the operation; strings are Mustache templates over the arguments of the call.',
       ),
     parameters: z.array(name).describe('Arguments that a call has to give.'),
+    mount: z
+      .literal('document')
+      .optional()
+      .describe(
+        'Of a sandbox tool: the script has the text of the document of its step, at /docs and its name.',
+      ),
     result: z
       .string()
       .optional()
@@ -313,4 +319,5 @@ export const pipelineDefinitionSchema = z.strictObject({
 
 export type PipelineDefinition = z.output<typeof pipelineDefinitionSchema>;
 export type AgentDefinition = PipelineDefinition['agents'][string];
+export type ToolDefinition = PipelineDefinition['tools'][string];
 export type StepDefinition = PipelineDefinition['steps'][number];

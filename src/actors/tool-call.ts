@@ -5,7 +5,7 @@ import { limits } from '../kernel/limits.ts';
 import { act } from './act.ts';
 import { isKnownOperation } from './effects.ts';
 import type { ActIntention } from './intention.ts';
-import type { AgentDefinition, PipelineDefinition } from './pipeline-definition.ts';
+import type { AgentDefinition, PipelineDefinition, ToolDefinition } from './pipeline-definition.ts';
 import { renderTemplate } from './template.ts';
 
 export const toolTag = 'tool';
@@ -32,10 +32,28 @@ export function sandboxLimits({ limits: own }: AgentDefinition): JsonObject {
   return { timeoutMs, memoryMb: own.memoryMb };
 }
 
+/** What a step is about, for tools that have it mounted. */
+interface Mountable {
+  readonly name: string;
+  readonly text: string;
+}
+
+/** The document beside the files that the tool's own arguments name. */
+function mountOf(
+  { mount }: ToolDefinition,
+  rendered: JsonObject,
+  document: Mountable | null,
+): JsonObject {
+  if (mount === undefined) return {};
+  const files = isJsonObject(rendered.files) ? rendered.files : {};
+  return { files: document === null ? files : { ...files, [document.name]: document.text } };
+}
+
 export function toolCallOf(
   definition: PipelineDefinition,
   agent: AgentDefinition,
   output: Json,
+  document: Mountable | null = null,
 ): ToolCall {
   if (agent.tools.length === 0 || !isJsonObject(output)) return { type: 'none' };
   const { tool, args } = output;
@@ -57,7 +75,8 @@ export function toolCallOf(
     };
   }
   const rendered = renderArguments(description.arguments, given) as JsonObject;
-  const whole = { ...rendered, ...addedArguments(definition, agent, actuator) };
+  const mount = actuator === 'sandbox' ? mountOf(description, rendered, document) : {};
+  const whole = { ...rendered, ...mount, ...addedArguments(definition, agent, actuator) };
   return { type: 'call', tool, intention: act(toolTag, { actuator, operation }, whole) };
 }
 

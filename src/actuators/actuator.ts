@@ -53,3 +53,15 @@ export interface Actuator {
 export function operation<A, R>(definition: Operation<A, R>): Operation<A, R> {
   return definition;
 }
+
+/** The operations of an actuator that leave no trace, by their whole names, such as `file.read`. */
+export function pureOperations({
+  name,
+  operations,
+}: Actuator): Readonly<Record<string, Operation>> {
+  return Object.fromEntries(
+    Object.entries(operations)
+      .filter(([, { effect }]) => effect === 'pure')
+      .map(([operationName, found]) => [`${name}.${operationName}`, found]),
+  );
+}

@@ -6,6 +6,7 @@ import { z } from 'zod';
 import { generateArgumentsSchema } from '../inference/context-generation.ts';
 import { limits } from '../kernel/limits.ts';
 import { fetchArgumentsSchema, sendArgumentsSchema } from './http-arguments.ts';
+import { sandboxRunArguments, sandboxScriptArguments } from './sandbox-arguments.ts';
 
 const workspacePath = z.string();
 const sha256Hex = z.string().regex(/^[0-9a-f]{64}$/);
@@ -19,14 +20,8 @@ export const operationArguments = {
     /** Milliseconds since the epoch. */
     at: z.number().int().min(0).max(8.64e15),
   }),
-  'sandbox.run': z.strictObject({
-    source: z.string(),
-    timeoutMs: z.number().int().min(1).max(limits.sandboxTimeoutMsMax).optional(),
-    memoryMb: z.number().int().min(8).max(limits.sandboxMemoryMbMax).optional(),
-    input: z.json().optional(),
-    seed: z.number().int().min(0).max(0xffff_ffff).optional(),
-    timeMs: z.number().int().optional(),
-  }),
+  'sandbox.run': sandboxRunArguments,
+  'sandbox.script': sandboxScriptArguments,
   'human.decide': z.strictObject({
     step: z.string(),
     attempt: z.number().int().nonnegative(),

@@ -20,6 +20,8 @@ export interface Io {
   readonly stdinIsTerminal?: boolean;
   /** Lines of standard input. */
   lines(): AsyncIterable<string>;
+  /** All of standard input. */
+  readonly input?: () => AsyncIterable<Uint8Array>;
   /** Calls the listener for SIGINT and SIGTERM until the returned function is called. */
   onSignal(listener: (signal: NodeJS.Signals) => void): () => void;
 }
@@ -32,6 +34,7 @@ export const processIo: Io = {
   terminal: processTerminal,
   stdinIsTerminal: process.stdin.isTTY === true,
   lines: () => createInterface({ input: process.stdin, crlfDelay: Number.POSITIVE_INFINITY }),
+  input: () => process.stdin,
   onSignal: (listener) => {
     process.on('SIGINT', listener);
     process.on('SIGTERM', listener);

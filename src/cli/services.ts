@@ -37,7 +37,7 @@ import type {
   WindowView,
 } from '../runtime/views.ts';
 import type { LayerStates } from '../sandbox/layers/layer.ts';
-import type { SandboxPool } from '../sandbox/sandbox.ts';
+import type { Sandboxes } from '../sandbox/sandboxes.ts';
 
 export type { ReplaySession };
 
@@ -167,7 +167,7 @@ export interface Services {
   /** What stands between a script and this host, each tried for real. */
   sandboxLayers(): Promise<LayerStates>;
   /** One warm sandbox in this process's care. */
-  openSandbox(config: RuntimeConfig): Promise<Pick<SandboxPool, 'execute' | 'close'>>;
+  openSandbox(config: RuntimeConfig): Promise<Pick<Sandboxes, 'execute' | 'close'>>;
 }
 
 export const realServices: Services = {
@@ -313,10 +313,10 @@ export const realServices: Services = {
     return (await hostLayers()).states;
   },
   openSandbox: async (config) => {
-    const [{ SandboxPool }, { sandboxPoolSettings }] = await Promise.all([
-      import('../sandbox/sandbox.ts'),
+    const [{ Sandboxes }, { sandboxPoolSettings }] = await Promise.all([
+      import('../sandbox/sandboxes.ts'),
       import('../runtime/sandbox-config.ts'),
     ]);
-    return new SandboxPool({ ...sandboxPoolSettings(config.sandbox), size: 1 });
+    return new Sandboxes({ ...sandboxPoolSettings(config.sandbox), size: 1 });
   },
 };

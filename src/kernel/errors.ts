@@ -289,6 +289,42 @@ export const errorCatalogue = {
     'The script file or a limit is not acceptable.',
     'Check the file and the limits that the message names.',
   ),
+  SANDBOX_CALLS: entry(
+    runFailed,
+    422,
+    'A script called fs or tools more often than its limit.',
+    'Make fewer calls or raise --calls.',
+  ),
+  SANDBOX_FILES: entry(
+    runFailed,
+    422,
+    'A script made more or larger files than its limits.',
+    'Write less or raise the limit that the message names.',
+  ),
+  SANDBOX_MESSAGE: entry(
+    runFailed,
+    422,
+    'One call of a script carried more bytes than its limit.',
+    'Read and write large files in parts.',
+  ),
+  SANDBOX_OUTPUT: entry(
+    runFailed,
+    422,
+    'A script gave out more than may leave, or something that is no plain file.',
+    'Leave only plain files under /out, within the limit that the message names.',
+  ),
+  SANDBOX_MOUNT_INVALID: entry(
+    badInput,
+    400,
+    'A folder, file or archive cannot be mounted.',
+    'Check the entry that the message names.',
+  ),
+  SANDBOX_INTERPRETER_MISSING: entry(
+    environment,
+    503,
+    'The program that runs a script of this language is not on this machine.',
+    'Install what the message names.',
+  ),
 
   INTENTION_INVALID: entry(
     runFailed,

@@ -316,6 +316,45 @@ export const limits = {
   sandboxWatchMs: 10,
   /** Longest start of a sandbox process. */
   sandboxStartMsMax: 15_000,
+  /** Most lines that a script writes to its console. */
+  sandboxConsoleLinesMax: 8_192,
+  /** Files and folders that a script makes in its file system. */
+  sandboxFilesDefault: 1_000,
+  sandboxFilesMax: 10_000,
+  /** Size of one file of a script. */
+  sandboxFileBytesDefault: 8 * MiB,
+  sandboxFileBytesMax: 16 * MiB,
+  /** Bytes of everything that a script keeps in its file system. */
+  sandboxTotalBytesDefault: 32 * MiB,
+  sandboxTotalBytesMax: 128 * MiB,
+  /** Bytes of the files that leave an execution. */
+  sandboxOutputBytesDefault: 8 * MiB,
+  sandboxOutputBytesMax: 32 * MiB,
+  /** Calls of `fs` and `tools` in one execution, and how many of them are unanswered at once. */
+  sandboxCallsDefault: 10_000,
+  sandboxCallsMax: 100_000,
+  sandboxCallsInFlightMax: 32,
+  /** Bytes that one such call carries, there or back. */
+  sandboxMessageBytesDefault: MiB,
+  sandboxMessageBytesMax: 2 * MiB,
+  /** Longest turn of the runtime's event loop for such calls. */
+  sandboxCallTurnMs: 2,
+  /** Tools that one execution is granted. */
+  sandboxToolsMax: 64,
+  sandboxToolNameMax: 80,
+  /** Longest path in the file system of a script, longest name in it, and its depth. */
+  overlayPathCharsMax: 1_024,
+  overlayNameBytesMax: 255,
+  overlayDepthMax: 32,
+  /** Files and folders of everything that is mounted for an execution, and their size together. */
+  sandboxMountFilesMax: 10_000,
+  sandboxMountBytesMax: 64 * MiB,
+  /** Size of an archive that is mounted, before it is unpacked. */
+  sandboxArchiveBytesMax: 64 * MiB,
+  /** Bytes of files that one request of the API gives and gets, before base64. */
+  sandboxApiFileBytesMax: 512 * KiB,
+  /** Processes of one shell or Python script. */
+  sandboxScriptProcessesMax: 64,
 
   /** Requests that wait in one actuator. */
   actuatorQueueMax: 4_096,

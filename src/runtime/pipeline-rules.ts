@@ -42,6 +42,10 @@ function* agentProblems(
   if (agents.length > limits.pipelineAgentsMax) {
     yield invalid(['agents'], `a pipeline has at most ${limits.pipelineAgentsMax} agents`);
   }
+  for (const [name, { actuator, mount }] of Object.entries(definition.tools)) {
+    if (mount === undefined || actuator === 'sandbox') continue;
+    yield invalid(['tools', name, 'mount'], 'only a tool of the sandbox has files mounted');
+  }
   for (const [name, agent] of agents) {
     const path = ['agents', name];
     for (const [index, tool] of agent.tools.entries()) {

@@ -39,6 +39,7 @@ import { runWindow } from './run-window.ts';
 import type { RuntimeThreads } from './runtime-threads.ts';
 import { sandboxPoolSettings } from './sandbox-config.ts';
 import { SandboxDesk } from './sandbox-desk.ts';
+import type { SandboxReport, SandboxRequest } from './sandbox-request.ts';
 import { Security } from './security.ts';
 import { SnapshotService } from './snapshot-service.ts';
 import { isDiskFailure } from './step-failure.ts';
@@ -59,8 +60,6 @@ import type {
   ResolveRequest,
   RuntimePort,
   RunView,
-  SandboxReport,
-  SandboxRequest,
   StartRunRequest,
   TokenView,
   TranscriptView,

@@ -1,12 +1,11 @@
 /** Scripts that somebody runs by hand, in a pool of their own that begins with the first of them. */
-import { limits } from '../kernel/limits.ts';
-import { SandboxPool } from '../sandbox/sandbox.ts';
+import { Sandboxes } from '../sandbox/sandboxes.ts';
 import type { SandboxPoolSettings } from './sandbox-config.ts';
-import type { SandboxReport, SandboxRequest } from './views.ts';
+import { runSandboxRequest, type SandboxReport, type SandboxRequest } from './sandbox-request.ts';
 
 export class SandboxDesk {
   readonly #settings: SandboxPoolSettings;
-  #pool: SandboxPool | null = null;
+  #sandboxes: Sandboxes | null = null;
 
   constructor(settings: SandboxPoolSettings) {
     this.#settings = settings;
@@ -14,16 +13,11 @@ export class SandboxDesk {
 
   /** Aborting the signal kills the script, or takes it out of the queue. */
   execute(request: SandboxRequest, signal?: AbortSignal): Promise<SandboxReport> {
-    this.#pool ??= new SandboxPool({ size: 1, policy: this.#settings.policy });
-    return this.#pool.execute({
-      source: request.source,
-      timeoutMs: request.timeoutMs ?? limits.sandboxTimeoutMsDefault,
-      memoryMb: request.memoryMb ?? limits.sandboxMemoryMbDefault,
-      signal,
-    });
+    this.#sandboxes ??= new Sandboxes({ size: 1, policy: this.#settings.policy });
+    return runSandboxRequest(this.#sandboxes, request, signal);
   }
 
   async close(): Promise<void> {
-    await this.#pool?.close();
+    await this.#sandboxes?.close();
   }
 }

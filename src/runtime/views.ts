@@ -15,6 +15,7 @@ import type { BusView } from './bus-view.ts';
 import type { CompactionReport } from './compact-journal.ts';
 import type { CompactionLimit } from './compaction-plan.ts';
 import type { ErasureReport } from './erase-run.ts';
+import type { SandboxReport, SandboxRequest } from './sandbox-request.ts';
 import type { SecurityPort } from './security-port.ts';
 import type { SnapshotAudit } from './snapshot-run.ts';
 
@@ -277,21 +278,6 @@ export interface GeneratedText {
   }[];
   readonly minConfidence: number | null;
   readonly usage: { readonly promptTokens: number; readonly answerTokens: number };
-}
-
-export interface SandboxRequest {
-  readonly source: string;
-  readonly timeoutMs?: number;
-  readonly memoryMb?: number;
-}
-
-export interface SandboxReport {
-  readonly ok: boolean;
-  readonly value?: unknown;
-  readonly error?: { readonly code: string; readonly message: string };
-  readonly usage: { readonly wallMs: number; readonly cpuMs: number; readonly memoryMb: number };
-  /** Layers that held the process; none when there was no process. */
-  readonly layers: readonly string[];
 }
 
 export interface SnapshotsView {

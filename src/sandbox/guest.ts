@@ -1,23 +1,28 @@
 /**
  * The code that prepares an isolate before a script, as text, because it is
- * compiled inside the isolate.
+ * compiled inside the isolate. `fs` and `tools` are in `guest-calls.ts`, what
+ * is taken away in `guest-removals.ts` and `guest-buffers.ts`.
  *
  * Invariants
- *   G1. Nothing of the host enters the isolate: no reference, no callback.
- *       A script leaves one array of three strings and that is all.
+ *   G1. Nothing of the host reaches a script: no reference, and no function
+ *       but those made here. The one callback that leads out takes and gives
+ *       texts and numbers, and only this code holds it. A script leaves one
+ *       array of three strings and that is all.
  *   G2. What this code needs afterwards it captures first; a script that
  *       rewrites the built-ins changes only its own answer.
  *   G3. No source of time or chance is left: Math.random is seeded, now is
  *       fixed, and what observes threads or the garbage collector is gone.
  */
 import { guestBuffersSource } from './guest-buffers.ts';
+import { guestCalls } from './guest-calls.ts';
+import { guestRemovals } from './guest-removals.ts';
 
-export const guestSource = String.raw`(function boot(seed, timeMs, inputText, resultMax, consoleMax) {
+const boot = String.raw`(function boot(seed, timeMs, inputText, resultMax, consoleMax, linesMax, callsMax, inFlightMax, messageMax, toolNames, send) {
   'use strict';
   const evaluate = eval;
   const { stringify, parse } = JSON;
   const { getPrototypeOf, defineProperty } = Object;
-  const { construct } = Reflect;
+  const { apply, construct } = Reflect;
   const { isArray } = Array;
   const { isFinite } = Number;
   const { imul } = Math;
@@ -28,12 +33,7 @@ export const guestSource = String.raw`(function boot(seed, timeMs, inputText, re
   const slice = uncurry(String.prototype.slice);
   const exec = uncurry(RegExp.prototype.exec);
 
-  for (const name of ['SharedArrayBuffer', 'Atomics', 'WebAssembly', 'WeakRef', 'FinalizationRegistry']) {
-    delete globalThis[name];
-  }
-  if (typeof Temporal === 'object') delete Temporal.Now;
-  ${guestBuffersSource}
-
+  const makeCalls = ${guestCalls};
   let state = seed >>> 0;
   const random32 = () => {
     state = (state + 0x9e3779b9) >>> 0;
@@ -76,8 +76,10 @@ export const guestSource = String.raw`(function boot(seed, timeMs, inputText, re
     },
   });
 
+  // One entry after the other: a letter for the level, the length of the text, a colon, the text.
   let log = '';
-  let logFull = false;
+  let logged = 0;
+  let lines = 0;
   const show = (value) => {
     if (typeof value !== 'object' || value === null) return text(value);
     try {
@@ -86,25 +88,32 @@ export const guestSource = String.raw`(function boot(seed, timeMs, inputText, re
       return '[object]';
     }
   };
-  const write = (...values) => {
-    if (logFull) return;
-    for (let index = 0; index < values.length; index += 1) {
-      log += (index === 0 ? '' : ' ') + slice(show(values[index]), 0, consoleMax);
-      if (log.length > consoleMax) {
-        log = slice(log, 0, consoleMax);
-        logFull = true;
-        return;
-      }
+  const write = (level, values) => {
+    if (logged >= consoleMax || lines >= linesMax) return;
+    let line = '';
+    // Each line counts with its end.
+    const room = consoleMax - logged;
+    for (let index = 0; index < values.length && line.length < room; index += 1) {
+      line += (index === 0 ? '' : ' ') + slice(show(values[index]), 0, room);
     }
-    log += '\n';
+    if (line.length >= room) line = slice(line, 0, room);
+    logged += line.length + 1;
+    lines += 1;
+    log += level + line.length + ':' + line;
   };
-  const console = {};
-  for (const name of ['log', 'info', 'warn', 'error', 'debug', 'trace']) console[name] = write;
+  const console = {
+    log: (...values) => write('l', values),
+    info: (...values) => write('i', values),
+    warn: (...values) => write('w', values),
+    error: (...values) => write('e', values),
+    debug: (...values) => write('d', values),
+    trace: (...values) => write('t', values),
+  };
   defineProperty(globalThis, 'console', { value: console, writable: true, configurable: true });
+  const given = inputText === null ? undefined : parse(inputText);
   if (inputText !== null) {
-    defineProperty(globalThis, 'input', { value: parse(inputText), writable: true, configurable: true });
+    defineProperty(globalThis, 'input', { value: given, writable: true, configurable: true });
   }
-
   const describe = (error) => {
     try {
       if (typeof error !== 'object' || error === null) return 'threw ' + slice(show(error), 0, 2000);
@@ -149,13 +158,15 @@ export const guestSource = String.raw`(function boot(seed, timeMs, inputText, re
         return value;
     }
   };
-  return async function run(source) {
-    let value;
-    try {
-      value = await evaluate(source);
-    } catch (error) {
-      return [isMemory(error) ? 'memory' : 'error', describe(error), log];
-    }
+  const calls = makeCalls(send, callsMax, inFlightMax, messageMax, toolNames, plain);
+  defineProperty(globalThis, 'fs', { value: calls.fs, writable: true, configurable: true });
+  defineProperty(globalThis, 'tools', { value: calls.tools, writable: true, configurable: true });
+
+  const failure = (error) => {
+    if (isMemory(error)) return 'memory';
+    return calls.boundOf(error) ?? 'error';
+  };
+  const asResult = (value) => {
     let json;
     try {
       json = stringify(value === undefined ? null : value, plain);
@@ -167,4 +178,32 @@ export const guestSource = String.raw`(function boot(seed, timeMs, inputText, re
     if (json.length > resultMax) return ['invalid', 'the value has ' + json.length + ' characters of JSON', log];
     return ['value', json, log];
   };
+  /** The main function of the script, where it has one that it does not call itself. */
+  const mainOf = () => {
+    try {
+      const main = evaluate('main');
+      return typeof main === 'function' ? main : null;
+    } catch {
+      return null;
+    }
+  };
+  // What main says: never, unless-value (it is asked where the script gives no value) or always.
+  const run = async function run(source, asksMain) {
+    let value;
+    try {
+      const completion = evaluate(source);
+      value = await completion;
+      if (asksMain === 'always' || (asksMain === 'unless-value' && completion === undefined)) {
+        const main = mainOf();
+        if (main !== null) value = await apply(main, undefined, [given]);
+      }
+    } catch (error) {
+      return [failure(error), describe(error), log];
+    }
+    return asResult(value);
+  };
+  return { run, answer: calls.answer };
 })`;
+
+/** A script whose value is `boot`, called once with the settings and the callback that leads out. */
+export const guestSource = `${guestRemovals}\n${guestBuffersSource}\n${boot}`;

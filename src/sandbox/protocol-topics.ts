@@ -8,6 +8,7 @@ import { threadId } from '../bus/thread-id.ts';
 /** Topics on the pipe; each goes one way. */
 export const jobTopic = 1;
 export const answerTopic = 2;
+export const callAnswerTopic = 3;
 
 /** The two ends of the pipe. */
 export const runtimeEnd = threadId(0);

@@ -13,13 +13,21 @@
  */
 import { PipeFrameReader, PipeFrameWriter } from '../bus/pipe-frames.ts';
 import { assert } from '../kernel/assert.ts';
+import type { ErrorCode } from '../kernel/errors.ts';
 import { limits } from '../kernel/limits.ts';
+import { consoleLines, consoleText } from './console-lines.ts';
+import { HostCalls, type HostCallsOptions } from './host-calls.ts';
 import { ConfinedProcess } from './layers/confined-process.ts';
 import type { LayerName } from './layers/layer.ts';
 import { observedLayers } from './layers/observed-layers.ts';
 import { ProcessProbe } from './memory-probe.ts';
-import { type SandboxAnswer, type SandboxJob, sandboxAnswerSchema } from './protocol.ts';
-import { answerTopic, jobTopic, runtimeEnd } from './protocol-topics.ts';
+import {
+  type SandboxAnswer,
+  type SandboxCall,
+  type SandboxJob,
+  sandboxAnswerSchema,
+} from './protocol.ts';
+import { answerTopic, callAnswerTopic, jobTopic, runtimeEnd } from './protocol-topics.ts';
 import { parseResultText } from './result-text.ts';
 import { failedOutcome, type SandboxOutcome, type SandboxUsage } from './sandbox-outcome.ts';
 import { type SandboxRefusal, type SandboxSetup, sandboxBounds } from './sandbox-setup.ts';
@@ -42,6 +50,8 @@ export interface RunOptions {
   readonly cpuMs: number;
   /** Aborting it kills the process; the outcome is INTENTION_ABORTED. */
   readonly signal?: AbortSignal | undefined;
+  /** What the calls of the script reach. */
+  readonly called: Pick<HostCallsOptions, 'fileSystem' | 'tools' | 'limits'>;
 }
 
 type Ending =
@@ -65,6 +75,7 @@ export class SandboxProcess {
   #killed = false;
   #held = false;
   #onDone: (done: Done) => void = () => {};
+  #onCall: (call: SandboxCall) => void = () => this.kill();
   #onReadiness: (readiness: Readiness) => void = () => {};
 
   /** Starts a process once `setup` is there. */
@@ -93,7 +104,10 @@ export class SandboxProcess {
    * Runs the one script of this process. Only after `claim` said ready. Null
    * when the process was gone before the script began: another may run it.
    */
-  async run(job: SandboxJob, { cpuMs, signal }: RunOptions): Promise<SandboxOutcome | null> {
+  async run(
+    job: SandboxJob,
+    { cpuMs, signal, called }: RunOptions,
+  ): Promise<SandboxOutcome | null> {
     assert(!this.#used, 'a sandbox process runs one script only'); // (S1)
     this.#used = true;
     const { promise, resolve } = Promise.withResolvers<Ending>(); // (S3)
@@ -115,8 +129,15 @@ export class SandboxProcess {
       onViolation: (violation) => resolve({ type: 'violation', violation }),
     });
     const writer = new PipeFrameWriter(runtimeEnd, limits.sandboxFrameBytesMax);
+    const calls = new HostCalls({
+      ...called,
+      answer: (answer) => this.#process?.stdin.write(writer.encode(callAnswerTopic, answer)),
+      onViolation: () => this.kill(),
+    });
+    this.#onCall = (call) => calls.accept(call);
     this.#process?.stdin.write(writer.encode(jobTopic, job));
     const ending = await promise;
+    calls.close();
     signal?.removeEventListener('abort', onAbort);
     const observed = watch.stop();
     if (ending.type === 'ended' && !this.#begun) return null;
@@ -191,6 +212,9 @@ export class SandboxProcess {
         break;
       case 'unusable':
         this.#onReadiness({ ready: false, refusal: unusable(answer.message) });
+        break;
+      case 'call':
+        this.#onCall(answer);
         break;
       case 'done':
         this.#onDone(answer);
@@ -294,23 +318,39 @@ function memoryOutcome(job: SandboxJob, usage: SandboxUsage): SandboxOutcome {
   );
 }
 
+const boundCodes = {
+  calls: 'SANDBOX_CALLS',
+  files: 'SANDBOX_FILES',
+  message: 'SANDBOX_MESSAGE',
+  output: 'SANDBOX_OUTPUT',
+} as const satisfies Record<string, ErrorCode>;
+
 function answerOutcome(done: Done, job: SandboxJob, usage: SandboxUsage): SandboxOutcome {
-  const console = done.console.slice(0, limits.sandboxConsoleBytesMax);
+  const lines = consoleLines(done.console);
+  const printed = { console: consoleText(lines), lines };
   switch (done.kind) {
     case 'memory':
-      return { ...memoryOutcome(job, usage), console };
+      return { ...memoryOutcome(job, usage), ...printed };
     case 'error':
       return {
         ...failedOutcome('SANDBOX_SCRIPT_ERROR', done.text.slice(0, 2_200), usage),
-        console,
+        ...printed,
+      };
+    case 'calls':
+    case 'files':
+    case 'message':
+    case 'output':
+      return {
+        ...failedOutcome(boundCodes[done.kind], done.text.slice(0, 2_200), usage),
+        ...printed,
       };
     case 'invalid':
-      return { ...invalidOutcome(done.text.slice(0, 2_200), usage), console };
+      return { ...invalidOutcome(done.text.slice(0, 2_200), usage), ...printed };
     case 'value': {
       const parsed = parseResultText(done.text);
       return 'problem' in parsed
-        ? { ...invalidOutcome(parsed.problem, usage), console }
-        : { ok: true, value: parsed.value, console, usage, layers: [] };
+        ? { ...invalidOutcome(parsed.problem, usage), ...printed }
+        : { ok: true, value: parsed.value, ...printed, usage, layers: [] };
     }
   }
 }

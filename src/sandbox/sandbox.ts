@@ -3,10 +3,11 @@
  *
  * A script is evaluated as a script, and its value is the awaited completion
  * value: what its last expression statement gives. `await` at the top level is
- * allowed (see top-level-await.ts). There is no require, process, file,
- * network, timer or thread; `input` is a global when given; `console` is
- * captured; Math.random is seeded and now is fixed, so that an execution
- * repeats exactly.
+ * allowed (see top-level-await.ts), and a main function (see entry-point.ts).
+ * There is no require, process, network, timer or thread; `input` is a global
+ * when given; `fs` is a file system in memory, `tools` what is granted;
+ * `console` is captured; Math.random is seeded and now is fixed, so that an
+ * execution repeats exactly.
  *
  * Invariants
  *   P1. `execute` never rejects: what a script does is an outcome.
@@ -18,38 +19,34 @@
  *       execution under way is not slowed by what only later ones need.
  */
 import { assert } from '../kernel/assert.ts';
-import { findNonJson, type Json } from '../kernel/json.ts';
 import { limits } from '../kernel/limits.ts';
+import { type CheckedExecution, checkedExecution, type Execution } from './execution.ts';
 import { type HostLayers, hostLayers } from './layers/host-layers.ts';
 import { type LayerPolicy, layerPolicyDefault } from './layers/layer.ts';
+import { outputManifest } from './output-manifest.ts';
+import { OverlayFileSystem } from './overlay-file-system.ts';
 import type { SandboxJob } from './protocol.ts';
 import { failedOutcome, type SandboxOutcome } from './sandbox-outcome.ts';
 import { type RunOptions, SandboxProcess } from './sandbox-process.ts';
 import { prepareSandbox, type SandboxRefusal, type SandboxSetup } from './sandbox-setup.ts';
+import { type ToolPort, toolNamesProblem } from './tool-port.ts';
 
-/** One script and its limits. What is not given has a default in `limits`. */
-export interface SandboxExecution {
-  readonly source: string;
-  /** 1 to limits.sandboxTimeoutMsMax; counts from when a process takes the script. */
-  readonly timeoutMs?: number | undefined;
-  /** Processor time of all threads, 1 to twice limits.sandboxTimeoutMsMax; twice the time limit by default. */
-  readonly cpuMs?: number | undefined;
-  /** 8 to limits.sandboxMemoryMbMax. */
-  readonly memoryMb?: number | undefined;
-  /** The global `input` of the script. */
-  readonly input?: Json | undefined;
-  /** Seed of Math.random, an unsigned 32-bit integer; 0 by default. */
-  readonly seed?: number | undefined;
-  /** What the script takes for now, milliseconds since the epoch; 0 by default. */
-  readonly timeMs?: number | undefined;
-  /** Aborting it kills the script or ends its waiting; the outcome is INTENTION_ABORTED. */
-  readonly signal?: AbortSignal | undefined;
+/** One script for an isolate; the global `input` is its input. */
+export interface SandboxExecution extends Execution {
+  /** JavaScript unless it says otherwise. Types of TypeScript are stripped. */
+  readonly language?: 'js' | 'ts' | undefined;
+  /** The tools that the script is granted; none by default. */
+  readonly tools?: ToolPort | undefined;
 }
 
 /** What came of asking for a place among the running. */
 type Entry = 'entered' | 'full' | 'aborted';
 
-const sandboxMemoryMbMin = 8;
+const noTools: ToolPort = {
+  names: [],
+  call: () => Promise.reject(new Error('no tool is granted')),
+};
+
 /** Starts that may fail in a row before warm processes are no longer started ahead. */
 const failedStartsMax = 3;
 
@@ -75,7 +72,10 @@ export class SandboxPool {
   #refillTimer: NodeJS.Timeout | null = null;
 
   constructor({ size, policy = layerPolicyDefault, host }: SandboxPoolOptions) {
-    assert(isWhole(size, 0, limits.sandboxPoolSizeMax), 'the pool size is within its bounds');
+    assert(
+      Number.isInteger(size) && size >= 0 && size <= limits.sandboxPoolSizeMax,
+      'the pool size is within its bounds',
+    );
     this.#size = size;
     this.#setup = Promise.resolve(host ?? hostLayers()).then((found) =>
       prepareSandbox(policy, found),
@@ -101,8 +101,14 @@ export class SandboxPool {
 
   /** Runs one script to its outcome (P1). */
   async execute(execution: SandboxExecution): Promise<SandboxOutcome> {
-    const job = toJob(execution);
+    const checked = checkedExecution(execution);
+    if (typeof checked === 'string') return failedOutcome('SANDBOX_INPUT_INVALID', checked);
+    const job = toJob(execution, checked);
     if (typeof job === 'string') return failedOutcome('SANDBOX_INPUT_INVALID', job);
+    const { limits: own, cpuMs } = checked;
+    const { signal, tools = noTools } = execution;
+    const fileSystem = execution.fileSystem ?? new OverlayFileSystem({ limits: own });
+    const called = { fileSystem, tools, limits: own };
     if (this.#closed) return failedOutcome('SANDBOX_CRASHED', 'The sandbox is closed.');
     const entry = await this.#enter(execution.signal);
     if (entry === 'aborted') return abortedOutcome();
@@ -113,8 +119,8 @@ export class SandboxPool {
       );
     }
     try {
-      const { cpuMs = 2 * job.timeoutMs, signal } = execution;
-      return await this.#run(job, { cpuMs, signal });
+      const outcome = await this.#run(job, { cpuMs, signal, called });
+      return outcome.ok ? { ...outcome, files: await outputManifest(fileSystem) } : outcome;
     } finally {
       this.#leave();
     }
@@ -228,41 +234,11 @@ function abortedOutcome(): SandboxOutcome {
 }
 
 /** The job in an execution, or what is wrong with it in one sentence. */
-function toJob(execution: SandboxExecution): SandboxJob | string {
-  const {
-    source,
-    timeoutMs = limits.sandboxTimeoutMsDefault,
-    memoryMb = limits.sandboxMemoryMbDefault,
-    seed = 0,
-    timeMs = 0,
-  } = execution;
-  if (typeof source !== 'string') return 'The script is not text.';
-  if (Buffer.byteLength(source, 'utf8') > limits.sandboxScriptBytesMax) {
-    return `The script is larger than ${limits.sandboxScriptBytesMax} bytes; make it smaller.`;
-  }
-  if (!isWhole(timeoutMs, 1, limits.sandboxTimeoutMsMax)) {
-    return `The time limit is a whole number of ms from 1 to ${limits.sandboxTimeoutMsMax}.`;
-  }
-  const { cpuMs } = execution;
-  if (cpuMs !== undefined && !isWhole(cpuMs, 1, 2 * limits.sandboxTimeoutMsMax)) {
-    return `The limit of processor time is a whole number of ms from 1 to ${2 * limits.sandboxTimeoutMsMax}.`;
-  }
-  if (!isWhole(memoryMb, sandboxMemoryMbMin, limits.sandboxMemoryMbMax)) {
-    return `The memory limit is a whole number of MiB from ${sandboxMemoryMbMin} to ${limits.sandboxMemoryMbMax}.`;
-  }
-  if (!isWhole(seed, 0, 0xffff_ffff)) return 'The seed is a whole number from 0 to 4294967295.';
-  if (!isWhole(timeMs, -8.64e15, 8.64e15)) return 'The time is not a whole number of ms of a date.';
-  if (execution.input === undefined) {
-    return { source, timeoutMs, memoryMb, seed, timeMs, input: null };
-  }
-  if (findNonJson(execution.input) !== null) return 'The input of the script is not plain JSON.';
-  const input = JSON.stringify(execution.input);
-  if (Buffer.byteLength(input, 'utf8') > limits.sandboxInputBytesMax) {
-    return `The input of the script is larger than ${limits.sandboxInputBytesMax} bytes of JSON.`;
-  }
-  return { source, timeoutMs, memoryMb, seed, timeMs, input };
-}
-
-function isWhole(value: unknown, least: number, most: number): boolean {
-  return Number.isSafeInteger(value) && Number(value) >= least && Number(value) <= most;
+function toJob(
+  { language = 'js', tools = noTools }: SandboxExecution,
+  { cpuMs: _watched, ...checked }: CheckedExecution,
+): SandboxJob | string {
+  if (language !== 'js' && language !== 'ts') return 'The language is js or ts.';
+  const problem = toolNamesProblem(tools.names);
+  return problem ?? { ...checked, language, tools: tools.names };
 }

@@ -100,4 +100,37 @@ describe('a call in an answer', () => {
   test('an agent without tools calls nothing, whatever it says', () => {
     expect(call({ tool: 'calc', args: { a: 1, b: 2 } }, { tools: [] })).toEqual({ type: 'none' });
   });
+
+  test('a tool of the sandbox has the document of its step where its definition says so', () => {
+    const definition = parsed({
+      name: 'demo',
+      agents: { worker: { prompt: 'x', tools: ['count'] } },
+      tools: {
+        count: {
+          actuator: 'sandbox',
+          operation: 'run',
+          parameters: ['code'],
+          arguments: { source: '{{code}}', files: { 'extra.txt': 'more' } },
+          mount: 'document',
+        },
+      },
+      steps: [{ id: 'work', agent: 'worker' }],
+    });
+    const { worker } = definition.agents;
+    if (worker === undefined) throw new Error('the agent exists');
+    const output = { tool: 'count', args: { code: '1', files: { 'forged.txt': 'x' } } };
+    const filesOf = (document: { name: string; text: string } | null) => {
+      const called = toolCallOf(definition, worker, output, document);
+      return called.type === 'call' ? called.intention.arguments.files : called;
+    };
+    expect(filesOf({ name: 'a.txt', text: 'the text' })).toEqual({
+      'extra.txt': 'more',
+      'a.txt': 'the text',
+    });
+    expect(filesOf(null)).toEqual({ 'extra.txt': 'more' });
+    // Without it, what a document says stays out of the call.
+    expect(call({ tool: 'calc', args: { a: 1, b: 2 } })).not.toHaveProperty(
+      'intention.arguments.files',
+    );
+  });
 });

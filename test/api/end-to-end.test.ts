@@ -193,6 +193,54 @@ describe('what else the server does', () => {
     ).toMatchObject({ ok: false, error: { code: 'SANDBOX_SCRIPT_ERROR' } });
   });
 
+  test('runs scripts with files, input and limits, and answers with what they leave', async () => {
+    const { url } = await serve(deskTexts(1));
+    const run = async (body: object) => (await call(`${url}/v1/sandbox`, body)).body;
+    const files = { 'a.txt': Buffer.from('text').toString('base64') };
+    const left = {
+      path: 'r.txt',
+      bytes: 5,
+      sha256: expect.stringMatching(/^[0-9a-f]{64}$/),
+      mediaType: 'text/plain',
+      base64: Buffer.from('text!').toString('base64'),
+    };
+    expect(
+      await run({
+        source:
+          'const text: string = await fs.readFile("/docs/a.txt", "utf8"); await fs.writeFile("/out/r.txt", text + input.end); Date.now()',
+        language: 'ts',
+        input: { end: '!' },
+        timeMs: 77,
+        files,
+      }),
+    ).toMatchObject({ ok: true, value: 77, files: [left] });
+    expect(
+      await run({
+        source: 'cat /docs/a.txt > /out/r.txt; printf ! >> /out/r.txt',
+        language: 'sh',
+        files,
+      }),
+    ).toMatchObject({ ok: true, files: [left] });
+    const codes = [
+      [{ source: 'for (;;) await fs.stat("/")', limits: { calls: 3 } }, 'SANDBOX_CALLS'],
+      [{ source: 'await fs.writeFile("/out/x", "y".repeat(600000))' }, 'SANDBOX_OUTPUT'],
+      [{ source: '1', files: { 'a\\b': '' } }, 'SANDBOX_MOUNT_INVALID'],
+    ] as const;
+    for (const [body, code] of codes) {
+      expect(await run(body)).toMatchObject({ ok: false, error: { code } });
+    }
+    const refused = [
+      { source: '1', language: 'rb' },
+      { source: '1', files: { a: 'no base64!' } },
+      { source: '1', files: { a: Buffer.alloc(600_000).toString('base64') } },
+      { source: '1', limits: { calls: -1 } },
+      { source: '1', mount: '/etc' },
+    ];
+    for (const body of refused) {
+      expect((await call(`${url}/v1/sandbox`, body)).status).toBe(400);
+    }
+  });
+
   test('refuses with a problem that names its code, and loses nothing', async () => {
     const { url, port, request } = await serve(deskTexts(1));
     const nobody = '019a0000-0000-7000-8000-000000000001';

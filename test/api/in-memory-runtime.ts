@@ -12,6 +12,7 @@ import type { AuditPort } from '../../src/runtime/audit-port.ts';
 import type { BusView } from '../../src/runtime/bus-view.ts';
 import type { CompactionReport } from '../../src/runtime/compact-journal.ts';
 import type { ErasureReport } from '../../src/runtime/erase-run.ts';
+import type { SandboxReport, SandboxRequest } from '../../src/runtime/sandbox-request.ts';
 import type { SecurityPort } from '../../src/runtime/security-port.ts';
 import type {
   CompactionRequest,
@@ -28,8 +29,6 @@ import type {
   RunStatus,
   RuntimePort,
   RunView,
-  SandboxReport,
-  SandboxRequest,
   StartRunRequest,
   TokenView,
   TranscriptView,

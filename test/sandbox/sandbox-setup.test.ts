@@ -89,7 +89,16 @@ test.runIf(host.states.cgroup.works)(
     const setup = { command: small, layers: host.inUse('isolate') };
     const sandbox = new SandboxProcess(Promise.resolve(setup));
     expect(await sandbox.claim()).toEqual({ ready: true });
-    const job = { input: null, memoryMb: 64, timeoutMs: 20_000, seed: 0, timeMs: 0 };
+    const job = {
+      input: null,
+      memoryMb: 64,
+      timeoutMs: 20_000,
+      seed: 0,
+      timeMs: 0,
+      language: 'js' as const,
+      tools: [],
+      limits: { calls: 1, messageBytes: 1_024 },
+    };
     const source =
       'const a = []; for (let i = 0; i < 55; i++) a.push(new Uint8Array(1 << 20).fill(1)); 1';
     const outcome = await sandbox.run({ ...job, source }, { cpuMs: 20_000 });

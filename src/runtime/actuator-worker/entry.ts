@@ -9,6 +9,7 @@
 import { join } from 'node:path';
 import { isMainThread, type MessagePort, parentPort, workerData } from 'node:worker_threads';
 import type { Outcome } from '../../actors/outcome.ts';
+import { pureOperations } from '../../actuators/actuator.ts';
 import { blobsActuator } from '../../actuators/blobs.ts';
 import { clockActuator } from '../../actuators/clock.ts';
 import { fileActuator } from '../../actuators/file.ts';
@@ -31,7 +32,7 @@ import { RuntimeError, toErrorMessage } from '../../kernel/errors.ts';
 import type { Sha256 } from '../../kernel/hash.ts';
 import type { RunId } from '../../kernel/ids.ts';
 import { limits } from '../../kernel/limits.ts';
-import { SandboxPool } from '../../sandbox/sandbox.ts';
+import { Sandboxes } from '../../sandbox/sandboxes.ts';
 import { ActorDirectory } from '../actor-directory.ts';
 import { DurableWaiters } from '../durable-waiters.ts';
 import { InferenceClient } from '../inference-worker/client.ts';
@@ -47,7 +48,9 @@ const endpoint = openEndpoint(data.endpoint);
 const owners = new ActorDirectory(data.directory);
 const identities = new IdentityVerifier(new AuthorityVerifier(data.authority));
 const durable = new DurableWaiters();
-const sandbox = new SandboxPool(data.sandbox);
+const sandbox = new Sandboxes(data.sandbox);
+sandbox.prepare();
+const files = fileActuator();
 const inference = new InferenceClient(endpoint, { streamTo: mainThread });
 const security = newSecurityState();
 const guard = new GatewayGuard({
@@ -65,10 +68,10 @@ const blobs = {
 
 const gateway = new ActuatorGateway({
   actuators: [
-    fileActuator(),
+    files,
     clockActuator(),
     humanActuator(),
-    sandboxActuator(sandbox),
+    sandboxActuator(sandbox, pureOperations(files)),
     inferenceActuator(inference, blobs),
     blobsActuator(blobs),
     httpActuator(httpPorts(endpoint, secrets)),

@@ -82,8 +82,10 @@ export function bubblewrapArguments(options: BubblewrapOptions): string[] {
       from,
       to,
     ]),
-    ...(options.proc ? ['--proc', '/proc'] : []),
-    ...(options.devices ? ['--dev', '/dev'] : []),
+    // Read-only: where the runtime is root, the settings of the kernel would be its own files.
+    ...(options.proc ? ['--proc', '/proc', '--remount-ro', '/proc'] : []),
+    // Without a bound of its own, so that nothing can be written there.
+    ...(options.devices ? ['--dev', '/dev', '--remount-ro', '/dev'] : []),
     ...options.writable.flatMap(({ path, bytesMax }) => [
       ...['--size', String(bytesMax)],
       ...['--tmpfs', path],
