@@ -6,13 +6,11 @@
 export class GrowingBytes {
   #room: Buffer;
   #length: number;
-  /** Whether the room belongs to this file alone. Content of a mount is shared and never written. */
-  #own: boolean;
 
-  constructor(bytes: Buffer, options: { readonly shared: boolean }) {
+  /** The bytes that are given stay as they are: an append needs more room than they have, and copies. */
+  constructor(bytes: Buffer) {
     this.#room = bytes;
     this.#length = bytes.length;
-    this.#own = !options.shared;
   }
 
   get length(): number {
@@ -26,11 +24,10 @@ export class GrowingBytes {
 
   append(bytes: Buffer): void {
     const length = this.#length + bytes.length;
-    if (!this.#own || length > this.#room.length) {
+    if (length > this.#room.length) {
       const room = Buffer.alloc(Math.max(length, this.#length * 2));
       this.view.copy(room);
       this.#room = room;
-      this.#own = true;
     }
     bytes.copy(this.#room, this.#length);
     this.#length = length;

@@ -7,7 +7,7 @@
  *   B1. The engine's own constructor is reachable neither through a prototype
  *       nor through a species: only its stand-in, which takes a length alone.
  */
-export const guestBuffersSource = String.raw`(() => {
+export const guestBuffersSource = `(() => {
   'use strict';
   const Native = ArrayBuffer;
   const { construct } = Reflect;

@@ -226,7 +226,7 @@ export class OverlayFileSystem {
       node.bytes.append(bytes); // (F1): it leaves shared bytes alone
       node.charged = length;
     } else {
-      const content = new GrowingBytes(Buffer.from(bytes), { shared: false });
+      const content = new GrowingBytes(Buffer.from(bytes));
       const own = node?.own ?? true;
       parent.entries.set(last(names), { type: 'file', bytes: content, charged: length, own });
     }
@@ -274,7 +274,7 @@ export class OverlayFileSystem {
     if (isOutput(names)) throw fault('EINVAL', 'is for outputs', place);
     const folder = this.#mountFolder(names.slice(0, -1));
     if (folder.entries.has(last(names))) throw fault('EEXIST', 'is mounted twice', place);
-    const content = new GrowingBytes(bytes, { shared: true });
+    const content = new GrowingBytes(bytes);
     folder.entries.set(last(names), { type: 'file', bytes: content, charged: 0, own: false });
   }
 

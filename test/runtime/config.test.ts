@@ -3,7 +3,10 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import type { RuntimeError } from '../../src/kernel/errors.ts';
+import { limits } from '../../src/kernel/limits.ts';
 import { type ConfigFlags, embeddedModelFile, resolveConfig } from '../../src/runtime/config.ts';
+import { sandboxPoolSettings } from '../../src/runtime/sandbox-config.ts';
+import { layerPolicyDefault } from '../../src/sandbox/layers/layer.ts';
 
 let home: string;
 
@@ -98,6 +101,29 @@ describe('sources', () => {
     writeFileSync(join(home, 'other.yaml'), 'port: 12\nhosts: 3\n');
     expect(resolve({}, { XDG_CONFIG_HOME: join(home, 'xdg') }).port).toBe(11);
     expect(resolve({ config: join(home, 'other.yaml') })).toMatchObject({ port: 12, hosts: 3 });
+  });
+
+  test('the layers of the sandbox are required or may be missing, and nothing else', () => {
+    writeConfig('sandbox: { bubblewrap: require, pool: 5 }\n');
+    const { size, policy } = sandboxPoolSettings(resolve().sandbox);
+    expect([size, policy]).toEqual([5, { ...layerPolicyDefault, bubblewrap: 'require' }]);
+    expect(sandboxPoolSettings()).toEqual({
+      size: limits.sandboxPoolSize,
+      policy: {
+        bubblewrap: 'degrade',
+        seccomp: 'degrade',
+        cgroup: 'degrade',
+        permission: 'require',
+      },
+    });
+    for (const text of [
+      'sandbox: { seccomp: off }',
+      'sandbox: { gvisor: require }',
+      'sandbox: { pool: 99 }',
+    ]) {
+      writeConfig(`${text}\n`);
+      expect(() => resolve()).toThrow(/config\.yaml:1:\d+: .*sandbox/);
+    }
   });
 
   test('an empty file is a file without settings', () => {

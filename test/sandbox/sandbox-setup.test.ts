@@ -3,17 +3,25 @@
  * layers that held. Method: real pools, told that a layer of this host is
  * missing, or that it has one that it has not.
  */
+import { once } from 'node:events';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, expect, test } from 'vitest';
+import { PipeFrameWriter } from '../../src/bus/pipe-frames.ts';
+import { limits } from '../../src/kernel/limits.ts';
 import { childProgram } from '../../src/sandbox/child-program.ts';
+import { executionLimits } from '../../src/sandbox/execution-limits.ts';
 import { isolatedVmFiles } from '../../src/sandbox/isolated-vm-files.ts';
+import { ConfinedProcess } from '../../src/sandbox/layers/confined-process.ts';
 import { type HostLayers, hostLayers } from '../../src/sandbox/layers/host-layers.ts';
 import { layerNames, layerPolicyDefault } from '../../src/sandbox/layers/layer.ts';
+import { OverlayFileSystem } from '../../src/sandbox/overlay-file-system.ts';
+import { jobTopic, runtimeEnd } from '../../src/sandbox/protocol-topics.ts';
 import { SandboxPool } from '../../src/sandbox/sandbox.ts';
 import { SandboxProcess } from '../../src/sandbox/sandbox-process.ts';
 import { sandboxCommand } from '../../src/sandbox/sandbox-setup.ts';
+import { eventually, sandboxPids } from './processes.ts';
 
 const host = await hostLayers();
 const folder = mkdtempSync(join(tmpdir(), 'openclaw-setup-'));
@@ -42,6 +50,43 @@ test('where a layer may be missing the script runs, and its outcome does not nam
   expect(await pool.execute({ source: '1' })).toMatchObject({ ok: true, layers: ['permission'] });
   await pool.close();
 });
+
+test.runIf(process.platform === 'linux')(
+  'without namespaces too a script is ended, and its process is gone',
+  async () => {
+    const pool = new SandboxPool({ size: 0, host: bare });
+    const { error } = await pool.execute({ source: 'for (;;);', timeoutMs: 200 });
+    expect(error?.code).toBe('SANDBOX_TIMEOUT');
+    await eventually(() => sandboxPids(process.pid).length === 0);
+    await pool.close();
+  },
+);
+
+test.each([
+  ['every layer', host],
+  ['no layer', bare],
+])(
+  'under %s a process ends by itself once nobody can speak to it any more',
+  async (_name, { inUse }) => {
+    const command = sandboxCommand(isolatedVmFiles(), await childProgram());
+    const started = await ConfinedProcess.start(command, inUse('isolate'));
+    await once(started.stdout, 'data');
+    // In the middle of a script that never ends by itself.
+    const jobs = new PipeFrameWriter(runtimeEnd, limits.sandboxFrameBytesMax);
+    const job = {
+      source: 'for (;;);',
+      input: null,
+      memoryMb: 64,
+      timeoutMs: 60_000,
+      seed: 0,
+      timeMs: 0,
+    };
+    started.stdin.write(jobs.encode(jobTopic, job));
+    await once(started.stdout, 'data');
+    started.stdin.end();
+    expect(await started.exited).toMatchObject({ outOfMemory: false });
+  },
+);
 
 test('where it is required every execution is refused, with layer, reason and remedy', async () => {
   const policy = { ...layerPolicyDefault, bubblewrap: 'require' } as const;
@@ -89,6 +134,8 @@ test.runIf(host.states.cgroup.works)(
     const setup = { command: small, layers: host.inUse('isolate') };
     const sandbox = new SandboxProcess(Promise.resolve(setup));
     expect(await sandbox.claim()).toEqual({ ready: true });
+    const own = executionLimits();
+    if (typeof own === 'string') throw new TypeError(own);
     const job = {
       input: null,
       memoryMb: 64,
@@ -101,7 +148,17 @@ test.runIf(host.states.cgroup.works)(
     };
     const source =
       'const a = []; for (let i = 0; i < 55; i++) a.push(new Uint8Array(1 << 20).fill(1)); 1';
-    const outcome = await sandbox.run({ ...job, source }, { cpuMs: 20_000 });
+    const outcome = await sandbox.run(
+      { ...job, source },
+      {
+        cpuMs: 20_000,
+        called: {
+          fileSystem: new OverlayFileSystem({ limits: own }),
+          tools: { names: [], call: async () => null },
+          limits: own,
+        },
+      },
+    );
     expect(outcome?.error?.code).toBe('SANDBOX_MEMORY');
     await sandbox.end();
   },

@@ -55,6 +55,7 @@ describe('a script', () => {
       'cat /docs/a.txt "/docs/sub/ü b.txt"; ls -A /docs/empty; cat',
       'one\ntwo\n{"k":[1,"é"]}',
     ],
+    // biome-ignore lint/suspicious/noTemplateCurlyInString: The shell expands it.
     ['bash', 'declare -A m; m[x]=5; echo "${m[x]}"', '5\n'],
     [
       'py',

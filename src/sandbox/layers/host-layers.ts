@@ -22,6 +22,9 @@ export interface HostLayers {
 const none: LayersInUse = { bubblewrap: null, seccomp: null, cgroup: null };
 const mebibyte = 1024 * 1024;
 const trialBounds = { memoryBytes: 512 * mebibyte, tasks: 64 };
+/** How often a layer is tried on a host that is too busy to start a process. */
+const trialsMax = 3;
+const tooSlow = 'a process under it did not start in time';
 /** Says that it runs, and ends when its input does. */
 const trialProgram = 'process.stdout.write("."); process.stdin.resume()';
 
@@ -127,8 +130,20 @@ async function tryCgroup(): Promise<{ tree: CgroupTree | null; state: LayerState
   return { tree: null, state: { works: false, reason, remedy } };
 }
 
-/** 'works', or why not. Never rejects. */
+/**
+ * 'works', or why not. Never rejects. A host that is too busy to start a
+ * process is no host without the layer, and what is found is remembered: so it
+ * is given time again.
+ */
 async function trial(layers: LayersInUse, wanted: readonly LayerName[]): Promise<string> {
+  let result = tooSlow;
+  for (let tries = 0; result === tooSlow && tries < trialsMax; tries += 1) {
+    result = await tryOnce(layers, wanted);
+  }
+  return result;
+}
+
+async function tryOnce(layers: LayersInUse, wanted: readonly LayerName[]): Promise<string> {
   let started: ConfinedProcess;
   try {
     started = await ConfinedProcess.start(
@@ -146,7 +161,11 @@ async function trial(layers: LayersInUse, wanted: readonly LayerName[]): Promise
   } catch (error) {
     return firstLine((error as Error).message);
   }
-  const timer = setTimeout(() => started.kill(), limits.sandboxStartMsMax);
+  let isLate = false;
+  const timer = setTimeout(() => {
+    isLate = true;
+    started.kill();
+  }, limits.sandboxStartMsMax);
   let complaint = '';
   started.stderr?.on('data', (chunk: Buffer) => {
     if (complaint.length < 1_000) complaint += chunk.toString('utf8');
@@ -158,6 +177,7 @@ async function trial(layers: LayersInUse, wanted: readonly LayerName[]): Promise
     started.stdin.end();
     const { code } = await started.exited;
     if (wanted.every((name) => seen.includes(name)) && code === 0) return 'works';
+    if (isLate) return tooSlow;
     return firstLine(complaint) || `a process under it ended with status ${code}`;
   } catch (error) {
     return firstLine((error as Error).message);
