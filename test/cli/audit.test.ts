@@ -42,7 +42,7 @@ describe('claw audit', () => {
   });
 
   test('proves a record to somebody who has the public key alone', async () => {
-    const { data, cwd, claw, pub } = setting();
+    const { cwd, claw, pub } = setting();
     await claw('audit', 'checkpoint');
     const { answer: runs } = await claw('runs');
     const id = runs.runs[0].id;
@@ -73,7 +73,6 @@ describe('claw audit', () => {
       status: 2,
       answer: { error: { code: 'AUDIT_RECORD_NOT_FOUND' } },
     });
-    expect(data).toBeDefined();
   });
 
   test('shows that one checkpoint continues another', async () => {
@@ -99,7 +98,7 @@ describe('claw audit', () => {
   });
 
   test('begins a new log where the old one cannot go on', async () => {
-    const { data, claw } = setting();
+    const { claw } = setting();
     await claw('audit', 'checkpoint');
     const before = (await claw('audit', 'verify')).answer;
     const restarted = await claw('audit', 'restart');
@@ -110,13 +109,12 @@ describe('claw audit', () => {
     expect(after).toMatchObject({ status: 0, answer: { ok: true, checkpoints: 1 } });
     expect(after.answer.origin).not.toBe(before.origin);
     expect(readFileSync(join(restarted.answer.kept, 'log.pub'), 'utf8')).toContain(before.origin);
-    expect(data).toBeDefined();
   });
 });
 
 describe('claw witness', () => {
   test('cosigns files, for a disk that is carried there and back', async () => {
-    const { data, cwd, claw, pub } = setting();
+    const { data, claw, pub } = setting();
     await claw('audit', 'checkpoint');
     const made = await claw('witness', 'init', 'w', '--name', 'test/w');
     expect(made.answer.publicKey).toContain('test/w+');
@@ -147,7 +145,6 @@ describe('claw witness', () => {
     expect(stale).toMatchObject({ status: 5, answer: { error: { code: 'WITNESS_CONFLICT' } } });
     await claw('audit', 'request', '--old', String(size), '--out', 'again');
     expect((await claw('witness', 'cosign', 'w', 'again')).status).toBe(0);
-    expect(cwd).toBeDefined();
   });
 
   test('serves a configured runtime, which goes on when it is gone', async () => {
