@@ -42,6 +42,8 @@ export interface AgentContext {
   readonly critic?: Critique;
   /** What the panels of the present element took; only of an agent with `validate`. */
   readonly validation?: Validation | null;
+  /** Highest label of what has entered its context; only where the pipeline has labels. */
+  readonly label?: string;
 }
 
 export type AgentArguments = { context: AgentContext; event: TimedEvent };

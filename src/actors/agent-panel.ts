@@ -12,6 +12,7 @@ import {
   currentElement,
   requireAgent,
 } from './agent-context.ts';
+import { heard, labelOf } from './agent-label.ts';
 import { messagesOf, openingOf, questionOf } from './agent-opening.ts';
 import { isDoubted, judgementOf } from './agent-work.ts';
 import type { TimedEvent } from './event.ts';
@@ -56,6 +57,7 @@ export function callPanel(context: AgentContext): Intention {
       question: questionOf(context),
       asked: messagesOf(openingOf(context, context.grounding ?? undefined)),
       answer: judgementOf(context).output,
+      ...labelOf(context),
     },
   };
 }
@@ -77,11 +79,15 @@ export function takeFindings({ context, event }: AgentArguments): Partial<AgentC
   return {
     judgement: { ...judgement, output, reasons, retry, examined: true, ...watched },
     validation: afterAnother(context.validation, validation),
+    ...heard(context, event.label),
   };
 }
 
-/** The technical failure that an event tells of: of the agent's own intention, or of its panel's. */
+/** The failure that an event tells of: of the agent's own intention, of its panel's, or of its clearance. */
 export function failureOf(event: TimedEvent): ErrorMessage {
+  if (event.type === 'start' && event.machine === 'agent' && event.reading?.refusal !== undefined) {
+    return event.reading.refusal;
+  }
   if (event.type === 'panel-failed') return event.error;
   assert(event.type === 'outcome' && event.outcome.status !== 'completed', 'a failed outcome');
   return event.outcome.error;

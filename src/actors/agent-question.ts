@@ -6,6 +6,7 @@ import type { JsonObject } from '../kernel/json.ts';
 import { act } from './act.ts';
 import { isLocalOnly } from './definition.ts';
 import type { ActIntention } from './intention.ts';
+import { isKeptLocal, levelsOf } from './labels.ts';
 import type { AgentDefinition, PipelineDefinition, StepDefinition } from './pipeline-definition.ts';
 
 export interface AgentQuestion {
@@ -19,11 +20,13 @@ export interface AgentQuestion {
   readonly model: string | null;
   readonly temperature: number;
   readonly seed: number;
+  /** Of what is asked; only where the pipeline has labels. */
+  readonly label?: string | undefined;
 }
 
 /** What the model is asked by an agent, under its limits. */
 export function generation(tag: string, question: AgentQuestion): ActIntention {
-  const { agent, asked, model, temperature, seed } = question;
+  const { agent, asked, model, temperature, seed, label } = question;
   return act(
     tag,
     { actuator: 'inference', operation: 'generate' },
@@ -45,13 +48,18 @@ export function generation(tag: string, question: AgentQuestion): ActIntention {
         repetition: agent.supervise.repetition ?? null,
         ...laterDetectors(agent.supervise),
       },
+      ...(label === undefined ? {} : { label }),
     },
   );
 }
 
 /** Nothing where neither is said. */
-function chosenBy({ definition, step, agent, model }: AgentQuestion): JsonObject {
-  const isPrivate = agent.privacy === 'local-only' || isLocalOnly(definition, step);
+function chosenBy({ definition, step, agent, model, label }: AgentQuestion): JsonObject {
+  const levels = levelsOf(definition);
+  const isPrivate =
+    agent.privacy === 'local-only' ||
+    isLocalOnly(definition, step) ||
+    (levels !== null && label !== undefined && isKeptLocal(definition, levels, label));
   const { routing } = definition;
   return {
     ...(isPrivate ? { privacy: 'local-only' } : {}),

@@ -6,6 +6,7 @@
 import { assert } from '../kernel/assert.ts';
 import { isJsonObject } from '../kernel/json.ts';
 import { type AgentArguments, type AgentContext, planOf, requireAgent } from './agent-context.ts';
+import { heard, labelOf, labelOfValue } from './agent-label.ts';
 import { attemptOf } from './agent-opening.ts';
 import { callIn } from './agent-watch.ts';
 import { fresh, isDoubted, judgementOf, nextElement, toolCall } from './agent-work.ts';
@@ -21,17 +22,28 @@ import {
 import { afterCall, noCalls } from './detectors/tool-loop.ts';
 import type { AgentProgress } from './event.ts';
 
-/** A new agent; with `turns` it has a conversation, or goes on with that of a failed one. */
-export function begin(context: AgentContext, progress: AgentProgress | undefined): AgentContext {
+/** A new agent. */
+export function started({ context, event }: AgentArguments): AgentContext {
+  assert(event.type === 'start' && event.machine === 'agent', 'an agent is started as one');
+  const { self, parent, definition, step, variables, seed, critic, reading, progress } = event;
+  const own = { self, parent, definition, step, variables, seed, attemptSeed: seed };
+  const begun = { ...context, ...own, ...(critic === undefined ? {} : { critic }) };
+  return begin({ ...begun, ...heard(begun, reading?.label, progress?.label) }, progress);
+}
+
+/** With `turns` it has a conversation, or goes on with that of a failed one. */
+function begin(context: AgentContext, progress: AgentProgress | undefined): AgentContext {
   if (planOf(context).agent?.turns === undefined) return context;
-  return { ...context, ...(progress ?? { conversation: noConversation }) };
+  const { answers = context.answers, conversation = noConversation } = progress ?? {};
+  return { ...context, answers, conversation };
 }
 
 /** What another agent needs to go on with; a turn that was asked is asked again. */
 export function progressOf(context: AgentContext): { progress?: AgentProgress } {
   const { answers, conversation, attempt } = context;
   if (conversation === undefined) return {};
-  return { progress: { answers, conversation: beforeAsking(conversation, attempt) } };
+  const progress = { answers, conversation: beforeAsking(conversation, attempt) };
+  return { progress: { ...progress, ...labelOf(context) } };
 }
 
 /** Once a question is on its way: what was asked on, by hash. */
@@ -70,7 +82,10 @@ export function tellOutcome({ context, event }: AgentArguments): Partial<AgentCo
   assert(event.type === 'outcome', 'an outcome');
   const tool = calledTool(context);
   const template = planOf(context).definition.tools[tool]?.result;
-  return tell(context, resultOfCall(tool, event.outcome, template));
+  const told = tell(context, resultOfCall(tool, event.outcome, template));
+  const { outcome } = event;
+  const label = outcome.status === 'completed' ? labelOfValue(outcome.value) : undefined;
+  return { ...told, ...heard(context, label) };
 }
 
 export function tellRefusal({ context }: AgentArguments): Partial<AgentContext> {

@@ -16,6 +16,7 @@ import {
   reductionFor,
   requireAgent,
 } from './agent-context.ts';
+import { heard, labelOf, labelOfValue } from './agent-label.ts';
 import { attemptOf, messagesOf, openingOf, questionOf } from './agent-opening.ts';
 import { generation } from './agent-question.ts';
 import { objectivesOf, watched } from './agent-watch.ts';
@@ -57,6 +58,7 @@ export function generate(context: AgentContext): Intention {
     model: context.model ?? agent.model ?? null,
     temperature: context.temperature ?? agent.temperature,
     seed: context.attemptSeed,
+    label: context.label,
   });
 }
 
@@ -175,7 +177,10 @@ export function takeToolOutcome({ context, event }: AgentArguments): Partial<Age
   const { output } = judgementOf(context);
   const call = isJsonObject(output) ? output : {};
   return event.outcome.status === 'completed'
-    ? nextElement(context, { output: { ...call, result: event.outcome.value } })
+    ? {
+        ...nextElement(context, { output: { ...call, result: event.outcome.value } }),
+        ...heard(context, labelOfValue(event.outcome.value)),
+      }
     : nextElement(context, {
         output: { ...call, result: null },
         reasons: [`The tool failed: ${event.outcome.error.message}`],
@@ -185,19 +190,22 @@ export function takeToolOutcome({ context, event }: AgentArguments): Partial<Age
 export function toolCall(context: AgentContext) {
   const { plan, agent } = requireAgent(context);
   const { document } = context.variables;
-  return toolCallOf(plan.definition, agent, judgementOf(context).output, document);
+  const { output } = judgementOf(context);
+  return toolCallOf(plan.definition, agent, output, { document, label: context.label });
 }
 
 export function stepResult(context: AgentContext): StepResult {
   const { step, agent } = planOf(context);
   const written = context.written;
   if (agent === null) {
-    return { verdict: 'accepted', output: written, reasons: [], confidence: null, attempts: 0 };
+    const nothing = { verdict: 'accepted', reasons: [], confidence: null, attempts: 0 } as const;
+    return { ...nothing, output: written, ...labelOf(context) };
   }
-  const result =
+  const answered =
     step.reduce === undefined
       ? resultOf(context.answers, step.each !== undefined)
       : reducedResult(context, step.reduce);
+  const result = { ...answered, ...labelOf(context) };
   return written === null ? result : { ...result, output: { ...written, answer: result.output } };
 }
 
@@ -227,6 +235,7 @@ export function write(context: AgentContext): Intention {
     {
       path: renderTemplate(step.write.path, variables),
       text: renderTemplate(step.write.template, variables),
+      ...labelOf(context),
     },
   );
 }
@@ -246,6 +255,7 @@ export function doubt({ context }: { context: AgentContext }): readonly Intentio
         detector,
         reasons,
         ...watchedDoubt(context),
+        ...labelOf(context),
       },
     },
   ];

@@ -12,6 +12,7 @@
  *       it is another one then.
  *   A4. After a cancel nothing new is asked; the open intention is aborted and
  *       its outcome awaited.
+ *   A5. An agent that its clearance refuses what it would read asks nothing and fails.
  */
 import { assign, setup } from 'xstate';
 import { assert } from '../kernel/assert.ts';
@@ -24,13 +25,14 @@ import {
   hasMoreElements,
   planOf,
 } from './agent-context.ts';
+import { amended, heard, isRefused, labelOf } from './agent-label.ts';
 import { callPanel, cancelPanel, failureOf, needsPanel, takeFindings } from './agent-panel.ts';
 import {
-  begin,
   endElement,
   mayCall,
   mayTellRefusal,
   progressOf,
+  started,
   takeAsked,
   tellOutcome,
   tellRefusal,
@@ -62,6 +64,11 @@ function isFor(tag: string, statuses: 'completed' | 'any') {
     (statuses === 'any' || event.outcome.status === 'completed');
 }
 
+function amendedBy({ context, event }: AgentArguments): Partial<AgentContext> {
+  assert(event.type === 'amend', 'the definition is amended');
+  return amended(context, event.definition);
+}
+
 const emptyVariables: StepVariables = {
   document: null,
   steps: '{}',
@@ -91,20 +98,14 @@ export const agentMachine = setup({
     written: null,
   },
   initial: 'starting',
-  on: { amend: { actions: assign(({ event }) => ({ definition: event.definition })) } },
+  on: { amend: { actions: assign(amendedBy) } },
   states: {
     starting: {
       on: {
-        start: {
-          target: 'choosing',
-          actions: assign(({ context, event }) => {
-            assert(event.machine === 'agent', 'an agent is started as one');
-            const { self, parent, definition, step, variables, seed } = event;
-            const own = { self, parent, definition, step, variables, seed, attemptSeed: seed };
-            const critic = event.critic === undefined ? {} : { critic: event.critic };
-            return begin({ ...context, ...own, ...critic }, event.progress);
-          }),
-        },
+        start: [
+          { guard: isRefused, target: 'failed', actions: assign(started) }, // (A5)
+          { target: 'choosing', actions: assign(started) },
+        ],
       },
     },
     choosing: {
@@ -130,9 +131,12 @@ export const agentMachine = setup({
             guard: ({ context, event }) => asksAnother(context, event.definition),
             target: 'thinking',
             reenter: true,
-            actions: assign(({ context, event }) => beforeAsking(context, event.definition)),
+            actions: assign(({ context, event }) => ({
+              ...beforeAsking(context, event.definition),
+              ...amended(context, event.definition),
+            })),
           },
-          { actions: assign(({ event }) => ({ definition: event.definition })) },
+          { actions: assign(amendedBy) },
         ],
         cancel: {
           target: 'cancelling',
@@ -158,13 +162,14 @@ export const agentMachine = setup({
       on: {
         retry: {
           target: 'thinking',
-          actions: assign(({ event }) => ({
+          actions: assign(({ context, event }) => ({
             attempt: event.attempt,
             temperature: event.temperature,
             attemptSeed: event.seed,
             grounding: event.grounding,
             judgement: null,
             ...(event.model === undefined ? {} : { model: event.model }),
+            ...heard(context, event.label),
           })),
         },
         settle: {
@@ -268,6 +273,7 @@ export const agentMachine = setup({
             step: context.step,
             error: failureOf(event),
             ...progressOf(context),
+            ...labelOf(context),
           },
         },
       ]),

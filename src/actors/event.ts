@@ -11,6 +11,7 @@ import type { Conversation } from './conversation.ts';
 import type { Finding } from './detectors/finding.ts';
 import type { Intervention } from './intervention.ts';
 import type { Outcome } from './outcome.ts';
+import type { Reading } from './reading.ts';
 import type { StepResult } from './step-result.ts';
 import type { Validation } from './validation.ts';
 
@@ -31,6 +32,8 @@ export interface DocumentReference {
   readonly part: { readonly index: number; readonly count: number } | null;
   /** Only of a part; absent in runs of older programs. */
   readonly range?: TextRange;
+  /** Only where the pipeline has labels, here and in what follows. */
+  readonly label?: string;
 }
 
 /**
@@ -38,7 +41,12 @@ export interface DocumentReference {
  * (`steps` and `items` as JSON), so that the journal stores each only once.
  */
 export interface StepVariables {
-  readonly document: { readonly name: string; readonly text: string; readonly part: number } | null;
+  readonly document: {
+    readonly name: string;
+    readonly text: string;
+    readonly part: number;
+    readonly label?: string;
+  } | null;
   /** JSON of `Record<string, StepResult>`. */
   readonly steps: string;
   /** JSON of `{ document, steps }` for each document, for a step over all documents. */
@@ -51,6 +59,7 @@ export interface AgentProgress {
   /** Answers to the elements before the present one. */
   readonly answers: readonly Answer[];
   readonly conversation: Conversation;
+  readonly label?: string;
 }
 
 /** What a critic is asked about. */
@@ -62,6 +71,7 @@ export interface Critique {
   readonly question: string;
   readonly answer: string;
   readonly reasons: readonly string[];
+  readonly label?: string;
 }
 
 interface StartCommon {
@@ -100,6 +110,7 @@ export type StartAgentEvent = StartCommon & {
   readonly progress?: AgentProgress;
   /** Of an agent that decides about the answer of another one. */
   readonly critic?: Critique;
+  readonly reading?: Reading;
 };
 
 /** An agent to a panel that examines one of its answers. */
@@ -113,6 +124,7 @@ export type StartPanelEvent = StartCommon & {
   readonly question: string;
   readonly asked: readonly { readonly role: 'system' | 'user'; readonly content: string }[];
   readonly answer: Json;
+  readonly label?: string;
 };
 
 export type StartEvent =
@@ -170,6 +182,8 @@ export interface RetryEvent {
   /** Who is asked, where it is another one. */
   readonly model?: string;
   readonly intervention?: Intervention;
+  /** Of what others have said about the doubt. */
+  readonly label?: string;
 }
 
 /** Supervisor to an agent: no more attempts, report what there is. */
@@ -209,6 +223,7 @@ export interface AgentDoubtEvent {
   readonly reasons: readonly string[];
   /** Only where rules say what is done about it. */
   readonly watched?: WatchedDoubt;
+  readonly label?: string;
 }
 
 /** What rules are applied to. */
@@ -232,6 +247,7 @@ export interface AgentFailedEvent {
   readonly error: ErrorMessage;
   /** Of an agent with turns. */
   readonly progress?: AgentProgress;
+  readonly label?: string;
 }
 
 export interface AgentCancelledEvent {
@@ -247,6 +263,7 @@ export interface PanelDoneEvent {
   /** Why it is doubted, one sentence each. */
   readonly reasons: readonly string[];
   readonly validation: Validation;
+  readonly label?: string;
 }
 
 export interface PanelFailedEvent {

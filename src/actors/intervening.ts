@@ -18,6 +18,7 @@ import type { Finding } from './detectors/finding.ts';
 import type { ActorEvent, AgentDoubtEvent, WatchedDoubt } from './event.ts';
 import type { Intention } from './intention.ts';
 import { type ChosenRule, chooseRule, type Decision, type Intervention } from './intervention.ts';
+import { higherLabel, noteRefusal, readableByAgent } from './supervised-reading.ts';
 import {
   agentDefinition,
   childOf,
@@ -130,7 +131,9 @@ function carryOut(context: SupervisorContext, doubt: AgentDoubtEvent, chosen: Ch
       return { intentions: stopRun(context, doubt, intervention), change: { children } };
     case 'pause': {
       const waiting = { doubt, rule: index, paused: true };
-      const question = { step, attempt: doubt.attempt, findings: intervention.findings };
+      const { attempt, label } = doubt;
+      const labelled = label === undefined ? {} : { label };
+      const question = { step, attempt, findings: intervention.findings, ...labelled };
       return {
         intentions: [tell({ type: 'hold', intervention }), askHuman(question)],
         change: withChild(context, step, { waiting }),
@@ -163,7 +166,9 @@ function groundingOf(
   doubt: AgentDoubtEvent,
   prompt: string | undefined,
 ): string | null {
-  const scope = templateScope(childOf(context, doubt.step).variables, doubt.each);
+  const { variables } = childOf(context, doubt.step);
+  const readable = readableByAgent(context.definition, doubt.step, variables);
+  const scope = templateScope(readable, doubt.each);
   const pins = objectivesOf(agentDefinition(context, doubt.step), scope).map(({ text }) => text);
   return groundingFor(context, doubt, { prompt, pins });
 }
@@ -190,12 +195,16 @@ function stopRun(
 }
 
 function askHuman(
-  question: { readonly step: string } & Pick<Intervention, 'attempt' | 'findings'>,
+  question: { readonly step: string; readonly label?: string } & Pick<
+    Intervention,
+    'attempt' | 'findings'
+  >,
 ) {
-  const { step, attempt } = question;
+  const { step, attempt, label } = question;
   const findings = question.findings.map((finding) => ({ ...finding }));
   const target = { actuator: 'human', operation: 'decide' };
-  return act(pauseTag(step), target, { step, attempt, findings });
+  const labelled = label === undefined ? {} : { label };
+  return act(pauseTag(step), target, { step, attempt, findings, ...labelled });
 }
 
 function askCritic(
@@ -203,7 +212,7 @@ function askCritic(
   doubt: AgentDoubtEvent,
   { intervention, agent, rule }: { intervention: Intervention; agent: string; rule: number },
 ): Decided {
-  const { step, each, question, reasons } = doubt;
+  const { step, each, question, reasons, label } = doubt;
   const { answer } = watchedOf(doubt);
   const child = childOf(context, step);
   const critics = (child.critics ?? 0) + 1;
@@ -214,7 +223,10 @@ function askCritic(
     failures: 0,
     escalated: null,
     open: null,
-    critic: { agent, of: step, each, question, answer, reasons },
+    critic: {
+      ...{ agent, of: step, each, question, answer, reasons },
+      ...(label === undefined ? {} : { label }),
+    },
   };
   const held = withChild(context, step, { waiting: { doubt, rule, paused: false }, critics });
   const children = { ...held.children, [key]: critic };
@@ -234,7 +246,7 @@ function hear(context: SupervisorContext, step: string, given: Given): Decided {
   const { doubt, rule, paused } = waiting;
   const { decision, findings } = given;
   const word: Word = { rule, do: paused ? 'pause' : 'critic', decision, findings };
-  const next = notWaiting(context, step);
+  const next = hearing(notWaiting(context, step), step, given.label);
   const { children } = next;
   const intervention = wordRecord(next, doubt, word);
   const told = (event: ActorEvent): Decided => ({
@@ -259,7 +271,19 @@ function hear(context: SupervisorContext, step: string, given: Given): Decided {
   }
 }
 
+/** The supervisor, once something with the label was said about the doubts of a step. */
+function hearing(
+  context: SupervisorContext,
+  step: string,
+  label: string | undefined,
+): SupervisorContext {
+  const heard = higherLabel(context.definition, childOf(context, step).heard, label);
+  return heard === undefined ? context : { ...context, ...withChild(context, step, { heard }) };
+}
+
 interface Given {
+  /** Of what was said; only where the pipeline has labels. */
+  readonly label?: string | undefined;
   readonly decision: Decision;
   readonly findings: readonly Finding[];
   /** Prompt of another attempt; null asks the same again. */
@@ -270,28 +294,31 @@ function none(source: string, evidence: string): Given {
   return { decision: 'none', findings: [{ source, evidence }], prompt: null };
 }
 
-function givenByHuman({ event }: SupervisorArguments): Given {
+function givenByHuman({ context, event }: SupervisorArguments, step: string): Given {
   assert(event.type === 'outcome', 'a person has decided');
   if (event.outcome.status !== 'completed') return none('pause', event.outcome.error.message);
   // As human.decide declares its result.
-  const value = event.outcome.value as { decision: Decision; prompt?: string };
+  const value = event.outcome.value as { decision: Decision; prompt?: string; label?: string };
+  const { label } = value;
+  const refusal = noteRefusal(context.definition, agentDefinition(context, step), label);
+  if (refusal !== null) return none('human', refusal);
   const reason = event.by?.reason ?? null;
   const findings = reason === null ? [] : [{ source: 'human', evidence: reason }];
-  return { decision: value.decision, findings, prompt: value.prompt ?? null };
+  return { decision: value.decision, findings, prompt: value.prompt ?? null, label };
 }
 
 function givenByCritic({ context, event }: SupervisorArguments): Given {
   assert(event.type === 'agent-done' || event.type === 'agent-failed', 'a critic ended');
   const source = childOf(context, event.step).critic?.agent ?? 'critic';
   if (event.type === 'agent-failed') return none(source, event.error.message);
-  const { output, reasons } = event.result;
+  const { output, reasons, label } = event.result;
   const answer: JsonObject = isJsonObject(output) ? output : {};
   if (typeof answer.accept !== 'boolean') {
-    return none(source, `The critic did not decide. ${reasons.join(' ')}`.trim());
+    return { ...none(source, `The critic did not decide. ${reasons.join(' ')}`.trim()), label };
   }
   const reason = typeof answer.reason === 'string' ? answer.reason.trim() : '';
   const said = reason === '' ? [] : [{ source, evidence: reason }];
-  return { decision: answer.accept ? 'accept' : 'reject', findings: said, prompt: null };
+  return { decision: answer.accept ? 'accept' : 'reject', findings: said, prompt: null, label };
 }
 
 /** Whether the event is the end of a critic, or of a pause. */
@@ -310,7 +337,7 @@ function decision({ context, event }: SupervisorArguments): Decided {
   if (event.type === 'agent-doubt') return decide(context, event);
   const step = wordStep(event);
   assert(step !== null, 'somebody has decided');
-  if (event.type === 'outcome') return hear(context, step, givenByHuman({ context, event }));
+  if (event.type === 'outcome') return hear(context, step, givenByHuman({ context, event }, step));
   const without = { ...context, ...withoutChild(context, criticKey(step)) };
   return hear(without, step, givenByCritic({ context, event }));
 }

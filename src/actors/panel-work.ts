@@ -12,6 +12,7 @@ import { agentOf, definitionOf, stepOf, templateScope } from './definition.ts';
 import type { StartPanelEvent, StepVariables, TimedEvent } from './event.ts';
 import type { ActIntention, Intention } from './intention.ts';
 import { type Generation, judge } from './judge.ts';
+import { panelReading } from './panel-label.ts';
 import { programSpeaker } from './patterns/code.ts';
 import { asksOf, findingsOf } from './patterns/index.ts';
 import type { Ask, Matter, Statement } from './patterns/pattern.ts';
@@ -48,6 +49,8 @@ export interface PanelContext {
   readonly cost: Cost;
   /** The technical failure that ends it. */
   readonly error: ErrorMessage | null;
+  /** Of all that it asks and finds; only where the pipeline has labels. */
+  readonly label?: string;
 }
 
 export type PanelArguments = { context: PanelContext; event: TimedEvent };
@@ -56,7 +59,29 @@ export function begin({ context, event }: PanelArguments): Partial<PanelContext>
   assert(event.type === 'start' && event.machine === 'panel', 'a panel is started as one');
   const { self, parent, definition, seed, step, variables, each, question, asked, answer } = event;
   const own = { self, parent, definition, seed, step, variables, each, question, asked, answer };
-  return { ...context, ...own };
+  const reading = panelReading(event);
+  const labelled = reading === null ? {} : { label: reading.label, error: reading.refusal };
+  return { ...context, ...own, ...labelled };
+}
+
+/** Whether the panel is started to hear that a member may not read what it needs. */
+export function isRefused({ event }: Pick<PanelArguments, 'event'>): boolean {
+  assert(event.type === 'start' && event.machine === 'panel', 'a panel is started as one');
+  return panelReading(event)?.refusal != null;
+}
+
+/** The panel under another definition; a member may no longer read what its prompt names. */
+export function amended({ context, event }: PanelArguments): Partial<PanelContext> {
+  assert(event.type === 'amend', 'the definition is amended');
+  const { definition } = event;
+  const reading = panelReading({ ...context, definition });
+  if (reading === null) return { definition };
+  return { definition, label: reading.label, error: reading.refusal };
+}
+
+export function amendmentRefused({ context, event }: PanelArguments): boolean {
+  assert(event.type === 'amend', 'the definition is amended');
+  return panelReading({ ...context, definition: event.definition })?.refusal != null;
 }
 
 function settingsOf(context: PanelContext): { settings: ValidateDefinition; matter: Matter } {
@@ -114,9 +139,10 @@ function questionTo(context: PanelContext, ask: Ask, seat: number): ActIntention
   const { matter } = settingsOf(context);
   const definition = definitionOf(context.definition);
   const step = stepOf(definition, context.step);
+  const { label } = context;
   const generate = (agent: AgentDefinition, asked: JsonObject, temperature: number) => {
     const model = agent.model ?? null;
-    const question = { definition, step, agent, asked, model, temperature, seed };
+    const question = { definition, step, agent, asked, model, temperature, seed, label };
     return generation(`${generatePrefix}${place}`, question);
   };
   switch (ask.kind) {
@@ -138,6 +164,7 @@ function questionTo(context: PanelContext, ask: Ask, seat: number): ActIntention
           source: ask.source,
           input: programInput(context, ask.written),
           ...sandboxLimits(matter.agent),
+          ...(label === undefined ? {} : { label }),
         },
       );
   }
@@ -160,7 +187,7 @@ export function takeAsked({ context }: PanelArguments): Partial<PanelContext> {
 export function askAgain({ context, event }: PanelArguments): readonly Intention[] {
   assert(event.type === 'amend', 'the definition is amended');
   const before = new Map(questions(context).map((each) => [each.tag, JSON.stringify(each)]));
-  return questions({ ...context, definition: event.definition }).filter(
+  return questions({ ...context, ...amended({ context, event }) }).filter(
     (each) => context.open.includes(each.tag) && before.get(each.tag) !== JSON.stringify(each),
   );
 }
@@ -253,7 +280,8 @@ export function reportFindings({ context }: PanelArguments): readonly Intention[
   const { settings, matter } = settingsOf(context);
   const { output, reasons, evidence } = findingsOf(settings, matter, context.said);
   const validation = { pattern: settings.pattern, panels: 1, ...context.cost, evidence };
-  const event = { type: 'panel-done', output, reasons, validation } as const;
+  const labelled = context.label === undefined ? {} : { label: context.label };
+  const event = { type: 'panel-done', output, reasons, validation, ...labelled } as const;
   return [{ kind: 'send', to: context.parent, event }];
 }
 

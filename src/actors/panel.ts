@@ -17,9 +17,12 @@ import type { TimedEvent } from './event.ts';
 import { intend, intendAction } from './intend.ts';
 import {
   abortOpen,
+  amended,
+  amendmentRefused,
   askAgain,
   begin,
   hasQuestions,
+  isRefused,
   isTechnicalFailure,
   noCost,
   type PanelArguments,
@@ -59,9 +62,16 @@ export const panelMachine = setup({
     error: null,
   },
   initial: 'starting',
-  on: { amend: { actions: assign(({ event }) => ({ definition: event.definition })) } },
+  on: { amend: { actions: assign(amended) } },
   states: {
-    starting: { on: { start: { target: 'deciding', actions: assign(begin) } } },
+    starting: {
+      on: {
+        start: [
+          { guard: isRefused, target: 'failed', actions: assign(begin) },
+          { target: 'deciding', actions: assign(begin) },
+        ],
+      },
+    },
     deciding: {
       always: [
         { guard: ({ context }) => hasQuestions(context), target: 'asking' },
@@ -84,12 +94,19 @@ export const panelMachine = setup({
           },
           { actions: assign(takeOutcome) },
         ],
-        amend: {
-          actions: [
-            intend<PanelArguments>(askAgain), // (N4)
-            assign(({ event }) => ({ definition: event.definition })),
-          ],
-        },
+        amend: [
+          {
+            guard: amendmentRefused,
+            target: 'failing',
+            actions: [assign(amended), intend<PanelArguments>(abortOpen)],
+          },
+          {
+            actions: [
+              intend<PanelArguments>(askAgain), // (N4)
+              assign(amended),
+            ],
+          },
+        ],
         cancel: { target: 'cancelling', actions: intend<PanelArguments>(abortOpen) },
       },
     },

@@ -8,6 +8,7 @@ import { z } from 'zod';
 import { limits } from '../kernel/limits.ts';
 import { contextPolicySchema } from './context-policy.ts';
 import { handoffSchema } from './handoff.ts';
+import { agentClearance, clearanceSchema, inputLabelsShape } from './labels.ts';
 import { pipelineName as name } from './pipeline-name.ts';
 import { privacySchema, routingPolicySchema } from './routing-policy.ts';
 import { pinsSchema, runWatchShape } from './supervise-rule.ts';
@@ -126,6 +127,7 @@ const agentSchema = z
       .optional()
       .describe('JSON Schema of the answer. Without it the answer is text.'),
     privacy: privacySchema.optional(),
+    clearance: agentClearance,
     temperature: z.number().min(0).max(2).default(0),
     priority: z
       .enum(['high', 'normal', 'low'])
@@ -297,12 +299,14 @@ export const pipelineDefinitionSchema = z.strictObject({
         .describe(
           'Folder beside the pipeline file whose files are copied into the workspace of the run.',
         ),
+      ...inputLabelsShape,
     })
     .prefault({}),
   agents: z.record(name, agentSchema),
   tools: z.record(name, toolSchema).default({}),
   steps: z.array(stepSchema).min(1).max(limits.pipelineStepsMax),
   routing: routingPolicySchema.optional(),
+  clearance: clearanceSchema.optional(),
   recovery: z
     .strictObject({
       write: z.strictObject({ path: z.string(), template: z.string() }),

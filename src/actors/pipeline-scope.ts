@@ -179,8 +179,14 @@ export function variablesFor(context: PipelineContext): StepVariables {
   }
   const document = documentOf(context);
   assert(context.text !== null, 'the document was read');
+  const { name: file, part, label } = document;
   return {
-    document: { name: document.name, text: context.text, part: document.part?.index ?? 0 },
+    document: {
+      name: file,
+      text: context.text,
+      part: part?.index ?? 0,
+      ...(label === undefined ? {} : { label }),
+    },
     steps: stepsText(context),
     items: null,
     run,

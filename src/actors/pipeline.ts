@@ -3,13 +3,16 @@
  * The rules are in pipeline-scope.ts; this is their machine.
  */
 import { assign, setup } from 'xstate';
+import { highestLevel } from '../identity/clearance.ts';
 import { assert } from '../kernel/assert.ts';
 import type { ActorId } from '../kernel/ids.ts';
 import type { JsonObject } from '../kernel/json.ts';
 import { act } from './act.ts';
+import { definitionOf } from './definition.ts';
 import type { TimedEvent } from './event.ts';
 import { intend, intendAction } from './intend.ts';
 import type { Intention } from './intention.ts';
+import { levelsOf } from './labels.ts';
 import {
   advance,
   collectItems,
@@ -78,13 +81,17 @@ function spawnDocuments(context: PipelineContext): readonly Intention[] {
   });
 }
 
-function readBlobs(tag: string, hashes: readonly string[]): Intention {
-  return act(tag, { actuator: 'blobs', operation: 'read' }, { hashes: [...hashes] });
+function readBlobs(tag: string, hashes: readonly string[], label?: string): Intention {
+  const labelled = label === undefined ? {} : { label };
+  return act(tag, { actuator: 'blobs', operation: 'read' }, { hashes: [...hashes], ...labelled });
 }
 
 function readItems(context: PipelineContext): readonly Intention[] {
   const hashes = nextItemBlobs(context);
-  return hashes.length === 0 ? [] : [readBlobs(itemsTag, hashes)];
+  if (hashes.length === 0) return [];
+  const levels = levelsOf(definitionOf(context.definition));
+  // Items have the results of whole documents, whatever labels these came to.
+  return [readBlobs(itemsTag, hashes, levels === null ? undefined : highestLevel(levels))];
 }
 
 function startSteps({ context }: Arguments): readonly Intention[] {
@@ -243,6 +250,7 @@ export const pipelineMachine = setup({
         readBlobs(
           documentTag,
           context.documents.map((document) => document.sha256),
+          context.documents[0]?.label,
         ),
       ]),
       on: {

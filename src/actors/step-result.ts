@@ -24,4 +24,6 @@ export interface StepResult {
   readonly validation?: Validation;
   /** For a step that goes on from this one. */
   readonly handover?: Handover;
+  /** Highest label of what it was made of; only where the pipeline has labels. */
+  readonly label?: string;
 }

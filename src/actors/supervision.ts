@@ -20,6 +20,7 @@ import { relevantFacts } from './facts.ts';
 import type { Intention } from './intention.ts';
 import type { UsedRules } from './intervention.ts';
 import type { StepResult } from './step-result.ts';
+import { failureLabel, readableByAgent, startedWith, writtenLabel } from './supervised-reading.ts';
 import { renderTemplate } from './template.ts';
 
 interface Child {
@@ -44,6 +45,8 @@ interface Child {
     /** Whether it is a person. */
     readonly paused: boolean;
   };
+  /** Highest label of what others have said about its doubts; only where there are labels. */
+  readonly heard?: string;
   /** Of a critic, which is a child beside the one that it decides about. */
   readonly critic?: Critique;
 }
@@ -95,9 +98,8 @@ export function spawnAgent(context: SupervisorContext, step: string): Intention 
       definition: context.definition,
       seed: context.seed,
       step,
-      variables: child.variables,
+      ...startedWith(context.definition, step, child),
       ...(child.progress === undefined ? {} : { progress: child.progress }),
-      ...(child.critic === undefined ? {} : { critic: child.critic }),
     },
   };
 }
@@ -125,7 +127,9 @@ export function groundingFor(
   const { prompt, ...more } = instead;
   const grounding = prompt ?? agentDefinition(context, event.step).supervise.grounding;
   if (grounding === undefined) return null;
-  const { variables } = childOf(context, event.step);
+  const whole = childOf(context, event.step).variables;
+  // Filtered before it is searched (law D7).
+  const variables = readableByAgent(context.definition, event.step, whole);
   const scope = templateScope(variables, event.each);
   return renderTemplate(grounding, {
     ...scope,
@@ -145,6 +149,7 @@ export function retryEvent(
   const { supervise, temperature } = agentDefinition(context, event.step);
   const attempt = event.attempt + 1;
   const temperatures = supervise.temperatures;
+  const { heard } = childOf(context, event.step);
   return {
     type: 'retry',
     attempt,
@@ -152,6 +157,7 @@ export function retryEvent(
     // Seeds are unsigned 32-bit numbers.
     seed: (context.seed + attempt) >>> 0,
     grounding,
+    ...(heard === undefined ? {} : { label: heard }),
   };
 }
 
@@ -227,7 +233,11 @@ function failedResult(error: ErrorMessage, failures: number): StepResult {
 function finalResult({ context, event }: SupervisorArguments): StepResult {
   if (event.type === 'agent-done') return event.result;
   assert(event.type === 'agent-failed', 'an agent ended');
-  return failedResult(event.error, childOf(context, event.step).failures + 1);
+  const child = childOf(context, event.step);
+  return {
+    ...failedResult(event.error, child.failures + 1),
+    ...failureLabel(context.definition, event.step, child, event),
+  };
 }
 
 export function needsRecovery(arguments_: SupervisorArguments): boolean {
@@ -251,13 +261,16 @@ export function recover({ context, event }: SupervisorArguments): readonly Inten
     step: event.step,
     reasons: child.escalated.reasons,
   };
+  const { path, template } = recovery.write;
+  const { variables, escalated } = child;
   return [
     act(
       `${recoveryPrefix}${event.step}`,
       { actuator: 'file', operation: 'write' },
       {
-        path: renderTemplate(recovery.write.path, scope),
-        text: renderTemplate(recovery.write.template, scope),
+        path: renderTemplate(path, scope),
+        text: renderTemplate(template, scope),
+        ...writtenLabel(context.definition, [path, template], variables, escalated.label),
       },
     ),
   ];

@@ -49,11 +49,19 @@ function mountOf(
   return { files: document === null ? files : { ...files, [document.name]: document.text } };
 }
 
+/** What a call is made beside. */
+interface CallSetting {
+  /** What the step is about. */
+  readonly document?: Mountable | null;
+  /** Of what the call was made of; only where the pipeline has labels. */
+  readonly label?: string | undefined;
+}
+
 export function toolCallOf(
   definition: PipelineDefinition,
   agent: AgentDefinition,
   output: Json,
-  document: Mountable | null = null,
+  { document = null, label }: CallSetting = {},
 ): ToolCall {
   if (agent.tools.length === 0 || !isJsonObject(output)) return { type: 'none' };
   const { tool, args } = output;
@@ -76,7 +84,9 @@ export function toolCallOf(
   }
   const rendered = renderArguments(description.arguments, given) as JsonObject;
   const mount = actuator === 'sandbox' ? mountOf(description, rendered, document) : {};
-  const whole = { ...rendered, ...mount, ...addedArguments(definition, agent, actuator) };
+  const labelled = label === undefined ? {} : { label };
+  const added = addedArguments(definition, agent, actuator);
+  const whole = { ...rendered, ...mount, ...added, ...labelled };
   return { type: 'call', tool, intention: act(toolTag, { actuator, operation }, whole) };
 }
 

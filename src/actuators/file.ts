@@ -23,6 +23,7 @@ import {
 } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { z } from 'zod';
+import { levelName } from '../identity/clearance.ts';
 import { RuntimeError } from '../kernel/errors.ts';
 import { sha256 } from '../kernel/hash.ts';
 import { limits } from '../kernel/limits.ts';
@@ -53,7 +54,12 @@ export function fileActuator(): Actuator {
       read: operation({
         effect: 'pure',
         arguments: operationArguments['file.read'],
-        result: z.strictObject({ path: z.string(), text: z.string(), bytes: z.number() }),
+        result: z.strictObject({
+          path: z.string(),
+          text: z.string(),
+          bytes: z.number(),
+          label: levelName.optional(),
+        }),
         perform: ({ path }, context) => explained(path, () => readText(path, context)),
       }),
       list: operation({

@@ -23,6 +23,8 @@
  *       it is answered, and whom the guard has cut off gets nothing more done.
  *   G8. Every outcome is scrubbed before anybody has it, those that are
  *       remembered too (law D7).
+ *   G9. What an intention guard refuses (clearance, policies) is not carried out,
+ *       whoever signed it.
  */
 import type { AgentCertificate } from '../identity/agent-certificate.ts';
 import type { IdentityVerifier } from '../identity/identity-verifier.ts';
@@ -36,6 +38,7 @@ import { findNonJson, type Json } from '../kernel/json.ts';
 import { limits } from '../kernel/limits.ts';
 import type { Actuator, Operation } from './actuator.ts';
 import { ActuatorActor } from './actuator-actor.ts';
+import type { IntentionGuard } from './intention-guard.ts';
 import {
   type CheckedRequest,
   firstProblem,
@@ -56,6 +59,8 @@ export interface GatewayOptions {
   readonly journalMode: JournalMode;
   /** Takes secrets out of an outcome (G8). */
   readonly scrub?: (outcome: IntentionOutcome) => IntentionOutcome;
+  /** Asked in their order about each intention that is valid so far (G9). */
+  readonly guards?: readonly IntentionGuard[];
 }
 
 /** Who looks on: told of each refusal on grounds of identity or permission (G7). */
@@ -208,6 +213,12 @@ export class ActuatorGateway {
       const message = `${name}.${request.operation} reaches beyond the files of a fork; fork again with --allow-effects if it may happen once more.`;
       return refused(key, 'EFFECT_WITHHELD', message); // (G5)
     }
+    for (const guard of this.#options.guards ?? []) {
+      const refusal = guard(request, who); // (G9)
+      if (refusal === null) continue;
+      await this.#tellRefusal(request, refusal);
+      return refused(key, refusal.code, refusal.message, refusal.retryable);
+    }
     const digest = hashJson([name, request.operation, request.arguments]);
     return { request, operation, args: args.data, actor: door.actor, digest };
   }
@@ -317,7 +328,12 @@ export class ActuatorGateway {
 }
 
 /** Errors of actuators that say: this agent may not. */
-const notPermitted: ReadonlySet<string> = new Set(['EGRESS_NOT_GRANTED', 'EGRESS_DENIED']);
+const notPermitted: ReadonlySet<string> = new Set([
+  'EGRESS_NOT_GRANTED',
+  'EGRESS_DENIED',
+  'POLICY_DENIED',
+  'CLEARANCE_INSUFFICIENT',
+]);
 
 /** Whether an operation that began, and must not be repeated, may have happened. */
 function leavesOpen({ code }: ErrorMessage, signal: AbortSignal): boolean {

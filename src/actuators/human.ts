@@ -5,6 +5,7 @@
  * kept open here, and the actor may sleep meanwhile.
  */
 import { z } from 'zod';
+import { levelName } from '../identity/clearance.ts';
 import { RuntimeError } from '../kernel/errors.ts';
 import { limits } from '../kernel/limits.ts';
 import { type Actuator, operation } from './actuator.ts';
@@ -15,6 +16,8 @@ const decisionSchema = z.strictObject({
   decision: z.enum(['retry', 'accept', 'hand-over', 'stop']),
   /** Of retry: the prompt of that attempt, in place of the question. */
   prompt: z.string().min(1).max(limits.releasePromptCharactersMax).optional(),
+  /** Of the prompt, where the pipeline has labels; without it the lowest. */
+  label: levelName.optional(),
 });
 
 export function humanActuator(): Actuator {

@@ -81,7 +81,7 @@ export function inferenceActuator(generator: Generator, blobs: BlobLookup): Actu
         effect: 'pure',
         arguments: operationArguments['inference.generate'],
         result: outcomeSchema,
-        async perform(request, context) {
+        async perform({ label: _label, ...request }, context) {
           const outcome = await generate({ generator, blobs }, request, context);
           return { ...outcome, tokens: encodeTokenColumns(outcome.tokens) };
         },

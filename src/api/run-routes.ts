@@ -2,6 +2,7 @@
 import { resolve } from 'node:path';
 import type { FastifyInstance } from 'fastify';
 import { z } from 'zod';
+import { labelRuleSchema } from '../actors/labels.ts';
 import type { JsonObject } from '../kernel/json.ts';
 import { limits } from '../kernel/limits.ts';
 import type { ForkRequest, RuntimePort, StartRunRequest } from '../runtime/views.ts';
@@ -19,6 +20,7 @@ const startRunSchema = z.strictObject({
   }),
   input: z.strictObject({ folder: pathSchema }),
   seed: z.number().int().min(0).max(limits.runSeedMax).optional(),
+  labels: z.array(labelRuleSchema).max(limits.labelRulesMax).optional(),
 });
 
 const forkSchema = z.strictObject({
@@ -53,6 +55,7 @@ function toStartRunRequest(body: z.output<typeof startRunSchema>): StartRunReque
       typeof body.pipeline === 'string' ? resolve(body.pipeline) : (body.pipeline as JsonObject),
     input: { folder: resolve(body.input.folder) },
     ...(body.seed === undefined ? {} : { seed: body.seed }),
+    ...(body.labels === undefined ? {} : { labels: body.labels }),
   };
 }
 

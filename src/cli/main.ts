@@ -24,6 +24,7 @@ import { gridCommand } from './commands/grid.ts';
 import { journalCommand } from './commands/journal.ts';
 import { keyCommand } from './commands/key.ts';
 import { modelsCommand } from './commands/models.ts';
+import { policyCommand } from './commands/policy.ts';
 import { quarantineCommand } from './commands/quarantine.ts';
 import { releaseCommand } from './commands/release.ts';
 import { replayCommand } from './commands/replay.ts';
@@ -121,6 +122,7 @@ function newProgram(host: Host): Command {
     journalCommand,
     auditCommand,
     witnessCommand,
+    policyCommand,
     backupCommand,
     cancelCommand,
     generateCommand,

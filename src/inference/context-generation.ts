@@ -4,6 +4,7 @@
  */
 import { z } from 'zod';
 import type { ContextNode } from '../actors/context-node.ts';
+import { levelName } from '../identity/clearance.ts';
 import type { Sha256 } from '../kernel/hash.ts';
 import { limits } from '../kernel/limits.ts';
 import { type GenerationRequest, generationRequestSchema } from './model-port.ts';
@@ -42,15 +43,21 @@ const contextNodeSchema = z.strictObject({
 
 const parametersSchema = generationRequestSchema.omit({ messages: true });
 
+/** Label of what is asked, which the model is not told. */
+const labelled = { label: levelName.optional() };
+
 const contextArgumentsSchema = parametersSchema
-  .extend({ context: contextNodeSchema })
+  .extend({ context: contextNodeSchema, ...labelled })
   .refine(({ context }) => context.parent !== null || context.items.length > 0, {
     path: ['context'],
     message: 'nothing appended to nothing',
   });
 
 /** Arguments of the intention: all messages, or the new items and the hash of what was before. */
-export const generateArgumentsSchema = z.union([generationRequestSchema, contextArgumentsSchema]);
+export const generateArgumentsSchema = z.union([
+  generationRequestSchema.extend(labelled),
+  contextArgumentsSchema,
+]);
 
 /** What the worker is asked: the last node of the chain is the context; others may be known from before. */
 export const generationQuestionSchema = z.union([

@@ -128,10 +128,14 @@ function writeVersion(path: string): void {
   }
 }
 
+/** What people put there before the first start. */
+const prepared = ['policies'];
+
 /** The half-written files of a crashed first start do not count as foreign. */
 function refuseForeign(path: string): void {
   const foreign = readdirSync(path).find(
-    (name) => !name.startsWith('lock') && !name.startsWith(`${versionFile}.`),
+    (name) =>
+      !name.startsWith('lock') && !name.startsWith(`${versionFile}.`) && !prepared.includes(name),
   );
   if (foreign === undefined) return;
   throw new RuntimeError(

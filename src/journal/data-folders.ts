@@ -51,3 +51,8 @@ export function workspacesFolder(dataDirectory: string): string {
 export function auditFolder(dataDirectory: string): string {
   return join(dataDirectory, 'audit');
 }
+
+/** Labels of the files of a run's workspace, where the run has any. */
+export function fileLabelsPath(dataDirectory: string, run: RunId): string {
+  return join(workspacesFolder(dataDirectory), `${run}.labels`);
+}

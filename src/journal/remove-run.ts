@@ -2,7 +2,7 @@
 import { rmSync } from 'node:fs';
 import { join } from 'node:path';
 import type { RunId } from '../kernel/ids.ts';
-import { runBlobsFolder, workspacesFolder } from './data-folders.ts';
+import { fileLabelsPath, runBlobsFolder, workspacesFolder } from './data-folders.ts';
 import type { RunKeys } from './run-keys.ts';
 import { writeFailure } from './write-failure.ts';
 
@@ -17,6 +17,7 @@ export function removeRun(dataDirectory: string, keys: RunKeys, run: RunId): voi
     for (const folder of [
       runBlobsFolder(dataDirectory, run),
       join(workspacesFolder(dataDirectory), run),
+      fileLabelsPath(dataDirectory, run),
     ]) {
       rmSync(folder, { recursive: true, force: true });
     }

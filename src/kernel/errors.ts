@@ -59,6 +59,25 @@ export const errorCatalogue = {
     'Correct the value that the message names.',
   ),
 
+  CLEARANCE_INSUFFICIENT: entry(
+    runFailed,
+    403,
+    'An agent would have read a text whose label is above its clearance. It was not told the text.',
+    'Give the agent a higher clearance, the text a lower label, or the agent a prompt without it.',
+  ),
+  POLICY_DENIED: entry(
+    runFailed,
+    403,
+    'A policy forbids the operation, or none permits it.',
+    'The message names the policies; claw policy explain tells of one request.',
+  ),
+  POLICY_INVALID: entry(
+    badInput,
+    400,
+    'A policy file, or a file of policy tests, is wrong or does not fit the schema of policies.',
+    'Correct the line and column that the message names; claw policy check shows all of them.',
+  ),
+
   PIPELINE_NOT_FOUND: entry(
     badInput,
     400,

@@ -3,12 +3,14 @@
  * reached is a refusal with a code, never loss and never growth.
  */
 import { assert } from './assert.ts';
+import { clearanceLimits } from './clearance-limits.ts';
 import { doorLimits } from './door-limits.ts';
 
 const KiB = 1024;
 const MiB = 1024 * KiB;
 
 export const limits = {
+  ...clearanceLimits,
   /** Data capacity of a thread's inbox ring. A power of two. */
   inboxRingBytes: 16 * MiB,
   /** Data capacity of the journal worker's ring. A power of two. */

@@ -25,13 +25,14 @@ import { RuntimeError } from '../kernel/errors.ts';
 import { limits } from '../kernel/limits.ts';
 import { type ApiConfig, apiConfig, apiSchema, loopbackHosts, withApiPaths } from './api-config.ts';
 import { type AuditConfig, auditConfigSchema } from './audit-config.ts';
+import { type ClearanceConfig, clearanceConfig, clearanceShape } from './clearance-config.ts';
 import { describeIssue, toPlain } from './config-problem.ts';
 import { type ModelResidence, residenceProblem, residenceShape } from './model-residence.ts';
 import { modelListSchema, type NamedModel, withFile, withKeys } from './models-config.ts';
 import { type SandboxSettings, sandboxSettingsSchema } from './sandbox-config.ts';
 import { approvalsConfigSchema, type SecuritySettings } from './security-config.ts';
 
-export interface RuntimeConfig extends SecuritySettings {
+export interface RuntimeConfig extends SecuritySettings, ClearanceConfig {
   /** Absolute path. */
   readonly dataDirectory: string;
   /** Where the API listens, an address or a name. */
@@ -130,6 +131,7 @@ const fileSchema = z.strictObject({
   approvals: approvalsConfigSchema.optional(),
   audit: auditConfigSchema.optional(),
   sandbox: sandboxSettingsSchema.optional(),
+  ...clearanceShape,
 });
 
 type FileSettings = z.output<typeof fileSchema>;
@@ -170,6 +172,7 @@ export function resolveConfig(sources: ConfigSources): RuntimeConfig {
     model: resolveModel(sources, file.model ?? {}),
     ...(file.models === undefined ? {} : { models: withKeys(file.models, environment) }),
     ...asIsOf(file),
+    ...clearanceConfig(file),
     deterministic:
       flags.deterministic ??
       parseSwitch(environment, 'OPENCLAW_DETERMINISTIC') ??
@@ -283,12 +286,13 @@ function parseConfigFile(text: string, path: string, home: string): FileSettings
   if (!parsed.success) throw invalid(describeIssue(parsed.error, { document, lines, path }));
   const expand = (value: string): string =>
     value.startsWith('~/') ? join(home, value.slice(2)) : resolve(dirname(path), value);
-  const { data, model, models, api, ...rest } = parsed.data;
+  const { data, model, models, api, policies, ...rest } = parsed.data;
   return {
     ...rest,
     ...(models === undefined ? {} : { models: models.map((each) => withFile(each, expand)) }),
     ...(data === undefined ? {} : { data: expand(data) }),
     ...(api === undefined ? {} : { api: withApiPaths(api, expand) }),
+    ...(policies === undefined ? {} : { policies: expand(policies) }),
     ...(model === undefined ? {} : { model: withPaths(model, expand) }),
   };
 }

@@ -22,6 +22,7 @@ import { assert } from '../kernel/assert.ts';
 import type { Sha256 } from '../kernel/hash.ts';
 import { type ActorId, parseIntentionKey, type RunId } from '../kernel/ids.ts';
 import type { Json, JsonObject } from '../kernel/json.ts';
+import type { RunPolicies } from './clearance-config.ts';
 import type { WorkspaceFile } from './run-workspace.ts';
 
 /** Body of an `event` record. */
@@ -60,6 +61,8 @@ export interface RunStartedBody {
   readonly stepsTotal: number;
   /** What was sealed of it; absent in runs of older programs. */
   readonly charter?: Charter;
+  /** The policies that were in force; absent in runs of older programs. */
+  readonly policies?: RunPolicies;
   /** Only of a run from a redacted archive: how many texts each rule replaced. */
   readonly redacted?: Readonly<Record<string, number>>;
   /** Only of a fork. */

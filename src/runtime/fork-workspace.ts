@@ -6,7 +6,10 @@
 import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileActuator } from '../actuators/file.ts';
-import { workspacesFolder } from '../journal/data-folders.ts';
+import { FileLabels } from '../actuators/file-labels.ts';
+import { pathComponents } from '../actuators/workspace-path.ts';
+import type { Levels } from '../identity/clearance.ts';
+import { fileLabelsPath, workspacesFolder } from '../journal/data-folders.ts';
 import { systemClock } from '../kernel/clock.ts';
 import { RuntimeError } from '../kernel/errors.ts';
 import { sha256 } from '../kernel/hash.ts';
@@ -25,6 +28,8 @@ export interface ForkedFiles {
   /** Texts of the parent. */
   readonly blobs: BlobLookup;
   readonly changes: readonly FileChange[];
+  /** Levels of the labels of files; null where the run has none. */
+  readonly levels: Levels | null;
 }
 
 /**
@@ -32,7 +37,7 @@ export interface ForkedFiles {
  * @throws RuntimeError FORK_WORKSPACE_LOST, and what a write throws
  */
 export async function restoreWorkspace(files: ForkedFiles): Promise<void> {
-  const { dataDirectory, run, initial, changes } = files;
+  const { dataDirectory, run, initial, changes, levels } = files;
   const workspace = join(workspacesFolder(dataDirectory), run);
   await mkdir(workspace, { recursive: true, mode: 0o700 });
   for (const file of initial) {
@@ -40,7 +45,13 @@ export async function restoreWorkspace(files: ForkedFiles): Promise<void> {
     if (first?.operation !== 'write') await copyInitial(file, workspace, files);
   }
   const { operations } = fileActuator();
+  const labels = new FileLabels((of) => fileLabelsPath(dataDirectory, of));
   for (const [index, change] of changes.entries()) {
+    const { path, label } = change.arguments;
+    if (levels !== null && typeof path === 'string' && typeof label === 'string') {
+      // Nothing but the gateway's own file makes links, so the path is what it says.
+      labels.raise(run, levels, { path: pathComponents(path).join('/'), label });
+    }
     const operation = operations[change.operation];
     if (operation === undefined) continue; // The inspection replayed it, so there is one.
     await operation.perform(operation.arguments.parse(change.arguments), {

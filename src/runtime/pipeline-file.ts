@@ -14,6 +14,7 @@ import {
   type PipelineDefinition,
   pipelineDefinitionSchema,
 } from '../actors/pipeline-definition.ts';
+import type { Levels } from '../identity/clearance.ts';
 import { RuntimeError } from '../kernel/errors.ts';
 import { findNonJson } from '../kernel/json.ts';
 import { limits } from '../kernel/limits.ts';
@@ -24,6 +25,8 @@ import { parsePipelineYaml } from './pipeline-yaml.ts';
 export interface PipelineOptions {
   /** Names of the checks that exist. */
   readonly knownChecks: readonly string[];
+  /** Levels of clearance of the configuration, for pipelines that name none. */
+  readonly levels?: Levels;
 }
 
 /**
@@ -82,7 +85,7 @@ function checkedPipeline(
     throw parsed.error;
   }
   refuseNonJson(value, source);
-  throwProblems(findPipelineProblems(parsed.data, options.knownChecks), source); // (P1)
+  throwProblems(findPipelineProblems(parsed.data, options.knownChecks, options.levels), source); // (P1)
   return parsed.data;
 }
 

@@ -5,7 +5,9 @@
 import { Ajv2020 } from 'ajv/dist/2020.js';
 import type { PipelineDefinition, StepDefinition } from '../actors/pipeline-definition.ts';
 import { findCycle } from '../actors/step-graph.ts';
+import type { Levels } from '../identity/clearance.ts';
 import { limits } from '../kernel/limits.ts';
+import { clearanceProblems } from './clearance-rules.ts';
 import { handoffProblems } from './handoff-rules.ts';
 import {
   invalid,
@@ -21,12 +23,14 @@ import { validateProblems } from './validate-rules.ts';
 export function findPipelineProblems(
   definition: PipelineDefinition,
   knownChecks: readonly string[],
+  levels?: Levels,
 ): PipelineProblem[] {
   const problems = [
     ...agentProblems(definition, knownChecks),
     ...stepProblems(definition),
     ...cycleProblems(definition),
     ...validateProblems(definition),
+    ...clearanceProblems(definition, levels),
     ...findTemplateProblems(definition),
   ];
   const unique = new Map(problems.map((problem) => [JSON.stringify(problem), problem]));

@@ -23,7 +23,7 @@ interface Scope {
 
 type Names = readonly (readonly [string, readonly string[] | null])[];
 
-const documentNames = ['name', 'text', 'part'];
+const documentNames = ['name', 'text', 'part', 'label'];
 const runNames = ['name', 'seed'];
 const resultNames = [
   'verdict',
@@ -33,6 +33,7 @@ const resultNames = [
   'attempts',
   'validation',
   'handover',
+  'label',
 ];
 /** Of the prompt of a retry. */
 const groundingNames: Names = [

@@ -4,6 +4,7 @@
  */
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
+import { levelsOf } from '../actors/labels.ts';
 import type { PipelineDefinition } from '../actors/pipeline-definition.ts';
 import { workspacesFolder } from '../journal/data-folders.ts';
 import { RuntimeError } from '../kernel/errors.ts';
@@ -17,6 +18,7 @@ import {
   modelText,
   type PrepareContext,
   type PreparedRun,
+  policiesOf,
   refuseUnservable,
 } from './prepare-run.ts';
 import { type RunEntry, type RunIndex, runDamaged } from './run-index.ts';
@@ -54,7 +56,8 @@ export async function prepareFork(
     const { changes } = inspection;
     const parents = lineage(entry, index);
     const blobs = follower.blobsOf(entry.id);
-    await restoreWorkspace({ dataDirectory, run, parents, initial, blobs, changes });
+    const levels = levelsOf(changed);
+    await restoreWorkspace({ dataDirectory, run, parents, initial, blobs, changes, levels });
   } catch (error) {
     await rm(join(workspacesFolder(dataDirectory), run), { recursive: true, force: true });
     throw error;
@@ -67,7 +70,12 @@ export async function prepareFork(
     allowEffects: request.allowEffects ?? false,
   };
   const model = modelText(context.model);
-  return { run, texts: new Map(), body: { ...entry.started, definition, model, parent } };
+  const policies = policiesOf(context);
+  return {
+    run,
+    texts: new Map(),
+    body: { ...entry.started, ...policies, definition, model, parent },
+  };
 }
 
 function requirePlace({ id, events }: RunEntry, at: number): void {

@@ -7,6 +7,7 @@ import { dirname, join, resolve } from 'node:path';
 import type { Envelope } from '../actors/actor.ts';
 import { checks } from '../actors/checks/index.ts';
 import type { DocumentReference } from '../actors/event.ts';
+import { labelOfDocument, levelsOf } from '../actors/labels.ts';
 import { type MachineVersion, newestVersion } from '../actors/machines.ts';
 import type { PipelineDefinition } from '../actors/pipeline-definition.ts';
 import { toGrammarSchema } from '../inference/grammar-schema.ts';
@@ -18,8 +19,10 @@ import { newRunId, type RunId } from '../kernel/ids.ts';
 import type { JsonObject } from '../kernel/json.ts';
 import { limits } from '../kernel/limits.ts';
 import type { RunSize } from './admission.ts';
+import type { RunSettings } from './clearance-config.ts';
 import { readDocuments } from './documents.ts';
 import type { RunStartedBody } from './event-record.ts';
+import { labelledDefinition } from './labelled-definition.ts';
 import { loadPipelineFile, parsePipelineObject } from './pipeline-file.ts';
 import type { CpuPool } from './pool/client.ts';
 import { rootActor } from './root-actor.ts';
@@ -40,6 +43,7 @@ export interface PrepareContext {
   readonly model: ModelInfo;
   /** Refuses, by throwing, a run whose actors find no place. */
   readonly admit: (size: RunSize) => void;
+  readonly settings?: RunSettings;
 }
 
 interface LoadedPipeline {
@@ -48,8 +52,12 @@ interface LoadedPipeline {
   readonly base: string;
 }
 
-async function loadPipeline(pipeline: StartRunRequest['pipeline']): Promise<LoadedPipeline> {
-  const options = { knownChecks: Object.keys(checks) };
+async function loadPipeline(
+  pipeline: StartRunRequest['pipeline'],
+  settings: PrepareContext['settings'],
+): Promise<LoadedPipeline> {
+  const levels = settings?.clearance?.levels;
+  const options = { knownChecks: Object.keys(checks), ...(levels ? { levels } : {}) };
   if (typeof pipeline !== 'string') {
     return { definition: parsePipelineObject(pipeline, options), base: process.cwd() };
   }
@@ -116,16 +124,19 @@ export async function prepareRun(
   context: PrepareContext,
 ): Promise<PreparedRun> {
   const seed = seedOf(request);
-  const loaded = await loadPipeline(request.pipeline);
-  const { definition } = loaded;
+  const loaded = await loadPipeline(request.pipeline, context.settings);
+  const { clearance } = context.settings ?? {};
+  const definition = labelledDefinition(loaded.definition, request.labels, clearance);
   refuseUnservable(definition, context.model);
   const found = await readDocuments(resolve(request.input.folder), definition.input, context.pool);
   const texts = new Map<Sha256, Buffer>();
+  const levels = levelsOf(definition);
   const documents = found.map(({ name, text, part, range }): DocumentReference => {
     const bytes = Buffer.from(text);
     const hash = sha256(bytes);
     texts.set(hash, bytes);
-    return { name, sha256: hash, part, ...(range === undefined ? {} : { range }) };
+    const label = levels === null ? {} : { label: labelOfDocument(definition, levels, name) };
+    return { name, sha256: hash, part, ...(range === undefined ? {} : { range }), ...label };
   });
   const stepsTotal = countSteps(definition, documents.length);
   const machines = machinesOf(definition);
@@ -149,8 +160,16 @@ export async function prepareRun(
       workspace: workspace.files,
       machines,
       stepsTotal,
+      ...policiesOf(context),
     },
   };
+}
+
+/** The policies in force, for the first record of a run. */
+export function policiesOf({
+  settings,
+}: Pick<PrepareContext, 'settings'>): Pick<RunStartedBody, 'policies'> {
+  return settings === undefined ? {} : { policies: settings.policies };
 }
 
 /** The message that begins a run; recovery sends the very same again. */

@@ -24,6 +24,7 @@ import {
   parseIntentionKey,
   type RunId,
 } from '../kernel/ids.ts';
+import { clearanceView } from './clearance-view.ts';
 import { type ErasedRun, erasedBefore, lostRun } from './erased-runs.ts';
 import {
   type BlobLookup,
@@ -307,5 +308,6 @@ export function runView(entry: RunEntry, workspace: string): RunView {
     progress: { stepsDone, stepsTotal: started.stepsTotal, handedToHuman },
     error: ended?.body.error ?? entry.suspended,
     ...(ended !== null || paused.length === 0 ? {} : { paused: pausesOf(entry) }),
+    ...clearanceView(started),
   };
 }

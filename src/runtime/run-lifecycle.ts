@@ -23,6 +23,7 @@ import { type ErrorMessage, RuntimeError, toErrorMessage } from '../kernel/error
 import type { RunId } from '../kernel/ids.ts';
 import { limits } from '../kernel/limits.ts';
 import { Admission } from './admission.ts';
+import type { RunSettings } from './clearance-config.ts';
 import type { DurableWaiters } from './durable-waiters.ts';
 import type { ErasureReport } from './erase-run.ts';
 import { Erasures } from './erasures.ts';
@@ -40,9 +41,9 @@ import { rootActor } from './root-actor.ts';
 import { RunCharters } from './run-charters.ts';
 import { RunEndings } from './run-endings.ts';
 import { type IndexChange, type RunEntry, runView } from './run-index.ts';
+import { profileMessage } from './run-profiles.ts';
 import type { RunSnapshots } from './run-snapshots.ts';
 import { runViews, viewOfRun } from './run-views.ts';
-
 import type { RuntimeThreads } from './runtime-threads.ts';
 import {
   actuatorThread,
@@ -61,6 +62,7 @@ export interface LifecycleParts {
   readonly follower: JournalFollower;
   readonly durable: DurableWaiters;
   readonly pool: CpuPool;
+  readonly settings: RunSettings;
   readonly snapshots: Pick<RunSnapshots, 'program' | 'changed' | 'resumed'>;
   readonly forks: ForksUnderWay;
   readonly onNotice: (text: string) => void;
@@ -136,9 +138,8 @@ export class RunLifecycle {
    * suspended (L1). It stops where a further `pause` overtakes it.
    */
   async resumeAll(): Promise<number> {
-    const era = this.#era;
+    const [era, ports] = [this.#era, this.#ports()];
     const open = this.#parts.follower.index.open();
-    const ports = this.#ports();
     const recovered = await recoverRuns(open, ports);
     let resumed = 0;
     for (const entry of open) {
@@ -157,15 +158,20 @@ export class RunLifecycle {
    * @throws RuntimeError as `prepareRun`, TOO_MANY_RUNS, DISK_FULL, JOURNAL_FAILED
    */
   begin(request: StartRunRequest, model: ModelInfo): Promise<RunView> {
-    const { dataDirectory, pool, threads, durable, follower } = this.#parts;
+    const { dataDirectory, pool, threads, durable, follower, settings } = this.#parts;
     return this.#admission.hold(async (admit) => {
       const prepared = await this.#sealed(
-        prepareRun(request, { dataDirectory, pool, model, admit }),
+        prepareRun(request, { dataDirectory, pool, model, admit, settings }),
       );
       await this.#ready();
       await this.#charters.announce({ id: prepared.run, createdAt: 0, started: prepared.body });
       const position = threads.producer.append(this.#firstRecords(prepared));
       try {
+        this.#mail.send(
+          actuatorThread,
+          topics.runProfile,
+          profileMessage(prepared.run, prepared.body),
+        );
         deliverFirst(rootStart(prepared.run, prepared.body), this.#ports());
       } catch (error) {
         // It is recorded, so it is a run, and one that must not stay open unstarted.
@@ -188,9 +194,9 @@ export class RunLifecycle {
   }
 
   #beginFork(parent: RunEntry, request: ForkRequest, model: ModelInfo): Promise<RunView> {
-    const { dataDirectory, pool, threads, durable, follower } = this.#parts;
+    const { dataDirectory, pool, threads, durable, follower, settings } = this.#parts;
     return this.#admission.hold(async (admit) => {
-      const context = { dataDirectory, pool, model, admit, follower };
+      const context = { dataDirectory, pool, model, admit, follower, settings };
       const prepared = await this.#sealed(prepareFork(parent, request, context));
       await this.#ready();
       const era = this.#era;
@@ -309,8 +315,7 @@ export class RunLifecycle {
 
   /** A fork goes on like a run after a restart, unless all runs do so meanwhile (L3). */
   async #goOn(entry: RunEntry): Promise<void> {
-    const era = this.#era;
-    const ports = this.#ports();
+    const [era, ports] = [this.#era, this.#ports()];
     const resumed = recoverRuns([entry], ports).then((recovered) =>
       era === this.#era ? this.#tryResume(entry, recovered.get(entry.id), ports) : false,
     );
@@ -323,11 +328,11 @@ export class RunLifecycle {
     recovered: RecoveredRun | undefined,
     ports: ResumePorts,
   ): Promise<boolean> {
-    const { parent } = entry.started;
-    const era = this.#era;
+    const [{ parent }, era] = [entry.started, this.#era];
     if (entry.ended !== null || entry.suspended !== null) return false;
     try {
-      // Said before any actor of it acts.
+      // Said before any actor of it acts, both.
+      this.#mail.send(actuatorThread, topics.runProfile, profileMessage(entry.id, entry.started));
       if (parent?.allowEffects === false) {
         this.#mail.send(actuatorThread, topics.withhold, { run: entry.id });
       }

@@ -46,6 +46,7 @@ import { startIdentityWorker } from './identity-worker/client.ts';
 import { type InferenceWorker, startInferenceWorker } from './inference-worker/client.ts';
 import { type JournalWorkerClient, startJournalWorker } from './journal-worker/client.ts';
 import { modelSetSettings } from './model-settings.ts';
+import { type PolicyFile, policyFilesInForce } from './policy/policy-files.ts';
 import { sandboxPoolSettings } from './sandbox-config.ts';
 import {
   actuatorThread,
@@ -76,6 +77,8 @@ export interface RuntimeThreads {
   readonly authority: PublicKey;
   /** As threads send it to hosts. */
   sealed(envelope: Envelope): SealedEnvelope;
+  /** The policies in force. */
+  readonly policies: readonly PolicyFile[];
   /**
    * Ends every thread. Resolves within limits.shutdownMsMax.
    * @param last Appends what is to be appended last, within `timeMsMax`.
@@ -141,7 +144,7 @@ async function withDeadline(promise: Promise<unknown>): Promise<void> {
 /**
  * @param onFailure Called when a thread ends that nobody stopped, unless it is a host.
  * @param onHostDeath Called when a host ends that nobody stopped (T4).
- * @throws RuntimeError JOURNAL_CORRUPT, DATA_VERSION_NEWER, DISK_FULL, JOURNAL_FAILED
+ * @throws RuntimeError POLICY_INVALID, NATIVE_PACKAGE_MISSING, JOURNAL_CORRUPT, DATA_VERSION_NEWER, DISK_FULL, JOURNAL_FAILED
  */
 export async function startThreads(
   config: RuntimeConfig,
@@ -149,6 +152,7 @@ export async function startThreads(
   onHostDeath: (death: HostDeath) => unknown,
 ): Promise<RuntimeThreads> {
   const { dataDirectory } = config;
+  const policies = policyFilesInForce(dataDirectory, config.policies);
   const count = hostCount(config);
   const hostIds = Array.from({ length: count }, (_, index) => hostThread(index));
   const bus = runtimeBus(hostIds);
@@ -203,6 +207,7 @@ export async function startThreads(
       hosts: count,
       authority: identity.publicKey,
       vaultPassphrase: config.vaultPassphrase ?? null,
+      policies,
     },
     failed(actuatorThread, 'actuator'),
   );
@@ -245,6 +250,7 @@ export async function startThreads(
   };
   try {
     await hosts.start(); // (T1)
+    await actuators.ready;
   } catch (error) {
     await stop();
     throw error;
@@ -259,6 +265,7 @@ export async function startThreads(
     inference,
     model: inference.ready,
     hosts,
+    policies,
     names: monitor.threads.map(({ name }) => name),
     authority: identity.publicKey,
     sealed: (envelope) => ({ envelope, seal: seal.of(envelope) }),

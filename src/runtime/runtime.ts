@@ -15,6 +15,7 @@ import { limits } from '../kernel/limits.ts';
 import { AuditService } from './audit-service.ts';
 import { resolveEffect } from './await-resolution.ts';
 import { BusSampler, type BusView } from './bus-view.ts';
+import { runSettings } from './clearance-config.ts';
 import type { CompactionReport } from './compact-journal.ts';
 import type { RuntimeConfig } from './config.ts';
 import { DurableWaiters } from './durable-waiters.ts';
@@ -123,7 +124,8 @@ export class Runtime implements RuntimePort {
     const forks = new ForksUnderWay();
     const parts = { dataDirectory, threads, follower, onNotice, durable, pool, forks };
     this.#snapshots = new SnapshotService(parts);
-    this.#lifecycle = new RunLifecycle({ ...parts, snapshots: this.#snapshots });
+    const settings = runSettings(config, threads.policies);
+    this.#lifecycle = new RunLifecycle({ ...parts, snapshots: this.#snapshots, settings });
     this.#recovery = new HostRecovery({
       endHosts: () => threads.hosts.end(),
       startHosts: () => threads.hosts.start(),

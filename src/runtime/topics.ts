@@ -94,6 +94,12 @@ export interface RunEndedMessage {
   readonly run: RunId;
 }
 
+export interface RunProfileMessage {
+  readonly run: RunId;
+  /** JSON of the pipeline definition. */
+  readonly definition: string;
+}
+
 /** Host to main: a step of this run cannot be taken or released; the run must not go on. */
 export interface RunBrokenMessage {
   readonly run: RunId;
@@ -249,6 +255,14 @@ export const topics = {
   withhold: defineTopic<RunEndedMessage>({
     id: 24,
     name: 'withhold',
+    policy: 'wait',
+    publishers: [mainThread],
+    subscribers: [actuatorThread],
+  }),
+  /** What a run's actors may do, before any of them acts. */
+  runProfile: defineTopic<RunProfileMessage>({
+    id: 38,
+    name: 'run-profile',
     policy: 'wait',
     publishers: [mainThread],
     subscribers: [actuatorThread],

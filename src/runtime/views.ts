@@ -3,6 +3,7 @@
  * line are written against.
  */
 
+import type { LabelRule } from '../actors/labels.ts';
 import type { Privacy } from '../actors/routing-policy.ts';
 import type { ContentPart } from '../inference/model-port.ts';
 import type { ModelStatus } from '../inference/model-status.ts';
@@ -12,6 +13,7 @@ import type { RunId } from '../kernel/ids.ts';
 import type { Json, JsonObject } from '../kernel/json.ts';
 import type { AuditPort } from './audit-port.ts';
 import type { BusView } from './bus-view.ts';
+import type { ClearanceView } from './clearance-view.ts';
 import type { CompactionReport } from './compact-journal.ts';
 import type { CompactionLimit } from './compaction-plan.ts';
 import type { ErasureReport } from './erase-run.ts';
@@ -65,6 +67,8 @@ export interface RunView {
   readonly compacted?: true;
   /** Agents that wait for a person, where there are any. */
   readonly paused?: readonly PauseView[];
+  /** Where the pipeline has labels. */
+  readonly clearance?: ClearanceView;
 }
 
 /** An agent that the supervisor has paused, until `claw release`. */
@@ -222,6 +226,8 @@ export interface StartRunRequest {
   readonly pipeline: string | JsonObject;
   readonly input: { readonly folder: string };
   readonly seed?: number;
+  /** Labels of documents besides those of the pipeline; they only ever raise one. */
+  readonly labels?: readonly LabelRule[];
 }
 
 export interface ForkRequest {

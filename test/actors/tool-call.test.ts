@@ -120,7 +120,7 @@ describe('a call in an answer', () => {
     if (worker === undefined) throw new Error('the agent exists');
     const output = { tool: 'count', args: { code: '1', files: { 'forged.txt': 'x' } } };
     const filesOf = (document: { name: string; text: string } | null) => {
-      const called = toolCallOf(definition, worker, output, document);
+      const called = toolCallOf(definition, worker, output, { document });
       return called.type === 'call' ? called.intention.arguments.files : called;
     };
     expect(filesOf({ name: 'a.txt', text: 'the text' })).toEqual({

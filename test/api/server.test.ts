@@ -81,6 +81,15 @@ describe('runs', () => {
     expect(runtime.started[0]?.pipeline).toEqual({ name: 'x', steps: [] });
   });
 
+  test('labels of documents are passed on, and are patterns and levels', async () => {
+    const labels = [{ match: 'hr-*', label: 'secret' }];
+    await post('/v1/runs', { ...validRun, labels });
+    expect(runtime.started[0]?.labels).toEqual(labels);
+    const wrong = await post('/v1/runs', { ...validRun, labels: [{ match: '', label: 'a b' }] });
+    expect(wrong.status).toBe(400);
+    expect(runtime.started).toHaveLength(1);
+  });
+
   test('the list holds every run', async () => {
     const first = await runtime.startRun(validRun);
     const second = await runtime.startRun(validRun);

@@ -56,7 +56,7 @@ function copyProject(
   const copy = join(folder, name);
   const packages = join(copy, 'node_modules');
   mkdirSync(packages, { recursive: true });
-  for (const part of ['bin', 'src', 'package.json']) {
+  for (const part of ['bin', 'src', 'policies', 'package.json']) {
     cpSync(join(projectRoot, part), join(copy, part), { recursive: true });
   }
   symlinkSync(join(projectRoot, 'models'), join(copy, 'models'));

@@ -268,3 +268,18 @@ describe('the door of the API', () => {
     expect(refusal()).toMatch(/config\.yaml:1:\d+: /);
   });
 });
+
+describe('clearance and policies', () => {
+  test('come from the file, policies as a path beside it', () => {
+    const path = writeConfig('clearance: { localOnlyFrom: secret }\npolicies: own/policies\n');
+    const { clearance, policies } = resolve();
+    expect(clearance).toEqual({ localOnlyFrom: 'secret' });
+    expect(policies).toBe(join(path, '..', 'own/policies'));
+    expect(resolve()).not.toHaveProperty('clearance.levels');
+  });
+
+  test('are refused with a level twice', () => {
+    const path = writeConfig('clearance: { levels: [low, low] }\n');
+    expect(refusal()).toContain(`${path}:1:`);
+  });
+});

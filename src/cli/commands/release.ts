@@ -13,6 +13,7 @@ interface ReleaseOptions {
   readonly do: string;
   readonly prompt?: string;
   readonly reason?: string;
+  readonly label?: string;
 }
 
 const help = `
@@ -30,6 +31,7 @@ export function releaseCommand(host: Host): Command {
     .argument('<pause>', 'id of the run, or key of the pause where several agents wait')
     .option('--do <decision>', decisions.join(', '), 'retry')
     .option('--prompt <text>', 'what is asked in the next attempt')
+    .option('--label <level>', 'label of the prompt, where the pipeline has labels')
     .option('--reason <text>', 'why, for those who read the journal later')
     .addHelpText('after', help);
   return onAction<ReleaseOptions>(
@@ -59,14 +61,18 @@ export function releaseCommand(host: Host): Command {
   );
 }
 
-function outcomeOf({ do: decision, prompt }: ReleaseOptions) {
+function outcomeOf({ do: decision, prompt, label }: ReleaseOptions) {
   if (!decisions.some((each) => each === decision)) {
     throw new RuntimeError('USAGE', `--do is ${decisions.join(', ')}, not ${decision}.`);
   }
   if (prompt !== undefined && decision !== 'retry') {
     throw new RuntimeError('USAGE', '--prompt is for another attempt, --do retry.');
   }
-  const value = { decision, ...(prompt === undefined ? {} : { prompt }) };
+  if (label !== undefined && prompt === undefined) {
+    throw new RuntimeError('USAGE', '--label is that of --prompt.');
+  }
+  const labelled = label === undefined ? {} : { label };
+  const value = { decision, ...(prompt === undefined ? {} : { prompt }), ...labelled };
   return { status: 'completed', value };
 }
 

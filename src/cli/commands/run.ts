@@ -4,9 +4,10 @@
  */
 import { resolve } from 'node:path';
 import type { Command } from 'commander';
-import { exitStatus } from '../../kernel/errors.ts';
+import { labelRuleSchema } from '../../actors/labels.ts';
+import { exitStatus, RuntimeError } from '../../kernel/errors.ts';
 import { limits } from '../../kernel/limits.ts';
-import { type Host, integer, newCommand, onAction } from '../command.ts';
+import { collected, type Host, integer, newCommand, onAction } from '../command.ts';
 import { followToEnd, reportRun } from '../follow-run.ts';
 import { assertWritable } from '../report-file.ts';
 import { openRunTarget } from '../run-target.ts';
@@ -15,6 +16,21 @@ interface RunOptions {
   readonly input: string;
   readonly out?: string;
   readonly seed?: number;
+  readonly label?: readonly string[];
+}
+
+/** `hr-*=secret`: a pattern may have any character, a level no equals sign. */
+function labelRule(text: string): { match: string; label: string } {
+  const at = text.lastIndexOf('=');
+  const parsed = labelRuleSchema.safeParse({
+    match: text.slice(0, Math.max(at, 0)),
+    label: text.slice(at + 1),
+  });
+  if (parsed.success) return parsed.data;
+  throw new RuntimeError(
+    'USAGE',
+    `--label is a pattern of names and a level, such as hr-*=secret, not ${JSON.stringify(text.slice(0, 80))}.`,
+  );
 }
 
 export function runCommand(host: Host): Command {
@@ -24,6 +40,7 @@ export function runCommand(host: Host): Command {
     .option('--out <file>', 'where the report is copied')
     .option('--deterministic', 'one generation at a time, where no server runs')
     .option('--journal <mode>', 'durable or relaxed, where no server runs')
+    .option('--label <pattern=level>', 'label of documents; may be repeated', collected)
     .option('--seed <n>', 'seed of every generation', integer({ min: 0, max: limits.runSeedMax }));
   return onAction<RunOptions>(
     command,
@@ -38,6 +55,7 @@ export function runCommand(host: Host): Command {
           pipeline: resolve(cwd, pipeline),
           input: { folder: resolve(cwd, options.input) },
           ...(options.seed === undefined ? {} : { seed: options.seed }),
+          ...(options.label === undefined ? {} : { labels: options.label.map(labelRule) }),
         });
         const run = await followToEnd(context, target, started);
         if (run !== null) return reportRun(context, run, out);

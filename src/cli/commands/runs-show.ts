@@ -1,6 +1,7 @@
 /** `claw runs show RUN`: how a run stands, who waits for a person, and what the supervisor did. */
 import type { Command } from 'commander';
 import { exitStatus } from '../../kernel/errors.ts';
+import type { ClearanceView } from '../../runtime/clearance-view.ts';
 import type { InterventionView, PauseView } from '../../runtime/views.ts';
 import { alignedRows } from '../aligned-rows.ts';
 import { type Host, newCommand, onAction } from '../command.ts';
@@ -18,11 +19,26 @@ export function showCommand(host: Host): Command {
       const interventions = journal.interventions(id);
       context.output.answer({ ...run, interventions });
       context.output.print(
-        [runSummary(run), ...pauseLines(run.paused ?? []), ...text(interventions)].join('\n'),
+        [
+          runSummary(run),
+          ...clearanceLines(run.clearance),
+          ...pauseLines(run.paused ?? []),
+          ...text(interventions),
+        ].join('\n'),
       );
       return exitStatus.ok;
     }),
   );
+}
+
+function clearanceLines(clearance: ClearanceView | undefined): string[] {
+  if (clearance === undefined) return [];
+  const { levels, documents, agents } = clearance;
+  const counts = levels.flatMap((level) =>
+    documents[level] === undefined ? [] : [`${documents[level]} ${level}`],
+  );
+  const cleared = Object.entries(agents).map(([name, level]) => `${name} ${level}`);
+  return [`labels       ${counts.join(', ')}`, `clearance    ${cleared.join(', ')}`];
 }
 
 function pauseLines(paused: readonly PauseView[]): string[] {

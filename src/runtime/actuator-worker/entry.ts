@@ -5,25 +5,30 @@
  * Invariants
  *   A1. An intention is taken only with a place in the outbox for its outcome,
  *       so that no outcome is ever refused.
+ *   A2. No intention is looked at before the policies are there.
  */
 import { join } from 'node:path';
 import { isMainThread, type MessagePort, parentPort, workerData } from 'node:worker_threads';
 import type { Outcome } from '../../actors/outcome.ts';
 import { pureOperations } from '../../actuators/actuator.ts';
 import { blobsActuator } from '../../actuators/blobs.ts';
+import { clearanceGuard } from '../../actuators/clearance-guard.ts';
 import { clockActuator } from '../../actuators/clock.ts';
 import { fileActuator } from '../../actuators/file.ts';
+import { FileLabels } from '../../actuators/file-labels.ts';
 import { ActuatorGateway } from '../../actuators/gateway.ts';
 import { httpActuator } from '../../actuators/http.ts';
 import { humanActuator } from '../../actuators/human.ts';
 import { inferenceActuator } from '../../actuators/inference.ts';
+import { labelledFiles } from '../../actuators/labelled-files.ts';
+import { policyGuard } from '../../actuators/policy-guard.ts';
 import { sandboxActuator } from '../../actuators/sandbox.ts';
 import { SecretSource } from '../../actuators/secret-source.ts';
 import { openEndpoint, type Reservation, type ThreadId } from '../../bus/endpoint.ts';
 import { AuthorityVerifier } from '../../identity/authority.ts';
 import { IdentityVerifier } from '../../identity/identity-verifier.ts';
 import { examine } from '../../identity/token-examination.ts';
-import { workspacesFolder } from '../../journal/data-folders.ts';
+import { fileLabelsPath, workspacesFolder } from '../../journal/data-folders.ts';
 import { JournalProgress } from '../../journal/journal-progress.ts';
 import { JournalTexts } from '../../journal/journal-texts.ts';
 import { assert } from '../../kernel/assert.ts';
@@ -36,11 +41,13 @@ import { Sandboxes } from '../../sandbox/sandboxes.ts';
 import { ActorDirectory } from '../actor-directory.ts';
 import { DurableWaiters } from '../durable-waiters.ts';
 import { InferenceClient } from '../inference-worker/client.ts';
+import { openPolicySet, type PolicySet } from '../policy/policy-set.ts';
+import { RunProfiles } from '../run-profiles.ts';
 import { newSecurityState } from '../security-state.ts';
 import { hostThread, mainThread, type OutcomeMessage, topics } from '../topics.ts';
 import { GatewayGuard } from './gateway-guard.ts';
 import { httpPorts } from './http-ports.ts';
-import type { ActMessage, ActuatorWorkerData } from './protocol.ts';
+import type { ActMessage, ActuatorsReady, ActuatorWorkerData } from './protocol.ts';
 
 assert(!isMainThread, 'the actuators run in a worker thread');
 const data = workerData as ActuatorWorkerData;
@@ -50,7 +57,6 @@ const identities = new IdentityVerifier(new AuthorityVerifier(data.authority));
 const durable = new DurableWaiters();
 const sandbox = new Sandboxes(data.sandbox);
 sandbox.prepare();
-const files = fileActuator();
 const inference = new InferenceClient(endpoint, { streamTo: mainThread });
 const security = newSecurityState();
 const guard = new GatewayGuard({
@@ -65,6 +71,15 @@ const texts = new JournalTexts(data.dataDirectory);
 const blobs = {
   lookup: (run: RunId, hash: Sha256): Buffer | null => texts.lookup(hash, run, durable.end),
 };
+
+const profiles = new RunProfiles();
+const policies = await openPolicies();
+const fileLabels = new FileLabels((run) => fileLabelsPath(data.dataDirectory, run));
+
+const files = labelledFiles(fileActuator(), {
+  labels: fileLabels,
+  readerOf: (run, actor) => profiles.readerOf(run, actor),
+});
 
 const gateway = new ActuatorGateway({
   actuators: [
@@ -83,7 +98,19 @@ const gateway = new ActuatorGateway({
   whenDurable: (position) => durable.whenDurable(position),
   journalMode: data.journalMode,
   scrub: (outcome) => secrets.scrub(outcome),
+  guards: [clearanceGuard(profiles), policyGuard({ policies, actors: profiles })],
 });
+
+/** Without policies nothing may be let through, so the thread ends (A2). */
+async function openPolicies(): Promise<PolicySet> {
+  try {
+    return await openPolicySet(data.policies);
+  } catch (error) {
+    const message = { type: 'refused', error: toErrorMessage(error) } satisfies ActuatorsReady;
+    parentPort?.postMessage(message);
+    throw error;
+  }
+}
 
 let nextHost = 0;
 
@@ -141,7 +168,10 @@ endpoint.on(topics.security, ({ event, ...place }) => security.apply(event, plac
 endpoint.on(topics.runEnded, ({ run }) => {
   gateway.endRun(run);
   texts.forget(run);
+  profiles.forget(run);
+  fileLabels.forget(run);
 });
+endpoint.on(topics.runProfile, ({ run, definition }) => profiles.set(run, definition));
 endpoint.on(topics.withhold, ({ run }) => gateway.withhold(run));
 endpoint.on(topics.journalFailed, () =>
   durable.fail(new RuntimeError('JOURNAL_FAILED', 'The journal has failed.')),
@@ -155,3 +185,4 @@ endpoint.subscribe(topics.durable);
 const { ringPosition, ...end } = new JournalProgress(data.journalProgress).read();
 durable.advance({ position: ringPosition, ...end });
 endpoint.listen();
+parentPort?.postMessage({ type: 'ready' } satisfies ActuatorsReady);

@@ -4,6 +4,8 @@ import type { IntentionRequest } from '../../actuators/intention-request.ts';
 import type { EndpointSpec } from '../../bus/endpoint.ts';
 import type { PublicKey } from '../../identity/signing-key.ts';
 import type { JournalMode } from '../../journal/journal-writer.ts';
+import type { ErrorMessage } from '../../kernel/errors.ts';
+import type { PolicyFile } from '../policy/policy-files.ts';
 import type { SandboxPoolSettings } from '../sandbox-config.ts';
 
 export interface ActuatorWorkerData {
@@ -19,7 +21,14 @@ export interface ActuatorWorkerData {
   readonly hosts: number;
   /** Of the vault; null where none was given. */
   readonly vaultPassphrase: string | null;
+  /** The policies in force. */
+  readonly policies: readonly PolicyFile[];
 }
+
+/** The worker to main, once: whether it takes intentions. */
+export type ActuatorsReady =
+  | { readonly type: 'ready' }
+  | { readonly type: 'refused'; readonly error: ErrorMessage };
 
 /** Host to the authority. The tag comes back with the outcome. */
 export interface UnsignedActMessage {

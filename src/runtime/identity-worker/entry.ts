@@ -12,6 +12,7 @@
  *       has told before anything of it; nothing that a host says adds to it.
  */
 import { isMainThread, type MessagePort, parentPort, workerData } from 'node:worker_threads';
+import { actorProfile } from '../../actors/actor-profile.ts';
 import { definitionOf } from '../../actors/definition.ts';
 import { permittedOperations } from '../../actors/topic-permissions.ts';
 import type { DenialCode } from '../../actuators/intention-request.ts';
@@ -75,7 +76,8 @@ function serve(authority: Authority): void {
       return deny('PERMISSION_DENIED', `${actor} may not ask for ${actuator}.${operation}.`); // (A3)
     }
     const now = Math.floor(systemClock.nowMs() / 1_000);
-    const identity = await identities.of({ run, actor, clearance: '' }, now);
+    const clearance = actorProfile(definitionOf(definition), actor)?.clearance?.of ?? '';
+    const identity = await identities.of({ run, actor, clearance }, now);
     const execution = { run, actor, key, actuator, operation, arguments: request.arguments };
     const token = await authority.permit(execution, { thumbprint: identity.thumbprint, now });
     const signature = signIntention(identity.key, { ...execution, token });
