@@ -21,6 +21,7 @@ import type { DurableWaiters } from './durable-waiters.ts';
 import { EgressDesk } from './egress-desk.ts';
 import type { JournalFollower } from './journal-follower.ts';
 import { OperatorDesk } from './operator-desk.ts';
+import { isReservedEvent } from './reserved-events.ts';
 import type { RuntimeThreads } from './runtime-threads.ts';
 import { approvalWaitOf } from './security-config.ts';
 import type { SecurityPort } from './security-port.ts';
@@ -38,10 +39,6 @@ export interface SecurityParts {
   readonly follower: JournalFollower;
   readonly config: Pick<RuntimeConfig, 'dataDirectory' | 'approvals'>;
 }
-
-/** What main alone decides: no other thread says so, or a hostile one could make itself an operator. */
-const reserved =
-  /^(?:security-state$|keys?-|grant-|approval-|authority-opened$|quarantine-released$)/;
 
 export class Security implements SecurityPort {
   readonly operators: OperatorDesk;
@@ -136,7 +133,7 @@ export class Security implements SecurityPort {
 
   /** An event of another thread. */
   async #recordFor(event: AuditEvent): Promise<void> {
-    if (!reserved.test(event.type)) return this.record(event);
+    if (!isReservedEvent(event.type)) return this.record(event);
     throw new RuntimeError('BUS_NOT_PERMITTED', `No thread but main may journal ${event.type}.`);
   }
 
