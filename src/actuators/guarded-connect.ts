@@ -25,8 +25,14 @@ export const systemResolver: Resolver = (host) => lookup(host, { all: true, orde
 /**
  * An address of the target that may be connected to.
  * @throws RuntimeError EGRESS_ADDRESS_REFUSED, EGRESS_FAILED when the name has none
+ * @throws the reason of the signal
  */
-export async function resolveTarget({ host }: EgressTarget, resolver: Resolver): Promise<string> {
+export async function resolveTarget(
+  { host }: EgressTarget,
+  resolver: Resolver,
+  signal: AbortSignal,
+): Promise<string> {
+  signal.throwIfAborted();
   const literal = literalAddress(host);
   if (literal !== null) {
     refuseAddress(host, literal);
@@ -34,8 +40,9 @@ export async function resolveTarget({ host }: EgressTarget, resolver: Resolver):
   }
   let addresses: readonly { readonly address: string }[];
   try {
-    addresses = await resolver(host);
+    addresses = await orAborted(resolver(host), signal);
   } catch {
+    signal.throwIfAborted();
     addresses = [];
   }
   for (const { address } of addresses) refuseAddress(host, address); // (C1)
@@ -43,6 +50,18 @@ export async function resolveTarget({ host }: EgressTarget, resolver: Resolver):
   if (first !== undefined) return first.address;
   const message = `The name ${host} has no address; check it, or try again later.`;
   throw new RuntimeError('EGRESS_FAILED', message, { retryable: true });
+}
+
+/** A lookup cannot be stopped, but need not be waited for. */
+async function orAborted<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {
+  const { promise: stopped, reject } = Promise.withResolvers<never>();
+  const onAbort = (): void => reject(signal.reason);
+  signal.addEventListener('abort', onAbort, { once: true });
+  try {
+    return await Promise.race([promise, stopped]);
+  } finally {
+    signal.removeEventListener('abort', onAbort);
+  }
 }
 
 /**

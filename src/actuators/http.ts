@@ -176,7 +176,7 @@ async function ask(
   const signal = AbortSignal.any([context.signal, AbortSignal.timeout(limits.httpMsMax)]);
   let isConnected = false;
   try {
-    const address = await resolveTarget(target, ports.resolver ?? systemResolver);
+    const address = await resolveTarget(target, ports.resolver ?? systemResolver, signal);
     const socket = await connectTo(target, address, signal);
     isConnected = true;
     const { bytesMax } = permit;

@@ -112,7 +112,9 @@ describe('a granted request', () => {
   });
 
   test('ends with its intention', () => {
-    expect(scenario('stopped').outcome.message).toContain('TimeoutError');
+    for (const name of ['stopped', 'unnamed']) {
+      expect(scenario(name).outcome.message, name).toContain('TimeoutError');
+    }
   });
 });
 

@@ -139,6 +139,7 @@ const ports: HttpPorts = {
   secret: () => secret,
   resolver: async (host) => {
     lookups.push(host);
+    if (host === 'silent.example.com') return new Promise(() => undefined);
     return (names[host]?.() ?? []).map((address) => ({ address }));
   },
 };
@@ -199,6 +200,8 @@ scenarios.broken = await perform('fetch', { url: `${base}/break` });
 scenarios.brokenSend = await perform('send', { url: `${base}/break` });
 scenarios.refusedSend = await perform('send', { url: 'http://8.8.8.8:1/' });
 scenarios.stopped = await perform('fetch', { url: `${base}/silent` }, AbortSignal.timeout(100));
+const soon = AbortSignal.timeout(100);
+scenarios.unnamed = await perform('fetch', { url: 'http://silent.example.com/' }, soon);
 scenarios.loop = await perform('fetch', { url: `${base}/loop` });
 scenarios.redirected = await perform('fetch', { url: redirect('/there') });
 scenarios.sendRedirected = await perform('send', { url: redirect('/there', 307), body: 'x' });
