@@ -3,11 +3,14 @@
  * reaches no file, process, network or privilege of the host. Method: Node.js
  * runs code of the test under the very layers of a sandbox process.
  */
+
+import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { closeSync, existsSync, mkdtempSync, openSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { homedir, hostname, tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { text } from 'node:stream/consumers';
 import { describe, expect, test } from 'vitest';
 import { ConfinedProcess, type LayersInUse } from '../../src/sandbox/layers/confined-process.ts';
 import { hostLayers } from '../../src/sandbox/layers/host-layers.ts';
@@ -152,3 +155,35 @@ test('without layers a process has nothing of the environment of the runtime', a
   expect(await answer('process.env', none)).toEqual({ TZ: 'UTC' });
   delete process.env.OPENCLAW_TEST_CANARY;
 });
+
+test.runIf(process.platform === 'linux').each([
+  ['every layer', 'isolate'],
+  ['no layer', 'none'],
+])(
+  'under %s a file that the runtime itself was started with stays out of reach',
+  async (_name, which) => {
+    const folder = mkdtempSync(join(tmpdir(), 'openclaw-inherited-'));
+    const secret = join(folder, 'secret');
+    writeFileSync(secret, 'inherited secret');
+    const descriptor = openSync(secret, 'r');
+    const helper = new URL('../sandbox/layers/confined-node.ts', import.meta.url).href;
+    const detection = new URL('../../src/sandbox/layers/host-layers.ts', import.meta.url).href;
+    const program = `import { readFileSync } from 'node:fs';
+    import { runNode } from ${JSON.stringify(helper)};
+    import { hostLayers } from ${JSON.stringify(detection)};
+    const none = { bubblewrap: null, seccomp: null, cgroup: null };
+    const layers = ${JSON.stringify(which)} === 'none' ? none : (await hostLayers()).inUse('isolate');
+    const { output } = await runNode("console.log(fs.readFileSync(100, 'utf8') + '|')", layers);
+    console.log(readFileSync(100, 'utf8') + '|' + output);`;
+    const stdio: ('ignore' | 'pipe' | number)[] = Array.from({ length: 100 }, () => 'ignore');
+    stdio[1] = 'pipe';
+    const parent = spawn(process.execPath, ['--input-type=module', '-e', program], {
+      stdio: [...stdio, descriptor],
+    });
+    const said = parent.stdout === null ? '' : await text(parent.stdout);
+    closeSync(descriptor);
+    rmSync(folder, { recursive: true });
+    // The runtime has it; what it starts finds nothing there.
+    expect(said.trim()).toBe('inherited secret||');
+  },
+);

@@ -12,10 +12,12 @@
  *       is removed after the end.
  */
 import { type ChildProcess, spawn } from 'node:child_process';
-import { tmpdir } from 'node:os';
+import { closeSync, openSync } from 'node:fs';
+import { devNull, tmpdir } from 'node:os';
 import type { Readable, Writable } from 'node:stream';
 import { bubblewrapArguments, type ReadOnlyBind, type TemporaryFolder } from './bubblewrap.ts';
 import { type CgroupBounds, type CgroupTree, ExecutionCgroup } from './cgroup.ts';
+import { inheritableDescriptors } from './inheritable-descriptors.ts';
 
 /** The layers that a process is started under; null for one that is left out. */
 export interface LayersInUse {
@@ -136,20 +138,23 @@ export class ConfinedProcess {
     const launch = confined(command, layers);
     const group =
       layers.cgroup === null ? null : await ExecutionCgroup.create(layers.cgroup, command.bounds);
-    const child = spawn(launch.file, launch.args, {
-      env: layers.bubblewrap === null ? command.environment : {}, // (C1)
-      cwd: layers.bubblewrap === null ? (command.workingDirectory ?? tmpdir()) : '/',
-      stdio: [
-        'pipe',
-        'pipe',
-        command.stderr ?? 'ignore',
-        ...launch.extraPipes.map(() => 'pipe' as const),
-      ],
-      // Its own session: Ctrl-C in the terminal is for the runtime alone, and the group can be killed.
-      detached: process.platform !== 'win32',
-      windowsHide: true,
-    });
-    return new ConfinedProcess(child, launch, group);
+    const nothing = openSync(devNull, 'r');
+    try {
+      const child = spawn(launch.file, launch.args, {
+        env: layers.bubblewrap === null ? command.environment : {}, // (C1)
+        cwd: layers.bubblewrap === null ? (command.workingDirectory ?? tmpdir()) : '/',
+        stdio: withoutInherited(
+          ['pipe', 'pipe', command.stderr ?? 'ignore', ...launch.extraPipes.map(() => 'pipe')],
+          nothing,
+        ),
+        // Its own session: Ctrl-C in the terminal is for the runtime alone, and the group can be killed.
+        detached: process.platform !== 'win32',
+        windowsHide: true,
+      });
+      return new ConfinedProcess(child, launch, group);
+    } finally {
+      closeSync(nothing);
+    }
   }
 
   /** Whether the process keeps the event loop alive, with its pipes. */
@@ -186,7 +191,8 @@ export class ConfinedProcess {
   }
 
   async #start({ extraPipes, infoPipe, blockPipe }: ConfinedLaunch): Promise<number | null> {
-    const pipes = this.#child.stdio.slice(firstExtra) as (Writable & Readable)[];
+    const pipes = this.#child.stdio.slice(firstExtra, firstExtra + extraPipes.length) as (Writable &
+      Readable)[];
     pipes.forEach((pipe, index) => {
       pipe.on('error', () => {});
       const bytes = extraPipes[index];
@@ -223,6 +229,19 @@ export class ConfinedProcess {
     this.#inner = pid;
     return pid;
   }
+}
+
+type Stdio = 'pipe' | 'ignore';
+
+/** The same, with nothing at every descriptor that would be inherited (C1). */
+function withoutInherited(stdio: readonly string[], nothing: number): (Stdio | number)[] {
+  const all: (Stdio | number)[] = stdio.map((each) => (each === 'pipe' ? 'pipe' : 'ignore'));
+  for (const descriptor of inheritableDescriptors()) {
+    if (descriptor < stdio.length) continue;
+    while (all.length < descriptor) all.push('ignore');
+    all[descriptor] = nothing;
+  }
+  return all;
 }
 
 /** A process that is gone needs no signal. */
