@@ -18,6 +18,7 @@ export interface AgentIdentity {
   readonly key: SigningKey;
   readonly thumbprint: string;
   readonly certificate: string;
+  readonly clearance: string;
   /** Seconds since the epoch. */
   readonly expires: number;
 }
@@ -44,8 +45,9 @@ export class AgentIdentities {
     const { run, actor, clearance } = who;
     const name = nameOf(run, actor);
     const held = this.#held.get(name);
-    const isFresh = held !== undefined && held.expires - now >= limits.certificateRenewSeconds; // (I2)
-    const identity = isFresh ? held : await this.#make({ run, actor, clearance }, now);
+    const isGood =
+      held?.clearance === clearance && held.expires - now >= limits.certificateRenewSeconds; // (I2)
+    const identity = isGood ? held : await this.#make({ run, actor, clearance }, now);
     this.#held.delete(name);
     this.#held.set(name, identity); // Longest unused first.
     for (const oldest of this.#held.keys()) {
@@ -69,7 +71,8 @@ export class AgentIdentities {
     const ttl = limits.certificateSeconds;
     const { publicKey } = key;
     const certificate = await this.#authority.certify({ ...who, publicKey, now, ttl });
-    return { key, thumbprint: thumbprint(publicKey), certificate, expires: now + ttl };
+    const { clearance } = who;
+    return { key, thumbprint: thumbprint(publicKey), certificate, clearance, expires: now + ttl };
   }
 }
 

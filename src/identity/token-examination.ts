@@ -10,7 +10,7 @@ import type { IdentityRefusal, IdentityVerifier } from './identity-verifier.ts';
 const text = z.string().max(limits.tokenCharactersMax);
 
 /** An intention with its credentials, as `claw token issue` prints it. */
-export const presentedSchema = z.strictObject({
+const presentedSchema = z.strictObject({
   intention: z.strictObject({
     run: z
       .string()

@@ -19,7 +19,7 @@ import { workspacesFolder } from '../journal/data-folders.ts';
 import { removeRun } from '../journal/remove-run.ts';
 import { runStore } from '../journal/run-store.ts';
 import { systemClock } from '../kernel/clock.ts';
-import { type ErrorMessage, RuntimeError, toErrorMessage } from '../kernel/errors.ts';
+import { RuntimeError } from '../kernel/errors.ts';
 import type { RunId } from '../kernel/ids.ts';
 import { limits } from '../kernel/limits.ts';
 import { Admission } from './admission.ts';
@@ -45,6 +45,7 @@ import { profileMessage } from './run-profiles.ts';
 import type { RunSnapshots } from './run-snapshots.ts';
 import { runViews, viewOfRun } from './run-views.ts';
 import type { RuntimeThreads } from './runtime-threads.ts';
+import { quarantined, type Reason, reasonOf } from './suspension.ts';
 import {
   actuatorThread,
   hostThread,
@@ -67,18 +68,6 @@ export interface LifecycleParts {
   readonly forks: ForksUnderWay;
   readonly onNotice: (text: string) => void;
 }
-
-type Reason = Pick<ErrorMessage, 'code' | 'message'>;
-
-function reasonOf(error: unknown): Reason {
-  const { code, message } = toErrorMessage(error);
-  return { code, message };
-}
-
-const quarantineReason: Reason = {
-  code: 'QUARANTINED',
-  message: 'An agent of it is in quarantine.',
-};
 
 export class RunLifecycle {
   readonly #parts: LifecycleParts;
@@ -223,7 +212,7 @@ export class RunLifecycle {
     }
     // Who stands still cannot take part in a cancellation.
     const { quarantine } = this.#parts.follower.security.folds;
-    if (quarantine.hasOf(entry.id)) this.suspend(entry.id, quarantineReason);
+    if (quarantine.hasOf(entry.id)) this.suspend(entry.id, quarantined);
     if (entry.suspended !== null) return this.#cancelSuspended(entry);
     const number = outsideMessages(entry, this.#parts.follower.index) + 1;
     const envelope: Envelope = {

@@ -100,7 +100,10 @@ async function perform({ actor = above, what, given = {}, guards, ...wanted }: W
     ...intention,
     effect: 'pure',
     journalPosition: 1,
-    credentials: await credentialsFor({ run, actor: id, ...intention }),
+    credentials: await credentialsFor(
+      { run, actor: id, ...intention },
+      profiles.attested(run, id)?.clearance?.of ?? '',
+    ),
   });
   await gateway.close();
   const came = outcome.status === 'completed' ? 'completed' : outcome.error.code;

@@ -719,6 +719,7 @@ describe('claw doctor', () => {
       'data directory',
       'journal',
       'snapshots',
+      'audit',
       'port',
       'door',
     ]);
