@@ -31,7 +31,7 @@ export interface Figure {
 export interface BenchOptions {
   /** `--quick`: less work for each sample, the same repetitions. */
   readonly quick: boolean;
-  /** `--repetitions N`, at least 5. */
+  /** `--repetitions N`, at least 5; 1 with `--smoke`, which is quick and only shows that a program works. */
   readonly repetitions: number;
 }
 
@@ -44,7 +44,7 @@ function resultsFolder(argv: readonly string[] = process.argv): string {
   return asked ?? fileURLToPath(new URL('./results', import.meta.url));
 }
 
-/** Reads `--quick` and `--repetitions N` from the command line. */
+/** Reads `--quick`, `--smoke` and `--repetitions N` from the command line. */
 export function benchOptions(argv: readonly string[] = process.argv.slice(2)): BenchOptions {
   const at = argv.indexOf('--repetitions');
   const asked = at < 0 ? repetitionsMin : Number(argv[at + 1]);
@@ -52,7 +52,8 @@ export function benchOptions(argv: readonly string[] = process.argv.slice(2)): B
     Number.isSafeInteger(asked) && asked >= repetitionsMin,
     `--repetitions takes a whole number from ${repetitionsMin} on`,
   );
-  return { quick: argv.includes('--quick'), repetitions: asked };
+  const smoke = argv.includes('--smoke');
+  return { quick: smoke || argv.includes('--quick'), repetitions: smoke ? 1 : asked };
 }
 
 /** Middle of the sorted samples; the mean of the two middle ones of an even number. */

@@ -64,7 +64,7 @@ describe('benchmarks in their short form', () => {
     async (program) => {
       await promisify(execFile)(process.execPath, [
         join(folder, program),
-        '--quick',
+        '--smoke',
         '--results',
         results,
       ]);
