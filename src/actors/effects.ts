@@ -8,6 +8,7 @@ const effectClasses: Readonly<Record<string, EffectClass>> = {
   'clock.wake': 'pure',
   'sandbox.run': 'pure',
   'sandbox.script': 'pure',
+  'sandbox.fetch': 'idempotent',
   'file.read': 'pure',
   'file.list': 'pure',
   'file.write': 'idempotent',

@@ -26,6 +26,7 @@ export const operationArguments = {
   }),
   'sandbox.run': sandboxRunArguments.extend({ label }),
   'sandbox.script': sandboxScriptArguments.extend({ label }),
+  'sandbox.fetch': sandboxRunArguments.extend({ label }),
   'human.decide': z.strictObject({
     step: z.string(),
     attempt: z.number().int().nonnegative(),

@@ -7,6 +7,8 @@
  * Invariants
  *   S1. A script calls only tools that its intention names and that were given
  *       to this actuator, all of them `pure`: so both operations are.
+ *   S2. `fetch` is `run` with the network as one more tool, where operators have
+ *       granted it to this very script; it only reads, so it may be repeated.
  */
 import { z } from 'zod';
 import { assert } from '../kernel/assert.ts';
@@ -21,6 +23,7 @@ import type { AnyExecution } from '../sandbox/sandboxes.ts';
 import type { ToolPort } from '../sandbox/tool-port.ts';
 import { type Actuator, type ActuatorContext, type Operation, operation } from './actuator.ts';
 import { operationArguments } from './operation-arguments.ts';
+import { scriptFetch } from './script-requests.ts';
 
 /** Whoever runs scripts: Sandboxes. */
 export interface ScriptRunner {
@@ -30,10 +33,14 @@ export interface ScriptRunner {
 type RunArguments = z.output<(typeof operationArguments)['sandbox.run']>;
 type ScriptArguments = z.output<(typeof operationArguments)['sandbox.script']>;
 
-/** @param tools what scripts may be granted, by dotted name such as `file.read`. */
+/**
+ * @param tools what scripts may be granted, by dotted name such as `file.read`
+ * @param http what scripts reach the network by; without it none does
+ */
 export function sandboxActuator(
   runner: ScriptRunner,
   tools: Readonly<Record<string, Operation>> = {},
+  http: Actuator | null = null,
 ): Actuator {
   for (const [name, { effect }] of Object.entries(tools)) {
     assert(effect === 'pure', `a script may be granted ${name} only if it is pure`); // (S1)
@@ -48,6 +55,17 @@ export function sandboxActuator(
         result: z.json(),
         async perform({ tools: granted = [], ...script }, context) {
           return perform(runner, script, context, toolPort(tools, granted, context));
+        },
+      }),
+      fetch: operation({
+        effect: 'idempotent',
+        outside: true,
+        arguments: operationArguments['sandbox.fetch'],
+        result: z.json(),
+        async perform({ tools: granted = [], label: _label, ...script }, context) {
+          const network = http === null ? {} : { 'http.fetch': scriptFetch(http, script.source) }; // (S2)
+          const port = toolPort({ ...tools, ...network }, granted, context);
+          return perform(runner, script, context, port);
         },
       }),
       script: operation({

@@ -1,6 +1,6 @@
 /**
  * The key with which a runtime signs the checkpoints of its journal, made at the
- * first checkpoint: `keys/log.key`, readable by its owner only, and `keys/log.pub`,
+ * first checkpoint: `identity/log.key`, readable by its owner only, and `identity/log.pub`,
  * which whoever verifies should keep elsewhere.
  *
  * Invariants
@@ -10,7 +10,7 @@
 import { hash } from 'node:crypto';
 import { mkdirSync } from 'node:fs';
 import { basename, join } from 'node:path';
-import { keysFolder } from '../journal/data-folders.ts';
+import { identityFolder } from '../journal/data-folders.ts';
 import { nodeFilePort } from '../journal/file-port.ts';
 import { replaceFile, tryReadFile } from '../journal/whole-file.ts';
 import { writeFailure } from '../journal/write-failure.ts';
@@ -24,11 +24,11 @@ import {
 } from './note-key.ts';
 
 export function logKeyPath(dataDirectory: string): string {
-  return join(keysFolder(dataDirectory), 'log.key');
+  return join(identityFolder(dataDirectory), 'log.key');
 }
 
 export function logPublicPath(dataDirectory: string): string {
-  return join(keysFolder(dataDirectory), 'log.pub');
+  return join(identityFolder(dataDirectory), 'log.pub');
 }
 
 /**
@@ -70,7 +70,7 @@ function shortHash(key: Buffer): string {
 
 /** The caller owns the data directory, and saw that the file is not there (L1). */
 function create(dataDirectory: string, path: string, line: string): void {
-  const folder = keysFolder(dataDirectory);
+  const folder = identityFolder(dataDirectory);
   try {
     mkdirSync(folder, { recursive: true, mode: 0o700 });
     replaceFile(nodeFilePort, folder, basename(path), Buffer.from(`${line}\n`));

@@ -27,7 +27,7 @@ import {
 import { dirname, join } from 'node:path';
 import { z } from 'zod';
 import { hasDataDirectory, openDataDirectory } from '../journal/data-directory.ts';
-import { keysFolder } from '../journal/data-folders.ts';
+import { identityFolder } from '../journal/data-folders.ts';
 import { errorNumber, nodeFilePort } from '../journal/file-port.ts';
 import { replaceFile } from '../journal/whole-file.ts';
 import { RuntimeError } from '../kernel/errors.ts';
@@ -226,7 +226,7 @@ function masterOf(
 
 /** The key beside the vault, which is made with it. */
 function fileKey(dataDirectory: string, how: 'read' | 'make'): Buffer {
-  const path = join(keysFolder(dataDirectory), 'vault.key');
+  const path = join(identityFolder(dataDirectory), 'vault.key');
   try {
     if (how === 'make') {
       mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
@@ -243,7 +243,7 @@ function fileKey(dataDirectory: string, how: 'read' | 'make'): Buffer {
   } catch {
     // Said below.
   }
-  throw locked('The key file of the vault, keys/vault.key in the data directory, is missing.');
+  throw locked('The key file of the vault, identity/vault.key in the data directory, is missing.');
 }
 
 /** (V4) */

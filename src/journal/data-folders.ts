@@ -37,9 +37,14 @@ export function keyPath(dataDirectory: string, run: RunId): string {
   return join(keysFolder(dataDirectory), run);
 }
 
+/** The runtime's own keys: of the authority, the log and the vault. */
+export function identityFolder(dataDirectory: string): string {
+  return join(dataDirectory, 'identity');
+}
+
 /** The private key of the runtime's authority. */
 export function authorityKeyFile(dataDirectory: string): string {
-  return join(dataDirectory, 'identity', 'authority.key');
+  return join(identityFolder(dataDirectory), 'authority.key');
 }
 
 /** Working files of the runs, one folder each. */

@@ -171,7 +171,7 @@ function readWitnessFolder(
   }
   if (known.verifier.text !== log?.text) {
     faults.file(
-      'keys/log.pub',
+      'identity/log.pub',
       `the witness knows this log by another key, ${known.verifier.text}`,
     );
   }

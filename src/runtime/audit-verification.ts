@@ -138,7 +138,7 @@ function checkLogKeys(dataDirectory: string, faults: AuditFaults): NoteVerifier 
   const secret = read(names.key, parseNoteSigner);
   const open = read(names.pub, parseNoteVerifier);
   if (secret !== null && open !== null && secret.text !== open.text) {
-    faults.file('keys/log.pub', 'it is not the public half of keys/log.key');
+    faults.file('identity/log.pub', 'it is not the public half of identity/log.key');
   }
   return open ?? secret;
 }

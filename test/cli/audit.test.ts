@@ -19,7 +19,7 @@ function setting() {
     });
     return { status, answer: stdout === '' ? null : JSON.parse(stdout), stderr };
   };
-  return { data, cwd, claw, pub: join(data, 'keys', 'log.pub') };
+  return { data, cwd, claw, pub: join(data, 'identity', 'log.pub') };
 }
 
 describe('claw audit', () => {

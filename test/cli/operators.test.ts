@@ -261,7 +261,7 @@ describe('claw secret', () => {
       expect(stdout + stderr).not.toContain(value);
       expect(stdout).toContain('API_KEY');
     }
-    expect(shown[0]?.stderr).toContain('keys/vault.key');
+    expect(shown[0]?.stderr).toContain('identity/vault.key');
     expect(Vault.open(here.data, null)?.value('API_KEY')).toBe(value);
     expect((await claw(here, 'secret rm API_KEY')).status).toBe(0);
     expect((await claw(here, 'secret rm API_KEY')).stderr).toContain('SECRET_NOT_FOUND');

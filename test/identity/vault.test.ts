@@ -34,7 +34,7 @@ describe('the vault', () => {
       { name: 'B', created: 1_000, updated: 1_000 },
       { name: 'A', created: 1_000, updated: 2_000 },
     ]);
-    for (const path of [join(data, 'vault.json'), join(data, 'keys', 'vault.key')]) {
+    for (const path of [join(data, 'vault.json'), join(data, 'identity', 'vault.key')]) {
       expect(statSync(path).mode & 0o777).toBe(0o600);
     }
     expect(readFileSync(join(data, 'vault.json'), 'utf8')).not.toContain(value);
@@ -118,13 +118,13 @@ describe('the vault', () => {
 
   test('without its key file it stays closed, and keeps what it has', () => {
     const data = vaultWith(null, 'A');
-    const key = readFileSync(join(data, 'keys', 'vault.key'));
-    rmSync(join(data, 'keys', 'vault.key'));
+    const key = readFileSync(join(data, 'identity', 'vault.key'));
+    rmSync(join(data, 'identity', 'vault.key'));
     expect(() => Vault.open(data, null)).toThrow(failing('VAULT_LOCKED'));
     expect(() => Vault.set(data, null, { name: 'B', value, nowMs })).toThrow(
       failing('VAULT_LOCKED'),
     );
-    writeFileSync(join(data, 'keys', 'vault.key'), key);
+    writeFileSync(join(data, 'identity', 'vault.key'), key);
     expect(Vault.open(data, null)?.names()).toEqual(['A']);
   });
 

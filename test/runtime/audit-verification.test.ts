@@ -175,7 +175,7 @@ describe('a rewritten journal', () => {
     }
     checkpoint(data);
     const { faults } = verifyAudit(data, folderOf(journal));
-    expect(faults).toMatchObject([{ file: 'keys/log.pub' }]);
+    expect(faults).toMatchObject([{ file: 'identity/log.pub' }]);
     addEvent(data, 'later');
     checkpoint(data);
     expect(thrownBy(() => cosign(journal)).code).toBe('WITNESS_LOG_UNKNOWN');

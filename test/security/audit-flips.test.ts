@@ -30,8 +30,8 @@ describe('a flipped bit', () => {
       'audit/witnesses',
       'audit/run-keys',
       ...readdirSync(stored.folder).map((name) => `audit/checkpoints/${name}`),
-      'keys/log.pub',
-      'keys/log.key',
+      'identity/log.pub',
+      'identity/log.key',
       ...runs.map((run) => `keys/${run}`),
     ];
     let flips = 0;

@@ -25,7 +25,7 @@ The value is one line of standard input, or typed without an echo; never a word 
 line, which other programs see. A running server uses it at once.
 
 A new vault is guarded by the passphrase of OPENCLAW_VAULT_PASSPHRASE or --passphrase-file, which
-the server then needs too. Without one its key lies beside it, in keys/vault.key: that protects a
+the server then needs too. Without one its key lies beside it, in identity/vault.key: that protects a
 copy of vault.json alone, and not from whoever reads the data directory.`;
 
 function setCommand(host: Host): Command {
@@ -47,7 +47,7 @@ function setCommand(host: Host): Command {
     output.print(`The secret ${name} is set.`);
     if (isNew && passphrase === null) {
       output.notice(
-        'Its key lies beside it, in keys/vault.key: keep others from the data directory.',
+        'Its key lies beside it, in identity/vault.key: keep others from the data directory.',
       );
     }
     return exitStatus.ok;

@@ -73,7 +73,11 @@ async function serve(
     tokens,
     dataDirectory: config.dataDirectory,
     ...(config.api === undefined ? {} : { api: config.api }),
-    onRefusal: (event) => output.notice(refusalLine(event)),
+    onRefusal: (event) => {
+      output.notice(refusalLine(event));
+      // Without its journal the runtime stops by itself.
+      runtime.security.record({ ...event }).catch(() => undefined);
+    },
     onFault: (error) => output.notice(`claw: the API failed: ${String(error)} (INTERNAL)`),
   });
   try {

@@ -40,7 +40,7 @@ function initCommand(host: Host): Command {
 function addCommand(host: Host): Command {
   const command = newCommand('add', 'make a log known, by its public key')
     .argument('<dir>', 'folder of the witness')
-    .argument('<log.pub>', 'public key of the log, from DATA/keys');
+    .argument('<log.pub>', 'public key of the log, from DATA/identity');
   return onAction(command, host, async ({ io, output }, { words: [dir = '', file = ''] }) => {
     const { Witness } = await import('../../identity/witness.ts');
     const log = Witness.open(resolve(io.cwd, dir)).addLog(readNoteFile(io.cwd, file));

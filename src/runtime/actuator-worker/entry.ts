@@ -25,6 +25,7 @@ import { policyGuard } from '../../actuators/policy-guard.ts';
 import { sandboxActuator } from '../../actuators/sandbox.ts';
 import { SecretSource } from '../../actuators/secret-source.ts';
 import { openEndpoint, type Reservation, type ThreadId } from '../../bus/endpoint.ts';
+import type { AuditEvent } from '../../identity/audit-event.ts';
 import { AuthorityVerifier } from '../../identity/authority.ts';
 import { IdentityVerifier } from '../../identity/identity-verifier.ts';
 import { examine } from '../../identity/token-examination.ts';
@@ -47,6 +48,7 @@ import { newSecurityState } from '../security-state.ts';
 import { hostThread, mainThread, type OutcomeMessage, topics } from '../topics.ts';
 import { GatewayGuard } from './gateway-guard.ts';
 import { httpPorts } from './http-ports.ts';
+import { auditedLayers } from './layer-audit.ts';
 import type { ActMessage, ActuatorsReady, ActuatorWorkerData } from './protocol.ts';
 
 assert(!isMainThread, 'the actuators run in a worker thread');
@@ -59,11 +61,12 @@ const sandbox = new Sandboxes(data.sandbox);
 sandbox.prepare();
 const inference = new InferenceClient(endpoint, { streamTo: mainThread });
 const security = newSecurityState();
+const record = (event: AuditEvent): Promise<null> =>
+  endpoint.request(mainThread, topics.audit, event, { deadlineMs: limits.requestDeadlineMsMax });
 const guard = new GatewayGuard({
   quarantine: security.folds.quarantine,
   clock: systemClock,
-  record: (event) =>
-    endpoint.request(mainThread, topics.audit, event, { deadlineMs: limits.requestDeadlineMsMax }),
+  record,
 });
 const secrets = new SecretSource(data.dataDirectory, data.vaultPassphrase);
 const texts = new JournalTexts(data.dataDirectory);
@@ -81,15 +84,17 @@ const files = labelledFiles(fileActuator(), {
   readerOf: (run, actor) => profiles.readerOf(run, actor),
 });
 
+const http = httpActuator(httpPorts(endpoint, secrets));
+
 const gateway = new ActuatorGateway({
   actuators: [
     files,
     clockActuator(),
     humanActuator(),
-    sandboxActuator(sandbox, pureOperations(files)),
+    sandboxActuator(auditedLayers(sandbox, record), pureOperations(files), http),
     inferenceActuator(inference, blobs),
     blobsActuator(blobs),
-    httpActuator(httpPorts(endpoint, secrets)),
+    http,
   ],
   identities,
   guard,
