@@ -21,9 +21,12 @@ export class Authority {
   readonly keyId: string;
   readonly issuer: string;
   readonly #privateKey: KeyObject;
+  /** The same for jose, which would make one of it for every token. */
+  readonly #jwtKey: CryptoKey;
 
   constructor({ privateKey, publicKey }: KeyPair) {
     this.#privateKey = privateKey;
+    this.#jwtKey = privateKey.toCryptoKey('Ed25519', false, ['sign']);
     this.publicKey = publicKey.export({ format: 'jwk' }).x as PublicKey;
     this.keyId = thumbprint(this.publicKey);
     this.issuer = issuerOf(this.keyId);
@@ -84,7 +87,7 @@ export class Authority {
   #jwt(type: string, claims: Readonly<Record<string, unknown>>): Promise<string> {
     return new SignJWT({ ...claims })
       .setProtectedHeader({ alg: 'EdDSA', kid: this.keyId, typ: type })
-      .sign(this.#privateKey);
+      .sign(this.#jwtKey);
   }
 }
 
@@ -96,13 +99,15 @@ function issuerOf(keyId: string): string {
 export class AuthorityVerifier {
   readonly keyId: string;
   readonly issuer: string;
-  readonly key: KeyObject;
+  readonly key: CryptoKey;
+  readonly #key: KeyObject;
 
   /** @throws RangeError when the text is no Ed25519 public key */
   constructor(publicKey: PublicKey) {
     const key = importPublicKey(publicKey);
     if (key === null) throw new RangeError('the authority has an Ed25519 public key');
-    this.key = key;
+    this.#key = key;
+    this.key = key.toCryptoKey('Ed25519', true, ['verify']);
     this.keyId = thumbprint(publicKey);
     this.issuer = issuerOf(this.keyId);
   }
@@ -119,7 +124,7 @@ export class AuthorityVerifier {
     statement: { readonly purpose: string; readonly [name: string]: Json },
     signature: string,
   ): boolean {
-    return isSignedBy(this.key, statementBytes(statement), signature);
+    return isSignedBy(this.#key, statementBytes(statement), signature);
   }
 }
 

@@ -70,12 +70,15 @@ export class IdentityVerifier {
     if (run !== execution.run || actor !== execution.actor) {
       return { code: 'CERTIFICATE_INVALID', message: 'The certificate is another agent’s.' };
     }
-    const verdict = await verifyToken(token, this.#authority, now);
+    // The signature is looked at while the token is verified elsewhere; it counts in its order (V1).
+    const verifying = verifyToken(token, this.#authority, now);
+    const isSigned = isSignedBy(known.key, intentionBytes({ ...execution, token }), signature);
+    const verdict = await verifying;
     if ('code' in verdict) return verdict;
     const { claims } = verdict;
     const mismatch = tokenMismatch(claims, execution, known.thumbprint);
     if (mismatch !== null) return mismatch;
-    if (!isSignedBy(known.key, intentionBytes({ ...execution, token }), signature)) {
+    if (!isSigned) {
       return {
         code: 'SIGNATURE_INVALID',
         message: `The intention is not signed by the key of ${execution.actor}.`,

@@ -10,7 +10,6 @@
  *       JSON.stringify writes it, and so without a key given twice.
  */
 
-import type { KeyObject } from 'node:crypto';
 import { jwtVerify } from 'jose';
 import { z } from 'zod';
 import { limits } from '../kernel/limits.ts';
@@ -22,7 +21,7 @@ export type JwtVerdict = { readonly claims: Claims } | { readonly problem: strin
 export interface Expected {
   /** Of the header, such as `execution+jwt`. */
   readonly type: string;
-  readonly key: KeyObject;
+  readonly key: CryptoKey;
   /** Thumbprint of the key (RFC 7638). */
   readonly keyId: string;
 }
