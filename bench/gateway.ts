@@ -1,7 +1,8 @@
 /**
  * What it costs that nobody is trusted: certificate, token and signature of one
  * intention, and every check of the gateway in front of an operation that does
- * nothing, with the policies that ship compiled once. Each figure is the p50 of
+ * nothing, with the policies that ship compiled once: an agent mostly asks the
+ * same of them, and the set answers that from memory. Each figure is the p50 of
  * single intentions, one after the other, as an agent asks.
  *
  * `npm run bench:gateway`, `--quick` for a short form.

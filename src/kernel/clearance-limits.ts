@@ -15,6 +15,8 @@ export const clearanceLimits = {
   policyFilesMax: 64,
   policyBytesMax: 256 * KiB,
   policiesMax: 512,
+  /** Decisions that are remembered for the same question. */
+  policyDecisionsMax: 4_096,
   /** Cases of one file of policy tests. */
   policyTestsMax: 1_000,
 } as const;

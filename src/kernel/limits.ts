@@ -294,6 +294,8 @@ export const limits = {
   sandboxPoolSize: 2,
   /** And at most, by configuration. */
   sandboxPoolSizeMax: 32,
+  /** After so long a server starts the first of them, or with its first script. */
+  sandboxWarmUpMs: 3_000,
   /** Starts of warm sandbox processes under way at once; much of a start is waiting for the kernel. */
   sandboxStartsMax: 4,
   /** How long executions under way hold back the start of further warm processes. */

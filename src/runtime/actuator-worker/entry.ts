@@ -58,7 +58,8 @@ const owners = new ActorDirectory(data.directory);
 const identities = new IdentityVerifier(new AuthorityVerifier(data.authority));
 const durable = new DurableWaiters();
 const sandbox = new Sandboxes(data.sandbox);
-sandbox.prepare();
+// Starting processes must not compete with the start of everything else.
+const warmUp = setTimeout(() => sandbox.prepare(), limits.sandboxWarmUpMs).unref();
 const inference = new InferenceClient(endpoint, { streamTo: mainThread });
 const security = newSecurityState();
 const record = (event: AuditEvent): Promise<null> =>
@@ -155,6 +156,7 @@ async function carryOut(act: ActMessage, place: Reservation): Promise<void> {
 }
 
 async function close(): Promise<void> {
+  clearTimeout(warmUp);
   await Promise.all([gateway.close(), sandbox.close()]);
   texts.close();
   endpoint.send(mainThread, topics.closed, { host: null });

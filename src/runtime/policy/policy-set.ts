@@ -5,6 +5,8 @@
  * Invariants
  *   S1. A set with any fault is refused whole; nothing is decided by half of it.
  *   S2. A policy that cannot be evaluated denies: a forbid among them would have to.
+ *   S3. A decision depends on the set and the question alone, and neither changes: an
+ *       agent that asks the same again is answered from memory.
  */
 import type {
   AuthorizationAnswer,
@@ -136,6 +138,7 @@ export class PolicySet implements PolicyPort {
   readonly policies: readonly Policy[];
   readonly hash: string;
   readonly #cedar: Cedar;
+  readonly #decided = new Map<string, PolicyDecision>();
 
   constructor(cedar: Cedar, policies: readonly Policy[], hash: string) {
     this.#cedar = cedar;
@@ -148,7 +151,18 @@ export class PolicySet implements PolicyPort {
     throw new RuntimeError('POLICY_INVALID', `The policies do not parse: ${error?.message}.`);
   }
 
+  /** The same question has the same answer (S3). */
   decide(request: PolicyRequest): PolicyDecision {
+    const question = JSON.stringify(request);
+    const known = this.#decided.get(question);
+    if (known !== undefined) return known;
+    const decision = this.#decide(request);
+    if (this.#decided.size >= limits.policyDecisionsMax) this.#decided.clear();
+    this.#decided.set(question, decision);
+    return decision;
+  }
+
+  #decide(request: PolicyRequest): PolicyDecision {
     try {
       return decisionOf(this.#cedar.statefulIsAuthorized(callOf(request, this.hash)));
     } catch (error) {

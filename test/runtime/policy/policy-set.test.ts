@@ -123,6 +123,24 @@ describe('more policies', () => {
   });
 });
 
+test('the same question has the same answer, and any other one its own', async () => {
+  const set = await open(
+    'forbid (principal, action, resource is File) when { resource.path like "hr/*" && principal.name == "reader" && context.label == 0 && principal.pipeline == "inbox" };',
+  );
+  const denied = set.decide(request);
+  expect(denied.allow).toBe(false);
+  const others: readonly PolicyRequest[] = [
+    { ...request, resource: { type: 'File', path: 'public/pay.txt' } },
+    { ...request, principal: { ...request.principal, name: 'other' } },
+    { ...request, principal: { ...request.principal, pipeline: 'other' } },
+    { ...request, context: { ...request.context, label: 1, labelName: 'internal' } },
+  ];
+  for (let round = 0; round < 2; round += 1) {
+    for (const other of others) expect(set.decide(other).allow).toBe(true);
+    expect(set.decide(structuredClone(request))).toEqual(denied);
+  }
+});
+
 describe('a set is refused', () => {
   test.each([
     [
