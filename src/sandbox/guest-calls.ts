@@ -9,6 +9,8 @@
  *       its own. So how promises interleave depends on the script alone.
  *   K3. Calls are counted here, where their order is certain; the runtime
  *       counts again and ends whoever goes on.
+ *   K4. A script has ended once all its calls are answered, also those that it did
+ *       not wait for: what it leaves does not depend on how fast anything was.
  */
 export const guestCalls = String.raw`function makeCalls(send, callsMax, inFlightMax, messageMax, toolNames, plain) {
   'use strict';
@@ -93,6 +95,24 @@ export const guestCalls = String.raw`function makeCalls(send, callsMax, inFlight
       reject(refusal(code, message, bound));
     }
     advance();
+    if (answered === called && whenIdle !== null) {
+      const resolveIdle = whenIdle;
+      whenIdle = null;
+      resolveIdle();
+    }
+  };
+  // (K4): what a script did not wait for is over before it ends, so that it is the same each time.
+  let whenIdle = null;
+  const idle = () => new NativePromise((resolve) => {
+    if (answered === called) resolve();
+    else whenIdle = resolve;
+  });
+  const settled = async () => {
+    do {
+      await idle();
+      // What went on with an answer may call again a few turns later.
+      for (let turn = 0; turn < 64; turn += 1) await undefined;
+    } while (answered !== called);
   };
 
   // Of a fixed length from the start: a place that is there is set without asking a prototype.
@@ -226,6 +246,7 @@ export const guestCalls = String.raw`function makeCalls(send, callsMax, inFlight
     fs: freeze(fs),
     tools,
     answer,
+    settled,
     boundOf: (error) => (typeof error === 'object' && error !== null ? (mapGet(bounds, error) ?? null) : null),
   };
 }`;

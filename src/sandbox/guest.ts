@@ -200,6 +200,7 @@ const boot = String.raw`(function boot(seed, timeMs, inputText, resultMax, conso
     } catch (error) {
       return [failure(error), describe(error), log];
     }
+    await calls.settled();
     return asResult(value);
   };
   return { run, answer: calls.answer };

@@ -13,6 +13,8 @@
  *       `limits.sandboxCallTurnMs`; no single call takes long, because its
  *       bytes and entries are bounded.
  *   H4. After `close` nothing is carried out and nothing is answered.
+ *   H5. What files a script leaves does not depend on when it ended: each file call
+ *       that came before its end is carried out.
  */
 import { z } from 'zod';
 import { findNonJson, type Json } from '../kernel/json.ts';
@@ -87,6 +89,14 @@ export class HostCalls {
     }
     this.#queue.push(call);
     this.#planTurn();
+  }
+
+  /** The script has ended: its file calls that came before are carried out, and nobody is answered any more (H5). */
+  finish(): void {
+    if (this.#isClosed) return;
+    const left = this.#queue.splice(0);
+    this.close();
+    for (const call of left) if (!call.name.startsWith('tools.')) void this.#perform(call);
   }
 
   /** Ends it: tools in progress are aborted (H4). */

@@ -137,7 +137,8 @@ export class SandboxProcess {
     this.#onCall = (call) => calls.accept(call);
     this.#process?.stdin.write(writer.encode(jobTopic, job));
     const ending = await promise;
-    calls.close();
+    if (ending.type === 'answer') calls.finish();
+    else calls.close();
     signal?.removeEventListener('abort', onAbort);
     const observed = watch.stop();
     if (ending.type === 'ended' && !this.#begun) return null;

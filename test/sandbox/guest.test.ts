@@ -34,6 +34,33 @@ async function value(source: string, options: Partial<SandboxExecution> = {}): P
 const codeOf = (act: string) =>
   `const code = await (async () => { ${act} })().then(() => 'none', (e) => e instanceof Error ? e.code ?? e.name : 'no error'); code`;
 
+describe('calls that nobody waits for', () => {
+  test.each([
+    ['one', 'fs.writeFile("/out/0", ""); 1', 1],
+    [
+      'many, more than go at once',
+      'for (let i = 0; i < 200; i++) fs.writeFile("/out/" + i, ""); 1',
+      200,
+    ],
+    [
+      'of a chain that is not waited for',
+      '(async () => { for (let i = 0; i < 20; i++) await fs.writeFile("/out/" + i, ""); })(); 1',
+      20,
+    ],
+    ['when the value is asked for', '({ get a() { fs.writeFile("/out/0", ""); return 1; } })', 1],
+  ])('are carried out before the end, each time: %s', async (_what, source, files) => {
+    for (let round = 0; round < 5; round += 1) {
+      const outcome = await execute(source);
+      expect(outcome.ok).toBe(true);
+      expect(outcome.files).toHaveLength(files);
+    }
+  });
+
+  test('and fail are nobody’s failure', async () => {
+    expect(await value('fs.readFile("/none"); 7')).toBe(7);
+  });
+});
+
 describe('TypeScript', () => {
   test.each([
     ['const n: number = 40; interface A { b: string }; (n + 2) as number', 42],
