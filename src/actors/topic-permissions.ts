@@ -1,7 +1,7 @@
 /**
- * Who may tell whom what, and ask which actuator for what: denied unless it is
- * listed here. An actor's place in the run follows from its name, so the table
- * needs nobody's word for it.
+ * Who may tell whom what: denied unless it is listed here. An actor's place in
+ * the run follows from its name, so the table needs nobody's word for it. What it
+ * may ask an actuator for is in its profile (actor-profile.ts).
  *
  * ```
  * run ─ pipeline          run/document-3 ─ pipeline of a document
@@ -12,13 +12,10 @@
  *
  * Invariants
  *   W1. Messages go between an actor and its parent, or come from the runtime.
- *   W2. An agent may ask for its model, for the tools that its definition
- *       grants, and for the file that its step writes; for nothing else.
  */
 import type { ActorId } from '../kernel/ids.ts';
 import type { ActorEvent } from './event.ts';
 import type { MachineName } from './intention.ts';
-import type { PipelineDefinition } from './pipeline-definition.ts';
 
 interface ActorRole {
   readonly machine: MachineName;
@@ -85,32 +82,4 @@ export function mayTell(message: {
   return (
     role !== null && relation !== null && messages[role.machine][relation].includes(event.type)
   );
-}
-
-const always: Readonly<Record<MachineName, readonly string[]>> = {
-  pipeline: ['blobs.read'],
-  supervisor: ['clock.wake', 'human.decide', 'file.write'],
-  agent: ['inference.generate'],
-  panel: ['inference.generate', 'sandbox.run'],
-};
-
-/** Operations that this actor may ask for, such as `file.read`, by the run's definition (W2). */
-export function permittedOperations(
-  definition: PipelineDefinition,
-  actor: string,
-): ReadonlySet<string> {
-  const role = roleOf(actor);
-  if (role === null) return new Set();
-  const permitted = new Set(always[role.machine]);
-  if (role.machine !== 'agent' || role.critic) return permitted;
-  const step = definition.steps.find(({ id }) => id === role.step);
-  if (step?.write !== undefined) {
-    permitted.add(step.write.append === true ? 'file.append' : 'file.write');
-  }
-  const agent = step?.agent === undefined ? undefined : definition.agents[step.agent];
-  for (const tool of agent?.tools ?? []) {
-    const described = definition.tools[tool];
-    if (described !== undefined) permitted.add(`${described.actuator}.${described.operation}`);
-  }
-  return permitted;
 }

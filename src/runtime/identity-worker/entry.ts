@@ -14,7 +14,6 @@
 import { isMainThread, type MessagePort, parentPort, workerData } from 'node:worker_threads';
 import { actorProfile } from '../../actors/actor-profile.ts';
 import { definitionOf } from '../../actors/definition.ts';
-import { permittedOperations } from '../../actors/topic-permissions.ts';
 import type { DenialCode } from '../../actuators/intention-request.ts';
 import { openEndpoint, type Reservation } from '../../bus/endpoint.ts';
 import { AgentIdentities } from '../../identity/agent-identities.ts';
@@ -71,12 +70,12 @@ function serve(authority: Authority): void {
     if (definition === undefined) {
       return deny('RUN_NOT_OPEN', `The run ${run} has no charter here; it has ended.`);
     }
-    const operations = permittedOperations(definitionOf(definition), actor);
-    if (!operations.has(`${actuator}.${operation}`)) {
+    const profile = actorProfile(definitionOf(definition), actor);
+    if (profile?.operations.includes(`${actuator}.${operation}`) !== true) {
       return deny('PERMISSION_DENIED', `${actor} may not ask for ${actuator}.${operation}.`); // (A3)
     }
     const now = Math.floor(systemClock.nowMs() / 1_000);
-    const clearance = actorProfile(definitionOf(definition), actor)?.clearance?.of ?? '';
+    const clearance = profile.clearance?.of ?? '';
     const identity = await identities.of({ run, actor, clearance }, now);
     const execution = { run, actor, key, actuator, operation, arguments: request.arguments };
     const token = await authority.permit(execution, { thumbprint: identity.thumbprint, now });
