@@ -17,25 +17,17 @@ import type { ActorId } from '../kernel/ids.ts';
 import type { ActorEvent } from './event.ts';
 import type { MachineName } from './intention.ts';
 
-interface ActorRole {
-  readonly machine: MachineName;
-  /** Of an agent or its panel: the step that it works on. */
-  readonly step: string | null;
-  /** Whether it decides about the answer of another one. */
-  readonly critic: boolean;
-}
-
 const place =
-  /^run(?:\/document-\d+)?(?:\/(?<supervisor>supervisor)(?:\/(?<step>[A-Za-z0-9_-]+)(?:\.\d+|\.(?<critic>critic-\d+))?(?:\/(?<panel>panel-\d+-\d+))?)?)?$/;
+  /^run(?:\/document-\d+)?(?:\/(?<supervisor>supervisor)(?:\/(?<agent>[A-Za-z0-9_-]+(?:\.\d+|\.critic-\d+)?)(?:\/(?<panel>panel-\d+-\d+))?)?)?$/;
 
 /** What an actor of this name is; null: no actor of a run has such a name. */
-function roleOf(actor: string): ActorRole | null {
+function machineOf(actor: string): MachineName | null {
   const groups = place.exec(actor)?.groups;
   if (groups === undefined) return null;
-  const { supervisor, step = null, critic, panel } = groups;
-  if (supervisor === undefined) return { machine: 'pipeline', step, critic: false };
-  if (step === null) return { machine: 'supervisor', step, critic: false };
-  return { machine: panel === undefined ? 'agent' : 'panel', step, critic: critic !== undefined };
+  const { supervisor, agent, panel } = groups;
+  if (supervisor === undefined) return 'pipeline';
+  if (agent === undefined) return 'supervisor';
+  return panel === undefined ? 'agent' : 'panel';
 }
 
 type Relation = 'parent' | 'child' | 'runtime';
@@ -77,9 +69,7 @@ export function mayTell(message: {
   readonly event: Pick<ActorEvent, 'type'>;
 }): boolean {
   const { from, to, event } = message;
-  const role = roleOf(to);
+  const machine = machineOf(to);
   const relation = relationOf(from, to);
-  return (
-    role !== null && relation !== null && messages[role.machine][relation].includes(event.type)
-  );
+  return machine !== null && relation !== null && messages[machine][relation].includes(event.type);
 }

@@ -4,7 +4,7 @@
  */
 
 /** What came of asking for a place. */
-export type Place = 'entered' | 'full' | 'aborted';
+type Place = 'entered' | 'full' | 'aborted';
 
 export class ExecutionPlaces {
   readonly #runningMax: number;
@@ -36,6 +36,11 @@ export class ExecutionPlaces {
     this.#waiting.push(onPlace);
     signal?.addEventListener('abort', onAbort, { once: true });
     return promise.finally(() => signal?.removeEventListener('abort', onAbort));
+  }
+
+  /** Nobody has a place. */
+  get isEmpty(): boolean {
+    return this.#running === 0;
   }
 
   leave(): void {

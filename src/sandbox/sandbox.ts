@@ -21,6 +21,7 @@
 import { assert } from '../kernel/assert.ts';
 import { limits } from '../kernel/limits.ts';
 import { type CheckedExecution, checkedExecution, type Execution } from './execution.ts';
+import { ExecutionPlaces } from './execution-places.ts';
 import { type HostLayers, hostLayers } from './layers/host-layers.ts';
 import { type LayerPolicy, layerPolicyDefault } from './layers/layer.ts';
 import { outputManifest } from './output-manifest.ts';
@@ -38,9 +39,6 @@ export interface SandboxExecution extends Execution {
   /** The tools that the script is granted; none by default. */
   readonly tools?: ToolPort | undefined;
 }
-
-/** What came of asking for a place among the running. */
-type Entry = 'entered' | 'full' | 'aborted';
 
 const noTools: ToolPort = {
   names: [],
@@ -65,8 +63,11 @@ export class SandboxPool {
   readonly #setup: Promise<SandboxSetup | SandboxRefusal>;
   readonly #warm: SandboxProcess[] = [];
   readonly #alive = new Set<SandboxProcess>();
-  readonly #waiting: (() => void)[] = [];
-  #running = 0;
+  /** Of those that run at once (P3). */
+  readonly #places = new ExecutionPlaces({
+    runningMax: limits.sandboxConcurrencyMax,
+    waitingMax: limits.sandboxQueueMax,
+  });
   #failedStarts = 0;
   #closed = false;
   #refillTimer: NodeJS.Timeout | null = null;
@@ -110,7 +111,7 @@ export class SandboxPool {
     const fileSystem = execution.fileSystem ?? new OverlayFileSystem({ limits: own });
     const called = { fileSystem, tools, limits: own };
     if (this.#closed) return failedOutcome('SANDBOX_CRASHED', 'The sandbox is closed.');
-    const entry = await this.#enter(execution.signal);
+    const entry = await this.#places.enter(execution.signal);
     if (entry === 'aborted') return abortedOutcome();
     if (entry === 'full') {
       return failedOutcome(
@@ -160,33 +161,9 @@ export class SandboxPool {
     return this.#warm.splice(Math.max(ready, 0), 1)[0];
   }
 
-  /** Takes a place among the running, waiting for it if need be (P3). */
-  async #enter(signal: AbortSignal | undefined): Promise<Entry> {
-    if (signal?.aborted) return 'aborted';
-    if (this.#running < limits.sandboxConcurrencyMax) {
-      this.#running += 1;
-      return 'entered';
-    }
-    if (this.#waiting.length >= limits.sandboxQueueMax) return 'full';
-    const { promise, resolve } = Promise.withResolvers<Entry>();
-    const onPlace = (): void => resolve('entered');
-    const onAbort = (): void => {
-      const index = this.#waiting.indexOf(onPlace);
-      if (index < 0) return; // The place is taken, and whoever has it gives it back.
-      this.#waiting.splice(index, 1);
-      resolve('aborted');
-    };
-    this.#waiting.push(onPlace);
-    signal?.addEventListener('abort', onAbort, { once: true });
-    return promise.finally(() => signal?.removeEventListener('abort', onAbort));
-  }
-
   #leave(): void {
-    const next = this.#waiting.shift();
-    // The place passes on to the next in line.
-    if (next === undefined) this.#running -= 1;
-    else next();
-    if (this.#running === 0) this.#refill(); // (P4)
+    this.#places.leave();
+    if (this.#places.isEmpty) this.#refill(); // (P4)
   }
 
   /** Refills at once when nothing runs, else in a while (P4). */
@@ -215,7 +192,7 @@ export class SandboxPool {
     this.#alive.add(sandbox);
     void sandbox.readiness.then((readiness) => {
       if (!readiness.ready) this.#failedStarts += 1;
-      if (this.#running === 0) this.#refill();
+      if (this.#places.isEmpty) this.#refill();
       else this.#scheduleRefill();
     });
     void sandbox.exited.then(() => {
