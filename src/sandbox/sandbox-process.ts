@@ -31,6 +31,7 @@ import { answerTopic, callAnswerTopic, jobTopic, runtimeEnd } from './protocol-t
 import { parseResultText } from './result-text.ts';
 import { failedOutcome, type SandboxOutcome, type SandboxUsage } from './sandbox-outcome.ts';
 import { type SandboxRefusal, type SandboxSetup, sandboxBounds } from './sandbox-setup.ts';
+import { type Bounds, violationOutcome } from './violation-outcome.ts';
 import { type Violation, watchProcess } from './watchdog.ts';
 
 type Done = Extract<SandboxAnswer, { type: 'done' }>;
@@ -267,56 +268,26 @@ interface Allowed {
 
 function toOutcome(ending: Ending, allowed: Allowed, seen: SandboxUsage): SandboxOutcome {
   const { job, cpuMsMax, baselineMb } = allowed;
+  const bounds = { ...job, cpuMs: cpuMsMax };
   switch (ending.type) {
     case 'aborted':
       return failedOutcome('INTENTION_ABORTED', 'The script was stopped on request.', seen);
     case 'ended':
-      if (ending.outOfMemory) return memoryOutcome(job, seen);
+      if (ending.outOfMemory) return violationOutcome('memory', bounds, seen);
       return failedOutcome(
         'SANDBOX_CRASHED',
         'The sandbox process ended before it answered; run the script again.',
         seen,
       );
     case 'violation':
-      return violationOutcome(ending.violation, { job, cpuMsMax }, seen);
+      return violationOutcome(ending.violation, bounds, seen);
     case 'answer':
-      return answerOutcome(ending.done, job, {
+      return answerOutcome(ending.done, bounds, {
         wallMs: seen.wallMs,
         cpuMs: ending.done.cpuMs || seen.cpuMs,
         memoryMb: Math.max(seen.memoryMb, ending.done.residentMb - baselineMb, 0),
       });
   }
-}
-
-function violationOutcome(
-  violation: Violation,
-  { job, cpuMsMax }: Pick<Allowed, 'job' | 'cpuMsMax'>,
-  usage: SandboxUsage,
-): SandboxOutcome {
-  switch (violation) {
-    case 'timeout':
-      return failedOutcome(
-        'SANDBOX_TIMEOUT',
-        `The script ran longer than ${job.timeoutMs} ms and was killed.`,
-        usage,
-      );
-    case 'cpu':
-      return failedOutcome(
-        'SANDBOX_CPU',
-        `The script used more than ${cpuMsMax} ms of processor time and was killed.`,
-        usage,
-      );
-    case 'memory':
-      return memoryOutcome(job, usage);
-  }
-}
-
-function memoryOutcome(job: SandboxJob, usage: SandboxUsage): SandboxOutcome {
-  return failedOutcome(
-    'SANDBOX_MEMORY',
-    `The script used more than ${job.memoryMb} MiB of memory and was killed.`,
-    usage,
-  );
 }
 
 const boundCodes = {
@@ -326,12 +297,12 @@ const boundCodes = {
   output: 'SANDBOX_OUTPUT',
 } as const satisfies Record<string, ErrorCode>;
 
-function answerOutcome(done: Done, job: SandboxJob, usage: SandboxUsage): SandboxOutcome {
+function answerOutcome(done: Done, bounds: Bounds, usage: SandboxUsage): SandboxOutcome {
   const lines = consoleLines(done.console);
   const printed = { console: consoleText(lines), lines };
   switch (done.kind) {
     case 'memory':
-      return { ...memoryOutcome(job, usage), ...printed };
+      return { ...violationOutcome('memory', bounds, usage), ...printed };
     case 'error':
       return {
         ...failedOutcome('SANDBOX_SCRIPT_ERROR', done.text.slice(0, 2_200), usage),

@@ -38,6 +38,7 @@ import { failedOutcome, type SandboxOutcome, type SandboxUsage } from './sandbox
 import { packFiles, type ScriptAnswer, takeAnswer } from './script-files.ts';
 import { findInterpreter, programName, type ScriptLanguage } from './script-language.ts';
 import { fileTooLarge, launcherCommand } from './script-launcher.ts';
+import { violationOutcome } from './violation-outcome.ts';
 import { type Violation, watchProcess } from './watchdog.ts';
 
 /** One script. Tools it cannot call. */
@@ -255,7 +256,7 @@ function toOutcome(ending: Ending, job: ScriptJob, usage: SandboxUsage): Sandbox
     case 'refused':
       return failedOutcome(ending.error.code, ending.error.message, usage);
     case 'ended': {
-      if (ending.outOfMemory) return memoryOutcome(job, usage);
+      if (ending.outOfMemory) return violationOutcome('memory', job, usage);
       const why = ending.complaint === '' ? '' : ` (${ending.complaint})`;
       return failedOutcome(
         'SANDBOX_CRASHED',
@@ -268,37 +269,6 @@ function toOutcome(ending: Ending, job: ScriptJob, usage: SandboxUsage): Sandbox
     case 'answer':
       return answerOutcome(ending.answer, ending.status, usage);
   }
-}
-
-function violationOutcome(
-  violation: Violation,
-  job: ScriptJob,
-  usage: SandboxUsage,
-): SandboxOutcome {
-  switch (violation) {
-    case 'timeout':
-      return failedOutcome(
-        'SANDBOX_TIMEOUT',
-        `The script ran longer than ${job.timeoutMs} ms and was killed.`,
-        usage,
-      );
-    case 'cpu':
-      return failedOutcome(
-        'SANDBOX_CPU',
-        `The script used more than ${job.cpuMs} ms of processor time and was killed.`,
-        usage,
-      );
-    case 'memory':
-      return memoryOutcome(job, usage);
-  }
-}
-
-function memoryOutcome(job: ScriptJob, usage: SandboxUsage): SandboxOutcome {
-  return failedOutcome(
-    'SANDBOX_MEMORY',
-    `The script used more than ${job.memoryMb} MiB of memory and was killed.`,
-    usage,
-  );
 }
 
 function answerOutcome(
